@@ -1,0 +1,31 @@
+import type { SessionState } from '@ostler/contract/session.ts'
+
+/** What one line of nxagent's log tells. */
+export type LogEvent =
+  { readonly kind: 'state'; readonly state: SessionState } | { readonly kind: 'pid'; readonly pid: number }
+
+const STATE_BY_WORD: Readonly<Record<string, SessionState>> = {
+  Starting: 'starting',
+  Resuming: 'starting',
+  started: 'connected',
+  resumed: 'connected',
+  Suspending: 'suspending',
+  suspended: 'suspended',
+  Terminating: 'stopping',
+  Aborting: 'stopping',
+  terminated: 'stopped',
+  aborted: 'stopped',
+}
+
+/**
+ * Reads one line (the lines are listed in QVD's compatibility page 3.3; "Waiting for connection" is when the
+ * socket really accepts). Returns `undefined` for the many lines that say nothing about the state.
+ */
+export function readLogLine(line: string): LogEvent | undefined {
+  if (line.startsWith('Info: Waiting for connection from ')) return { kind: 'state', state: 'listening' }
+  const word = /Session: (?:Session (\w+)|(\w+) session) at /.exec(line)
+  const state = STATE_BY_WORD[word?.[1] ?? word?.[2] ?? '']
+  if (state !== undefined) return { kind: 'state', state }
+  const pid = /^Info: Agent running with pid '(\d+)'/.exec(line)
+  return pid?.[1] === undefined ? undefined : { kind: 'pid', pid: Number(pid[1]) }
+}

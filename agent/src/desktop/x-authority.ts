@@ -1,0 +1,30 @@
+import { randomBytes } from 'node:crypto'
+
+const FAMILY_WILD = 0xffff
+
+/**
+ * The content of an Xauthority file with one new MIT-MAGIC-COOKIE-1 for some displays.
+ * @returns bytes that both the X server (`-auth`) and its clients (`XAUTHORITY`) read.
+ */
+export function xAuthority(displays: readonly number[]): Buffer {
+  const cookie = randomBytes(16)
+  return Buffer.concat(
+    displays.flatMap((display) => {
+      const family = Buffer.alloc(2)
+      family.writeUInt16BE(FAMILY_WILD)
+      return [
+        family,
+        counted(Buffer.alloc(0)),
+        counted(Buffer.from(String(display))),
+        counted(Buffer.from('MIT-MAGIC-COOKIE-1')),
+        counted(cookie),
+      ]
+    }),
+  )
+}
+
+function counted(bytes: Buffer): Buffer {
+  const length = Buffer.alloc(2)
+  length.writeUInt16BE(bytes.length)
+  return Buffer.concat([length, bytes])
+}

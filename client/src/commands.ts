@@ -1,0 +1,68 @@
+import type { ClientOptions } from '@ostler/contract/client-options.ts'
+import type { DesktopListItem } from '@ostler/contract/desktop.ts'
+import { Fault } from '@ostler/contract/fault.ts'
+import type { Door } from './door.ts'
+import { showNx } from './nx-display.ts'
+
+export interface Terminal {
+  /** A line of the result. */
+  print(line: string): void
+  /** A line about what is going on. */
+  tell(line: string): void
+  /** Asks a question; `undefined` when nobody can answer. */
+  readonly ask: ((question: string) => Promise<string>) | undefined
+}
+
+/** Prints the user's desktops: number, state and name. */
+export async function listDesktops(door: Door, terminal: Terminal): Promise<void> {
+  const desktops = await door.list()
+  if (desktops.length === 0) terminal.tell('You have no desktop here.')
+  for (const desktop of desktops) terminal.print(lineOf(desktop))
+}
+
+/** Opens a desktop and shows it until its window closes. Throws `desktop.moved` when the server ended it. */
+export async function connectDesktop(
+  door: Door,
+  wanted: string | undefined,
+  options: ClientOptions,
+  nxproxy: string,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
+  if ((process.env['DISPLAY'] ?? '') === '') throw new Fault('client.noDisplay')
+  const desktop = await pick(await door.list(), wanted, terminal)
+  let last = ''
+  const { stream, head } = await door.connect(desktop.id, options, (text) => {
+    if (text !== last) terminal.tell(text)
+    last = text
+  })
+  terminal.tell(`Showing ${desktop.name}.`)
+  const end = await showNx(stream, head, nxproxy, signal)
+  if (end === 'window closed') terminal.tell('Disconnected; the desktop goes on without you.')
+  else throw new Fault('desktop.moved', { by: 'or it was stopped' })
+}
+
+async function pick(
+  desktops: readonly DesktopListItem[],
+  wanted: string | undefined,
+  terminal: Terminal,
+): Promise<DesktopListItem> {
+  const choices = desktops.map((desktop) => desktop.name).join(', ') || '(you have none)'
+  const find = (word: string): DesktopListItem => {
+    const found = desktops.find(({ id, name }) => name === word || String(id) === word)
+    if (found === undefined)
+      throw new Fault('client.choice', { problem: `you have no desktop ${word}`, choices })
+    return found
+  }
+  if (wanted !== undefined) return find(wanted)
+  const [only, another] = desktops
+  if (only !== undefined && another === undefined) return only
+  if (only === undefined || terminal.ask === undefined)
+    throw new Fault('client.choice', { problem: 'which desktop?', choices })
+  for (const desktop of desktops) terminal.tell(lineOf(desktop))
+  return find((await terminal.ask('Which one? ')).trim())
+}
+
+function lineOf({ id, name, state, blocked }: DesktopListItem): string {
+  return `${String(id).padStart(4)}  ${state.padEnd(9)}  ${name}${blocked === 1 ? '  (under maintenance)' : ''}`
+}

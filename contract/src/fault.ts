@@ -1,0 +1,366 @@
+/** What a fault is about: shown to the person, and filled into the sentence. */
+export type FaultDetail = Readonly<Record<string, string | number>>
+
+interface FaultKind {
+  /** HTTP status where the failure is answered over HTTP. */
+  readonly status: number
+  /** Exit code of a program that ends because of it (sysexits.h where one fits). */
+  readonly exit: number
+  /** What failed; `{name}` is filled from the detail. */
+  readonly sentence: string
+  /** What to try. */
+  readonly advice: string
+}
+
+/**
+ * Every way in which Ostler fails. Programs read the code, people the sentence and the advice.
+ * The sentences of the `request.*`, `desktop.*` and `stop.*` codes are what QVD's clients know (compatibility page 1.3, 1.4).
+ */
+const FAULTS = {
+  'request.malformed': {
+    status: 400,
+    exit: 64,
+    sentence: 'the request is not valid HTTP/1.1',
+    advice: 'Speak HTTP/1.1 to this port.',
+  },
+  'request.invalid': {
+    status: 400,
+    exit: 64,
+    sentence: 'invalid request: {problem}',
+    advice: 'Correct the value that is named.',
+  },
+  'request.notFound': {
+    status: 404,
+    exit: 64,
+    sentence: 'there is nothing at {path}',
+    advice: 'Check the address.',
+  },
+  'request.upgradeRequired': {
+    status: 426,
+    exit: 64,
+    sentence: 'this address needs an upgrade to {protocol}',
+    advice: 'Send "Connection: Upgrade" and "Upgrade: {protocol}".',
+  },
+  'request.missingId': {
+    status: 422,
+    exit: 64,
+    sentence: 'parameter id is missing',
+    advice: 'Name the desktop by its number.',
+  },
+  'request.parameters': {
+    status: 403,
+    exit: 64,
+    sentence: 'Invalid parameters {names}',
+    advice: 'Only qvd.client.* and custom.* may be given.',
+  },
+  'auth.required': {
+    status: 401,
+    exit: 77,
+    sentence: 'the user name or the password is wrong',
+    advice: 'Sign in again.',
+  },
+  'auth.unavailable': {
+    status: 503,
+    exit: 69,
+    sentence: 'nobody could tell whether the password is right: {reason}',
+    advice: 'Try again soon; an administrator finds the reason in the log.',
+  },
+  'desktop.unknown': {
+    status: 404,
+    exit: 66,
+    sentence: 'The requested virtual machine does not exist',
+    advice: 'List your desktops and pick one of them.',
+  },
+  'desktop.foreign': {
+    status: 403,
+    exit: 77,
+    sentence: 'You are not allowed to access requested virtual machine',
+    advice: 'List your desktops and pick one of them.',
+  },
+  'desktop.blocked': {
+    status: 403,
+    exit: 69,
+    sentence: 'The requested virtual machine is offline for maintenance',
+    advice: 'Try again later.',
+  },
+  'desktop.moved': {
+    status: 409,
+    exit: 75,
+    sentence: 'the desktop was opened somewhere else ({by})',
+    advice: 'Connect again to bring it back here.',
+  },
+  'desktop.startFailed': {
+    status: 503,
+    exit: 69,
+    sentence: 'the desktop could not be started: {reason}',
+    advice: 'Try again; an administrator sees the cause with "qa vm explain".',
+  },
+  'desktop.startTimeout': {
+    status: 503,
+    exit: 75,
+    sentence: "VM didn't reach state 'running'. Timeout",
+    advice: 'Try again; an administrator sees what it waits for with "qa vm explain".',
+  },
+  'desktop.unstoppable': {
+    status: 503,
+    exit: 75,
+    sentence: 'The requested virtual machine is in an unstoppable state ({state})',
+    advice: 'Wait until it has settled.',
+  },
+  'desktop.stopTimeout': {
+    status: 408,
+    exit: 75,
+    sentence: "VM didn't reach state 'stopped'. Timeout",
+    advice: 'Try again later.',
+  },
+  'server.stopping': {
+    status: 503,
+    exit: 75,
+    sentence: 'Server is stopping',
+    advice: 'Connect again; another server or the next one answers.',
+  },
+  'server.internal': {
+    status: 500,
+    exit: 70,
+    sentence: 'something went wrong here that should not ({reference})',
+    advice: 'Tell an administrator the reference; the log has the rest.',
+  },
+  'session.busy': {
+    status: 503,
+    exit: 75,
+    sentence: 'the session is in state {state} and cannot be opened now',
+    advice: 'Try again in a moment.',
+  },
+  'session.failed': {
+    status: 503,
+    exit: 69,
+    sentence: 'the X session did not come up: {reason}',
+    advice: 'The log of the session inside the desktop tells more.',
+  },
+  'session.user': {
+    status: 503,
+    exit: 69,
+    sentence: 'the account {user} could not be made: {reason}',
+    advice: 'An administrator should look at the image and the user name.',
+  },
+  'agent.unreachable': {
+    status: 503,
+    exit: 69,
+    sentence: 'the agent of desktop {desktop} does not answer: {reason}',
+    advice: 'Try again; if it lasts, restart the desktop.',
+  },
+  'agent.forbidden': {
+    status: 403,
+    exit: 77,
+    sentence: '{role} may not call {procedure}',
+    advice: 'Use the service whose task this is.',
+  },
+  'display.unreachable': {
+    status: 503,
+    exit: 69,
+    sentence: 'the display of desktop {desktop} cannot be reached: {reason}',
+    advice: 'Try again; if it lasts, restart the desktop.',
+  },
+  'config.invalid': {
+    status: 500,
+    exit: 78,
+    sentence: '{problems}',
+    advice: 'Correct the configuration file.',
+  },
+  'node.notRoot': {
+    status: 500,
+    exit: 77,
+    sentence: '{program} needs root to make containers and networks',
+    advice: 'Start it as root.',
+  },
+  'node.missingUser': {
+    status: 500,
+    exit: 67,
+    sentence: 'the system user {user} is missing',
+    advice: 'Make it: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {user}',
+  },
+  'node.missingProgram': {
+    status: 500,
+    exit: 69,
+    sentence: 'the program {program} is missing',
+    advice: 'Install it: apt-get install {packages}',
+  },
+  'node.missingFeature': {
+    status: 500,
+    exit: 69,
+    sentence: 'this kernel has no {feature}',
+    advice: '{cure}',
+  },
+  'node.portTaken': {
+    status: 500,
+    exit: 69,
+    sentence: 'port {port} on {address} is taken by another program',
+    advice: 'Stop that program, or set another port with {key}.',
+  },
+  'node.network': {
+    status: 500,
+    exit: 69,
+    sentence: 'the network of the desktops could not be set up: {reason}',
+    advice: 'Choose another bridge name or network in the configuration.',
+  },
+  'node.running': {
+    status: 500,
+    exit: 69,
+    sentence: '{program} is already running here as process {pid}',
+    advice: 'Stop it first, or give this one another path.run.',
+  },
+  'database.foreign': {
+    status: 500,
+    exit: 78,
+    sentence:
+      'the database {database} belongs to QVD: Ostler imports such a database and never migrates it in place',
+    advice: 'Give Ostler a database of its own.',
+  },
+  'database.unavailable': {
+    status: 503,
+    exit: 69,
+    sentence: 'the database does not answer: {reason}',
+    advice: 'See the log of PostgreSQL.',
+  },
+  'database.newer': {
+    status: 500,
+    exit: 78,
+    sentence: 'the database was written by a newer Ostler (migration {migration})',
+    advice: 'Install that version or a later one.',
+  },
+  'image.unusable': {
+    status: 503,
+    exit: 65,
+    sentence: 'the disk image {image} cannot be used: {reason}',
+    advice: 'Correct the image or choose another one.',
+  },
+  'container.failed': {
+    status: 503,
+    exit: 69,
+    sentence: 'the container of desktop {desktop} could not be started: {reason}',
+    advice: 'The container log in path.log tells more.',
+  },
+  'object.exists': {
+    status: 409,
+    exit: 65,
+    sentence: '{kind} {name} exists already',
+    advice: 'Choose another name.',
+  },
+  'object.unknown': {
+    status: 404,
+    exit: 66,
+    sentence: 'there is no {kind} {name}',
+    advice: 'List what there is.',
+  },
+  'client.unreachable': {
+    status: 503,
+    exit: 69,
+    sentence: '{host}:{port} cannot be reached: {reason}',
+    advice: 'Check the address and the network.',
+  },
+  'client.untrusted': {
+    status: 503,
+    exit: 76,
+    sentence: 'the certificate of {host} is not the one known here ({fingerprint})',
+    advice: 'If the server really has a new one, remove its line from {file} and connect again.',
+  },
+  'client.unconfirmed': {
+    status: 503,
+    exit: 76,
+    sentence: 'the certificate of {host} is unknown here ({fingerprint})',
+    advice: 'Compare the fingerprint and connect with --accept-new-certificate.',
+  },
+  'client.refused': {
+    status: 503,
+    exit: 69,
+    sentence: '{host} answered {status}: {text}',
+    advice: 'See what the server says.',
+  },
+  'client.noDisplay': {
+    status: 503,
+    exit: 69,
+    sentence: 'there is no X display to show the desktop on',
+    advice: 'Start ostler in a graphical session, or set DISPLAY.',
+  },
+  'client.displayFailed': {
+    status: 503,
+    exit: 69,
+    sentence: 'nxproxy ended before the desktop was shown: {reason}',
+    advice: 'Check DISPLAY and that nxproxy is installed.',
+  },
+  'client.choice': {
+    status: 400,
+    exit: 64,
+    sentence: '{problem}',
+    advice: 'Name one of: {choices}',
+  },
+} as const satisfies Record<string, FaultKind>
+
+export type FaultCode = keyof typeof FAULTS
+
+/** A failure with a code from the closed list. */
+export class Fault extends Error {
+  readonly code: FaultCode
+  readonly detail: FaultDetail
+  /** What to try, as a sentence. */
+  readonly advice: string
+
+  constructor(code: FaultCode, detail: FaultDetail = {}, options: { cause?: unknown } = {}) {
+    super(fill(FAULTS[code].sentence, detail), options)
+    this.name = 'Fault'
+    this.code = code
+    this.detail = detail
+    this.advice = fill(FAULTS[code].advice, detail)
+  }
+
+  get status(): number {
+    return FAULTS[this.code].status
+  }
+
+  get exitCode(): number {
+    return FAULTS[this.code].exit
+  }
+
+  toJSON(): FaultBody {
+    return { fault: this.code, detail: this.detail, text: this.message, advice: this.advice }
+  }
+}
+
+/** A fault as it crosses a wire. */
+export interface FaultBody {
+  readonly fault: FaultCode
+  readonly detail: FaultDetail
+  readonly text: string
+  readonly advice: string
+}
+
+/** Reads a fault that came over a wire; `undefined` when `body` is none of this version's. */
+export function faultFromBody(body: unknown): Fault | undefined {
+  if (typeof body !== 'object' || body === null || !('fault' in body)) return undefined
+  const { fault, detail } = body as { fault: unknown; detail?: unknown }
+  if (typeof fault !== 'string' || !Object.hasOwn(FAULTS, fault)) return undefined
+  return new Fault(fault as FaultCode, isDetail(detail) ? detail : {})
+}
+
+/** All codes, for the generated reference. */
+export const FAULT_CODES = Object.keys(FAULTS) as readonly FaultCode[]
+
+/** The last sentence of a program that fails: what, and what to try. */
+export function lastSentence(error: unknown): { sentence: string; exitCode: number } {
+  if (error instanceof Fault)
+    return { sentence: `${error.message}. ${error.advice} [${error.code}]`, exitCode: error.exitCode }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return { sentence: `unexpected failure: ${text}`, exitCode: 70 }
+}
+
+function fill(sentence: string, detail: FaultDetail): string {
+  return sentence.replace(/\{(\w+)\}/g, (_, name: string) => String(detail[name] ?? `{${name}}`))
+}
+
+function isDetail(value: unknown): value is FaultDetail {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.values(value).every((item) => typeof item === 'string' || typeof item === 'number')
+  )
+}

@@ -1,0 +1,206 @@
+import { readFileSync } from 'node:fs'
+import { parseProperties, type Problem } from './properties.ts'
+import { Secret } from './secret.ts'
+
+/** One configuration key: its default (none: the key must be set), its type and a sentence for the docs. */
+export interface Option<T> {
+  readonly default: string | undefined
+  readonly summary: string
+  /** @throws Error whose message completes "KEY = VALUE: …". */
+  readonly parse: (text: string) => T
+}
+
+export type OptionTable = Readonly<Record<string, Option<unknown>>>
+
+/** The parsed values of an option table, by key. */
+export type Values<T extends OptionTable> = {
+  readonly [K in keyof T]: T[K] extends Option<infer V> ? V : never
+}
+
+export interface Config<T extends OptionTable> {
+  readonly values: Values<T>
+  /** Where a key's value came from: `file:line`, `default`, or the name of an override. */
+  readonly origin: (key: keyof T & string) => string
+  /** Keys that nobody knows, each with the nearest known one. They do not stop a start. */
+  readonly warnings: readonly string[]
+}
+
+/** All that is wrong with a configuration, at once. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(
+      `configuration: ${problems.length === 1 ? '' : `${problems.length} problems: `}${problems.join('; ')}`,
+    )
+    this.name = 'ConfigError'
+    this.problems = problems
+  }
+}
+
+interface Entry {
+  readonly value: string
+  readonly origin: string
+}
+
+/**
+ * Reads files (later ones win, a missing optional one is skipped), then `overrides`, resolves `${key}`
+ * and parses every option of the table.
+ *
+ * @throws ConfigError with every problem of every file.
+ */
+export function loadConfig<T extends OptionTable>(
+  table: T,
+  files: readonly { path: string; required: boolean }[],
+  overrides: Readonly<Record<string, string>> = {},
+): Config<T> {
+  const problems: string[] = []
+  const warnings: string[] = []
+  const entries = new Map<string, Entry>()
+  for (const [key, option] of Object.entries(table))
+    if (option.default !== undefined) entries.set(key, { value: option.default, origin: 'default' })
+  for (const file of files) {
+    for (const { key, value, line } of readFile(file, problems)) {
+      if (!(key in table))
+        warnings.push(`${file.path}:${line}: unknown key "${key}"${suggestion(key, table)}`)
+      entries.set(key, { value, origin: `${file.path}:${line}` })
+    }
+  }
+  for (const [key, value] of Object.entries(overrides)) entries.set(key, { value, origin: 'override' })
+
+  const values: Record<string, unknown> = {}
+  for (const [key, option] of Object.entries(table)) {
+    const entry = entries.get(key)
+    if (entry === undefined) {
+      problems.push(`"${key}" must be set (${option.summary})`)
+      continue
+    }
+    try {
+      values[key] = option.parse(interpolate(entry.value, entries, [key]))
+    } catch (error) {
+      problems.push(
+        `${entry.origin}: ${key} = ${entry.value}: ${error instanceof Error ? error.message : ''}`,
+      )
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return {
+    values: Object.freeze(values) as Values<T>,
+    origin: (key) => entries.get(key)?.origin ?? 'default',
+    warnings,
+  }
+}
+
+function readFile(file: { path: string; required: boolean }, problems: string[]) {
+  let text: string
+  try {
+    text = readFileSync(file.path, 'utf8')
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    if (!missing || file.required) problems.push(`${file.path}: cannot be read: ${(error as Error).message}`)
+    return []
+  }
+  const parsed = parseProperties(text, file.path)
+  problems.push(
+    ...parsed.problems.map((problem: Problem) => `${problem.file}:${problem.line}: ${problem.text}`),
+  )
+  return parsed.properties
+}
+
+/** Replaces `${key}`; `$${` is a literal `${`. */
+function interpolate(value: string, entries: ReadonlyMap<string, Entry>, path: readonly string[]): string {
+  return value.replace(
+    /\$(\$\{)|\$\{([^}]*)\}/g,
+    (_, literal: string | undefined, key: string | undefined) => {
+      if (literal !== undefined || key === undefined) return '${'
+      if (path.includes(key)) throw new Error(`refers to itself: ${[...path, key].join(' -> ')}`)
+      const entry = entries.get(key)
+      if (entry === undefined) throw new Error(`\${${key}} is not set`)
+      return interpolate(entry.value, entries, [...path, key])
+    },
+  )
+}
+
+function suggestion(key: string, table: OptionTable): string {
+  const near = Object.keys(table)
+    .map((known) => ({ known, distance: editDistance(key, known) }))
+    .sort((a, b) => a.distance - b.distance)[0]
+  return near !== undefined && near.distance <= 3 ? `, did you mean "${near.known}"?` : ''
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}
+
+// --- kinds of options ---
+
+/** Any text. */
+export function text(summary: string, fallback?: string): Option<string> {
+  return { default: fallback, summary, parse: (value) => value }
+}
+
+/** A path that begins with `/`. */
+export function path(summary: string, fallback?: string): Option<string> {
+  return {
+    default: fallback,
+    summary,
+    parse: (value) => {
+      if (!value.startsWith('/') || value.includes('\0')) throw new Error('is not an absolute path')
+      return value
+    },
+  }
+}
+
+/** A whole number from `min` to `max`. */
+export function integer(summary: string, fallback: number, min: number, max: number): Option<number> {
+  return {
+    default: String(fallback),
+    summary,
+    parse: (value) => {
+      const number = Number(value)
+      if (!/^-?\d+$/.test(value) || number < min || number > max)
+        throw new Error(`is not a whole number from ${min} to ${max}`)
+      return number
+    },
+  }
+}
+
+/** QVD's booleans: 0 or 1; an empty value is false. */
+export function flag(summary: string, fallback: boolean): Option<boolean> {
+  return {
+    default: fallback ? '1' : '0',
+    summary,
+    parse: (value) => {
+      if (value === '1') return true
+      if (value === '0' || value === '') return false
+      throw new Error('is neither 0 nor 1')
+    },
+  }
+}
+
+/** One of a few words. */
+export function oneOf<const W extends string>(summary: string, words: readonly W[], fallback: W): Option<W> {
+  return {
+    default: fallback,
+    summary,
+    parse: (value) => {
+      const word = words.find((candidate) => candidate === value)
+      if (word === undefined) throw new Error(`is none of ${words.join(', ')}`)
+      return word
+    },
+  }
+}
+
+/** A text that is never printed. */
+export function secret(summary: string, fallback?: string): Option<Secret> {
+  return { default: fallback, summary, parse: (value) => new Secret(value) }
+}

@@ -1,0 +1,33 @@
+import { closeSync, openSync, readSync, watch } from 'node:fs'
+
+/**
+ * Calls `onLine` for every complete line of a growing file, from its beginning, as it is written.
+ *
+ * Reads happen synchronously inside the file-system event, so a line is seen before anything that its
+ * writer does next can be waited for. The file must exist.
+ * @returns a function that stops following and frees the descriptor.
+ */
+export function followLines(path: string, onLine: (line: string) => void): () => void {
+  const fd = openSync(path, 'r')
+  const buffer = Buffer.allocUnsafe(16_384)
+  let rest = ''
+  let stopped = false
+  const drain = (): void => {
+    for (;;) {
+      if (stopped) return
+      const length = readSync(fd, buffer, 0, buffer.length, null)
+      if (length === 0) return
+      const lines = (rest + buffer.toString('latin1', 0, length)).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) if (!stopped) onLine(line)
+    }
+  }
+  const watcher = watch(path, drain)
+  drain()
+  return () => {
+    if (stopped) return
+    stopped = true
+    watcher.close()
+    closeSync(fd)
+  }
+}

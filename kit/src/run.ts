@@ -1,0 +1,135 @@
+import { spawn } from 'node:child_process'
+
+/** How a program is run. No shell ever stands between us and it. */
+export interface RunOptions {
+  /** Whole environment of the child; our own is not inherited unless given here. */
+  readonly env?: NodeJS.ProcessEnv
+  readonly cwd?: string
+  /** Written to standard input, which is then closed. */
+  readonly input?: string
+  /** Milliseconds until the whole process group gets TERM, and KILL 2 s later. Default 30 000. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+  /** Bytes of each output stream that are kept (the first ones). Default 1 MiB. */
+  readonly maxOutput?: number
+}
+
+export interface RunResult {
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** What we knew when a program failed. */
+export class RunError extends Error {
+  readonly argv: readonly string[]
+  readonly exitCode: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly timedOut: boolean
+  /** The last 2 kB of standard error. */
+  readonly stderr: string
+
+  constructor(argv: readonly string[], how: Omit<RunError, keyof Error | 'argv'>, cause?: unknown) {
+    const end = how.timedOut
+      ? 'timed out'
+      : how.signal !== null
+        ? `was ended by ${how.signal}`
+        : how.exitCode !== null
+          ? `exited with ${how.exitCode}`
+          : `could not be started: ${cause instanceof Error ? cause.message : 'unknown reason'}`
+    super(`${argv[0] ?? ''} ${end}${how.stderr === '' ? '' : `: ${how.stderr.trim()}`}`, { cause })
+    this.name = 'RunError'
+    this.argv = argv
+    this.exitCode = how.exitCode
+    this.signal = how.signal
+    this.timedOut = how.timedOut
+    this.stderr = how.stderr
+  }
+}
+
+const KILL_AFTER_MS = 2_000
+const DEFAULT_ENV = {
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  LC_ALL: 'C.UTF-8',
+}
+
+/**
+ * Runs `command` with `args` in a process group of its own and waits for its end.
+ *
+ * @returns both outputs as text, when the program exits with 0.
+ * @throws RunError when it cannot be started, exits otherwise, is ended by a signal or by the time-out;
+ *   the whole group has then been killed.
+ */
+export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const argv = [command, ...args]
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      env: options.env ?? DEFAULT_ENV,
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      detached: true,
+      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    })
+    const stdout = new Capture(options.maxOutput ?? 1 << 20)
+    const stderr = new Capture(options.maxOutput ?? 1 << 20)
+    child.stdout?.on('data', (chunk: Buffer) => stdout.add(chunk))
+    child.stderr?.on('data', (chunk: Buffer) => stderr.add(chunk))
+    child.stdin?.on('error', () => {}) // a program may end without reading its input
+    child.stdin?.end(options.input)
+
+    let timedOut = false
+    let killTimer: NodeJS.Timeout | undefined
+    const endGroup = (): void => {
+      signalGroup(child.pid, 'SIGTERM')
+      killTimer ??= setTimeout(() => signalGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS)
+    }
+    const timer = setTimeout(() => {
+      timedOut = true
+      endGroup()
+    }, options.timeoutMs ?? 30_000)
+    options.signal?.addEventListener('abort', endGroup, { once: true })
+    if (options.signal?.aborted === true) endGroup()
+
+    const settle = (exitCode: number | null, signal: NodeJS.Signals | null, cause?: unknown): void => {
+      clearTimeout(timer)
+      clearTimeout(killTimer)
+      options.signal?.removeEventListener('abort', endGroup)
+      // A grandchild may still hold the pipes: what the program itself said is here by now.
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+      if (exitCode === 0 && !timedOut) resolve({ stdout: stdout.text(), stderr: stderr.text() })
+      else
+        reject(new RunError(argv, { exitCode, signal, timedOut, stderr: stderr.text().slice(-2048) }, cause))
+    }
+    child.once('error', (error) => settle(null, null, error))
+    child.once('exit', (exitCode, signal) => setImmediate(() => settle(exitCode, signal)))
+  })
+}
+
+/** The first bytes of a stream; the rest is read and dropped so that the writer never blocks. */
+class Capture {
+  readonly #chunks: Buffer[] = []
+  #room: number
+
+  constructor(limit: number) {
+    this.#room = limit
+  }
+
+  add(chunk: Buffer): void {
+    if (this.#room <= 0) return
+    this.#chunks.push(chunk.subarray(0, this.#room))
+    this.#room -= chunk.length
+  }
+
+  text(): string {
+    return Buffer.concat(this.#chunks).toString('utf8')
+  }
+}
+
+/** Signals a whole process group; a group that has already ended is fine. */
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // it has ended
+  }
+}

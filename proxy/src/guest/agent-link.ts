@@ -1,0 +1,154 @@
+import {
+  type AgentClient,
+  agentClient,
+  enrolApi,
+  type SessionEvent,
+  watchApi,
+} from '@ostler/contract/agent-api.ts'
+import { Fault, faultFromBody } from '@ostler/contract/fault.ts'
+import { holderUri, pskIdentity } from '@ostler/contract/identity.ts'
+import type { IncomingMessage } from 'node:http'
+import { Agent, request, type RequestOptions } from 'node:https'
+import type { ConnectionOptions } from 'node:tls'
+
+/** One boot of one desktop, and where its agent listens. */
+export interface AgentAddress {
+  readonly desktop: number
+  readonly epoch: number
+  readonly host: string
+  readonly port: number
+}
+
+/** What a caller of agents presents. */
+export interface CallerIdentity {
+  readonly key: string
+  readonly certificate: string
+  readonly authority: string
+}
+
+/** An agent that can be called and watched. */
+export interface AgentLink extends Disposable {
+  readonly client: AgentClient
+  /**
+   * The agent's session state, now and with every change, until the stream breaks.
+   * @throws Fault `agent.unreachable` when it breaks or is silent for three heartbeats.
+   */
+  watch(signal: AbortSignal): AsyncGenerator<SessionEvent, void, void>
+}
+
+/**
+ * Opens a link over mutual TLS. The agent must show the certificate of exactly this boot: one of an earlier boot,
+ * or of another desktop at the same address, is refused. Connections are made when needed.
+ */
+export function openAgentLink(address: AgentAddress, identity: CallerIdentity): AgentLink {
+  const expected = `URI:${holderUri({ role: 'vma', desktop: address.desktop, epoch: address.epoch })}`
+  const tls: ConnectionOptions = {
+    key: identity.key,
+    cert: identity.certificate,
+    ca: identity.authority,
+    minVersion: 'TLSv1.3',
+    servername: '',
+    checkServerIdentity: (_, certificate) =>
+      certificate.subjectaltname === expected ? undefined : new Error('this is the agent of another boot'),
+  }
+  const agent = new Agent({ keepAlive: true, maxFreeSockets: 1, ...tls })
+  const options: RequestOptions = { agent, host: address.host, port: address.port, ...tls }
+  return {
+    client: agentClient(async (procedure, body, signal) => {
+      const response = await exchange(
+        address,
+        { ...options, method: 'POST', path: `/vma/${procedure}`, signal },
+        body,
+      )
+      return await readAnswer(address, response)
+    }),
+    watch: (signal) => watch(address, options, signal),
+    [Symbol.dispose]: () => agent.destroy(),
+  }
+}
+
+const SILENCE_MS = 3 * watchApi.heartbeatMs
+
+async function* watch(
+  address: AgentAddress,
+  options: RequestOptions,
+  signal: AbortSignal,
+): AsyncGenerator<SessionEvent, void, void> {
+  const response = await exchange(address, {
+    ...options,
+    agent: false,
+    method: 'GET',
+    path: watchApi.path,
+    signal,
+  })
+  if (response.statusCode !== 200) await readAnswer(address, response)
+  response.setTimeout(SILENCE_MS, () => response.destroy(new Error('no heartbeat')))
+  let rest = ''
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      const lines = (rest + chunk.toString('utf8')).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) yield watchApi.event.parse(JSON.parse(line))
+    }
+  } catch (error) {
+    throw unreachable(address, error)
+  } finally {
+    response.destroy()
+  }
+  throw unreachable(address, new Error('the stream ended'))
+}
+
+/** Speaks the enrolment: takes the agent's public key, has it signed, and brings the certificate. */
+export async function enrolAgent(
+  address: AgentAddress,
+  secret: Buffer,
+  sign: (publicKey: Buffer) => Promise<{ certificate: string; authority: string }>,
+  signal: AbortSignal,
+): Promise<void> {
+  // One connection for both steps.
+  const agent = new Agent({
+    keepAlive: true,
+    maxSockets: 1,
+    minVersion: 'TLSv1.3',
+    pskCallback: () => ({ psk: secret, identity: pskIdentity(address.desktop, address.epoch) }),
+    checkServerIdentity: () => undefined, // the secret is the proof, there is no certificate
+  })
+  const options: RequestOptions = { agent, host: address.host, port: address.port, signal }
+  try {
+    const response = await exchange(address, { ...options, method: 'GET', path: enrolApi.keyPath })
+    const { publicKey } = enrolApi.key.parse(await readAnswer(address, response))
+    const signed = await sign(Buffer.from(publicKey, 'base64'))
+    const answer = { ...options, method: 'POST', path: enrolApi.certificatePath }
+    await readAnswer(address, await exchange(address, answer, signed))
+  } finally {
+    agent.destroy()
+  }
+}
+
+function exchange(address: AgentAddress, options: RequestOptions, body?: unknown): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const text = body === undefined ? '' : JSON.stringify(body)
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) }
+    const outgoing = request({ ...options, headers }, resolve)
+    outgoing.on('socket', (socket) => socket.setNoDelay(true))
+    outgoing.once('error', (error) => reject(unreachable(address, error)))
+    outgoing.end(text)
+  })
+}
+
+async function readAnswer(address: AgentAddress, response: IncomingMessage): Promise<unknown> {
+  let body: unknown
+  try {
+    const chunks = await response.toArray()
+    body = JSON.parse(Buffer.concat(chunks as Buffer[]).toString('utf8'))
+  } catch (error) {
+    throw unreachable(address, error)
+  }
+  if (response.statusCode === 200) return body
+  throw faultFromBody(body) ?? unreachable(address, new Error(`it answered ${response.statusCode ?? 0}`))
+}
+
+function unreachable(address: AgentAddress, cause: unknown): Fault {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new Fault('agent.unreachable', { desktop: address.desktop, reason }, { cause })
+}

@@ -1,0 +1,113 @@
+import type { BootTicket } from '@ostler/contract/identity.ts'
+import { systemClock } from '@ostler/kit/clock.ts'
+import type { Log } from '@ostler/kit/log.ts'
+import { randomBytes } from 'node:crypto'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type AgentAddress, type AgentLink, enrolAgent, openAgentLink } from '../guest/agent-link.ts'
+import type { Trust } from './trust.ts'
+
+export interface AgentWatchSettings {
+  readonly address: AgentAddress
+  /** The boot folder on the node's side. */
+  readonly bootFolder: string
+  readonly displayUid: number
+  readonly trust: Trust
+  readonly log: Log
+  /** Called when the agent came up or was lost. */
+  readonly onChange: () => void
+}
+
+const ENROL_MS = 3_000
+/** Between attempts: quick while a desktop boots, since somebody waits, slower later. */
+const EAGER_MS = 20
+const PATIENT_MS = 500
+const EAGER_FOR_MS = 20_000
+
+/**
+ * Keeps in touch with the agent of one boot: enrols it when it is new, watches it, and does both again when it
+ * was restarted. Which of the two is due is found by trying: an agent in enrolment refuses our certificate, an
+ * enrolled one our secret.
+ */
+export class AgentWatch {
+  readonly #settings: AgentWatchSettings
+  readonly #abort = new AbortController()
+  #link: AgentLink | undefined
+  #up = false
+
+  /** @param fresh true when the desktop is booting: then the agent is to be enrolled first. */
+  constructor(settings: AgentWatchSettings, fresh: boolean) {
+    this.#settings = settings
+    void this.#run(fresh)
+  }
+
+  /** The link while the agent answers. */
+  get link(): AgentLink | undefined {
+    return this.#up ? this.#link : undefined
+  }
+
+  [Symbol.dispose](): void {
+    this.#abort.abort()
+    this.#link?.[Symbol.dispose]()
+  }
+
+  async #run(fresh: boolean): Promise<void> {
+    const { signal } = this.#abort
+    let enrolNext = fresh
+    let lastUp = Date.now()
+    while (!signal.aborted) {
+      try {
+        if (enrolNext) await this.#enrol(signal)
+        enrolNext = false
+        await this.#watch(signal)
+      } catch (error) {
+        enrolNext = !enrolNext
+        if (this.#up) lastUp = Date.now()
+        this.#setUp(false, error)
+      }
+      const eager = Date.now() - lastUp < EAGER_FOR_MS
+      await systemClock.sleep(eager ? EAGER_MS : PATIENT_MS, signal).catch(() => {})
+    }
+  }
+
+  async #enrol(signal: AbortSignal): Promise<void> {
+    const { address, bootFolder, displayUid, trust, log } = this.#settings
+    const secret = randomBytes(32)
+    const ticket: BootTicket = {
+      desktop: address.desktop,
+      epoch: address.epoch,
+      secret: secret.toString('hex'),
+      displayUid,
+    }
+    const path = join(bootFolder, 'enrol.json')
+    // The guest sees this folder: a new name and a rename follow no link that might lie there.
+    const draft = join(bootFolder, `.enrol-${randomBytes(6).toString('hex')}`)
+    writeFileSync(draft, JSON.stringify(ticket), { flag: 'wx', mode: 0o600 })
+    renameSync(draft, path)
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(ENROL_MS)])
+    await enrolAgent(
+      address,
+      secret,
+      (publicKey) => trust.signAgent(address.desktop, address.epoch, publicKey),
+      deadline,
+    )
+    rmSync(path, { force: true })
+    log.info('agent enrolled', { desktop: address.desktop, epoch: address.epoch })
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    const { address, trust } = this.#settings
+    this.#link?.[Symbol.dispose]()
+    this.#link = openAgentLink(address, trust.own)
+    for await (const event of this.#link.watch(signal)) this.#setUp(true, event)
+  }
+
+  #setUp(up: boolean, why: unknown): void {
+    if (this.#up === up || this.#abort.signal.aborted) return
+    this.#up = up
+    const { address, log, onChange } = this.#settings
+    if (up) log.info('agent up', { desktop: address.desktop })
+    else log.warn('agent lost', { desktop: address.desktop, error: why })
+    onChange()
+  }
+}

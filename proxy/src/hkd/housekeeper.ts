@@ -1,0 +1,299 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { AGENT_PORT } from '@ostler/contract/identity.ts'
+import type { TimelineStep } from '@ostler/contract/timeline.ts'
+import type { Log } from '@ostler/kit/log.ts'
+import { Series } from '@ostler/kit/series.ts'
+import type { LoadBalancer } from '../balance/balancer.ts'
+import type { DesktopSpec, Hypervisor } from '../hypervisor/hypervisor.ts'
+import { decide } from '../model/decide.ts'
+import { runFolder } from '../model/run-folder.ts'
+import { next, type VmEvent, vmMachine, type VmState } from '../model/vm-machine.ts'
+import { mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
+import { hostLoads, tickHost } from '../store/hosts.ts'
+import type { Db } from '../store/open.ts'
+import { moveVm, planVm, serveWishes, type Transition, type VmPlan, vmsToStep } from '../store/vms.ts'
+import { AgentWatch } from './agent-watch.ts'
+import type { Trust } from './trust.ts'
+
+export interface HousekeeperParts {
+  readonly db: Db
+  readonly hostId: number
+  readonly hypervisor: Hypervisor
+  readonly balancer: LoadBalancer
+  readonly trust: Trust
+  readonly run: string
+  readonly displayUid: number
+  readonly log: Log
+}
+
+const TICK_MS = 2_000
+/** How often a state is looked at in which processes come or go without telling. */
+const LOOK_MS: Partial<Record<VmState, number>> = { booting: 200, stopping: 50, killing: 100, lost: 2_000 }
+
+const STEPS: Partial<Record<VmEvent, readonly TimelineStep[]>> = {
+  start: ['placed'],
+  prepared: ['prepared', 'booting'],
+  agentUp: ['agent up'],
+}
+
+interface Effect {
+  readonly key: string
+  status: 'pending' | 'done' | 'failed'
+  fault: string | undefined
+}
+
+/**
+ * Brings every desktop of this node to where it is wished: look, decide, move the row, run the entry effect of the
+ * new state. Desktops go side by side, each strictly in series. Nothing is remembered that cannot be found again
+ * by looking: after a restart the entry effects simply run once more.
+ */
+export class Housekeeper {
+  readonly #parts: HousekeeperParts
+  readonly #series: Series<number>
+  readonly #effects = new Map<number, Effect>()
+  readonly #watches = new Map<number, { epoch: number; watch: AgentWatch }>()
+  readonly #timers = new Map<number, NodeJS.Timeout>()
+  #tick: NodeJS.Timeout | undefined
+  #closed = false
+
+  constructor(parts: HousekeeperParts) {
+    this.#parts = parts
+    this.#series = new Series((id) => this.#stepUntilQuiet(id))
+  }
+
+  start(): void {
+    this.lookAtAll()
+    this.#tick = setInterval(() => {
+      tickHost(this.#parts.db, this.#parts.hostId).catch((error: unknown) =>
+        this.#parts.log.warn('tick failed', { error }),
+      )
+      this.lookAtAll()
+    }, TICK_MS)
+  }
+
+  /** Looks at one desktop now. */
+  look(id: number): void {
+    if (!this.#closed) this.#series.request(id)
+  }
+
+  /** Looks at every desktop that may concern this node. */
+  lookAtAll(): void {
+    vmsToStep(this.#parts.db, this.#parts.hostId)
+      .then((ids) => ids.forEach((id) => this.look(id)))
+      .catch((error: unknown) => this.#parts.log.warn('desktops could not be listed', { error }))
+  }
+
+  /** Stops deciding. The desktops live on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#tick)
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+    await this.#series.idle()
+    for (const { watch } of this.#watches.values()) watch[Symbol.dispose]()
+  }
+
+  async #stepUntilQuiet(id: number): Promise<void> {
+    try {
+      while (!this.#closed && (await this.#step(id)));
+    } catch (error) {
+      this.#parts.log.error('step failed', { vm: id, error })
+      this.#lookLater(id, TICK_MS)
+    }
+  }
+
+  /** One look, one decision, one move. Returns true when the desktop moved and should be looked at again. */
+  async #step(id: number): Promise<boolean> {
+    const { db, hostId } = this.#parts
+    const plan = await planVm(db, id)
+    if (plan === undefined || (plan.hostId !== null && plan.hostId !== hostId)) {
+      this.#forget(id)
+      return false
+    }
+    const merged = mergeWishes(plan.wishes)
+    const effect = this.#ensureEffect(plan)
+    const event = decide({
+      state: plan.state,
+      ageMs: plan.ageMs,
+      goal: merged?.goal,
+      processes: this.#parts.hypervisor.observe(id),
+      effect: effect.status,
+      agentUp: this.#watches.get(id)?.watch.link !== undefined,
+      faulty: plan.fault !== null,
+    })
+    if (event !== undefined) return await this.#move(plan, event, effect)
+    if (merged !== undefined && settled(plan.state, merged.goal)) {
+      if (!ONE_TIME_WISHES[merged.goal].includes(merged.wish.kind)) return false
+      await serveWishes(db, id, merged.goal, `already ${plan.state}`)
+      return true
+    }
+    const { deadlineMs } = vmMachine[plan.state]
+    const untilDeadline = deadlineMs === null ? Infinity : deadlineMs - plan.ageMs + 10
+    this.#lookLater(id, Math.min(untilDeadline, LOOK_MS[plan.state] ?? Infinity))
+    return false
+  }
+
+  async #move(plan: VmPlan, event: VmEvent, effect: Effect): Promise<boolean> {
+    const { db, hypervisor, log } = this.#parts
+    const to = next(plan.state, event)
+    if (to === undefined) throw new Error(`decide gave ${event} in ${plan.state}`)
+    const details = await this.#detailsOf(plan, event, to, effect)
+    if (details === undefined) return true
+    if (to === 'stopped' || to === 'failed') {
+      // First free, then say so: if we die between, the next look does both again.
+      await hypervisor.release(plan.id)
+      this.#forget(plan.id)
+    }
+    const epoch = await moveVm(db, { vm: plan, event, to, ...details })
+    log.info('vm moved', { vm: plan.id, event, from: plan.state, to, epoch, afterMs: Math.round(plan.ageMs) })
+    return true
+  }
+
+  /** What else is written with a move; `undefined` when it cannot be made. */
+  async #detailsOf(
+    plan: VmPlan,
+    event: VmEvent,
+    to: VmState,
+    effect: Effect,
+  ): Promise<Partial<Transition> | undefined> {
+    const steps = STEPS[event] ?? []
+    switch (to) {
+      case 'preparing': {
+        const place = this.#parts.balancer.choose(await hostLoads(this.#parts.db), plan.flavour)
+        const queuedAt = plan.wishes.find((wish) => ONE_TIME_WISHES.up.includes(wish.kind))?.at
+        if (place !== undefined)
+          return { steps, hostId: place, fault: null, ...(queuedAt === undefined ? {} : { queuedAt }) }
+        await serveWishes(this.#parts.db, plan.id, 'up', `no node has ${plan.flavour.memoryMb} MB free`)
+        return undefined
+      }
+      case 'running':
+        return { steps, serves: { goal: 'up', outcome: 'running' } }
+      case 'stopped':
+        if (event === 'reset') return { fault: plan.fault }
+        return { steps, hostId: null, serves: { goal: 'down', outcome: 'stopped' } }
+      case 'failed': {
+        const fault = plan.fault ?? faultText(plan, event, effect)
+        return { hostId: null, fault, serves: { goal: 'up', outcome: fault } }
+      }
+      case 'killing':
+        return plan.state === 'stopping' ? {} : { fault: faultText(plan, event, effect) }
+      default:
+        return { steps }
+    }
+  }
+
+  /** Runs the entry effect of a state once per boot and process of ours; all of them are idempotent. */
+  #ensureEffect(plan: VmPlan): Effect {
+    const key = `${plan.epoch} ${plan.state}`
+    const known = this.#effects.get(plan.id)
+    if (known?.key === key) return known
+    const effect: Effect = { key, status: 'pending', fault: undefined }
+    this.#effects.set(plan.id, effect)
+    this.#enter(plan).then(
+      () => {
+        effect.status = 'done'
+        this.look(plan.id)
+      },
+      (error: unknown) => {
+        effect.status = 'failed'
+        effect.fault = error instanceof Error ? error.message : String(error)
+        this.#parts.log.error('effect failed', { vm: plan.id, state: plan.state, error })
+        this.look(plan.id)
+      },
+    )
+    return effect
+  }
+
+  async #enter(plan: VmPlan): Promise<void> {
+    const { hypervisor } = this.#parts
+    switch (plan.state) {
+      case 'preparing':
+        await hypervisor.prepare(specOf(plan))
+        return
+      case 'booting':
+        await hypervisor.boot(specOf(plan))
+        this.#watchAgent(plan, true)
+        return
+      case 'running':
+        this.#watchAgent(plan, false)
+        return
+      case 'stopping':
+        await this.#powerOff(plan)
+        return
+      case 'killing':
+        await hypervisor.kill(plan.id)
+        return
+      case 'stopped':
+      case 'failed':
+      case 'lost':
+        return
+    }
+  }
+
+  async #powerOff(plan: VmPlan): Promise<void> {
+    this.#watchAgent(plan, false)
+    const agent = this.#watches.get(plan.id)?.watch.link
+    try {
+      if (agent === undefined)
+        throw new Fault('agent.unreachable', { desktop: plan.id, reason: 'not watched' })
+      await agent.client.poweroff({})
+    } catch {
+      await this.#parts.hypervisor.powerOff(plan.id)
+    }
+  }
+
+  #watchAgent(plan: VmPlan, fresh: boolean): void {
+    const known = this.#watches.get(plan.id)
+    if (known?.epoch === plan.epoch) return
+    known?.watch[Symbol.dispose]()
+    const { trust, run, displayUid, log } = this.#parts
+    const watch = new AgentWatch(
+      {
+        address: { desktop: plan.id, epoch: plan.epoch, host: plan.address, port: AGENT_PORT },
+        bootFolder: runFolder(run, plan.id).boot,
+        displayUid,
+        trust,
+        log,
+        onChange: () => this.look(plan.id),
+      },
+      fresh,
+    )
+    this.#watches.set(plan.id, { epoch: plan.epoch, watch })
+  }
+
+  #forget(id: number): void {
+    this.#watches.get(id)?.watch[Symbol.dispose]()
+    this.#watches.delete(id)
+    this.#effects.delete(id)
+    clearTimeout(this.#timers.get(id))
+    this.#timers.delete(id)
+  }
+
+  #lookLater(id: number, ms: number): void {
+    clearTimeout(this.#timers.get(id))
+    if (!Number.isFinite(ms) || this.#closed) return
+    this.#timers.set(
+      id,
+      setTimeout(() => this.look(id), Math.max(ms, 10)),
+    )
+  }
+}
+
+/** True when a desktop already is where a goal would bring it. */
+function settled(state: VmState, goal: 'up' | 'down'): boolean {
+  return goal === 'up' ? state === 'running' : state === 'stopped' || state === 'failed'
+}
+
+function specOf(plan: VmPlan): DesktopSpec {
+  if (plan.image === null)
+    throw new Fault('image.unusable', {
+      image: '(none)',
+      reason: `flavour ${plan.flavour.name} has no disk image`,
+    })
+  return { ...plan, image: plan.image }
+}
+
+function faultText(plan: VmPlan, event: VmEvent, effect: Effect): string {
+  if (effect.fault !== undefined) return effect.fault
+  if (event === 'exited') return 'the desktop ended before its agent answered'
+  return `${plan.state} took longer than ${(vmMachine[plan.state].deadlineMs ?? 0) / 1000} s`
+}

@@ -1,0 +1,86 @@
+import { holderUri } from '@ostler/contract/identity.ts'
+import { issueIdentity, makeAuthority, signCertificate, type Identity } from '@ostler/kit/certificate.ts'
+import type { Account } from '@ostler/kit/passwd.ts'
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { CallerIdentity } from '../guest/agent-link.ts'
+import { readAuthority, writeAuthority } from '../store/authority.ts'
+import type { Db } from '../store/open.ts'
+
+const AUTHORITY_DAYS = 3_650
+const CALLER_DAYS = 365
+const AGENT_DAYS = 365
+
+/** The node's part in the installation's trust: it signs agents, and gives the callers of agents their identities. */
+export interface Trust {
+  /** What hkd itself presents to agents. Its key is in memory alone. */
+  readonly own: CallerIdentity
+  signAgent(
+    desktop: number,
+    epoch: number,
+    publicKey: Buffer,
+  ): Promise<{ certificate: string; authority: string }>
+  /** Writes what the l7r presents to agents into a file that it alone may read. */
+  issueDoorIdentity(file: string, reader: Account): Promise<void>
+}
+
+/**
+ * Opens the authority out of the database, or makes it. Its key is sealed under the node key, a file of root's:
+ * neither the database nor a dump of it can sign anything.
+ */
+export async function openTrust(db: Db, nodeKeyFile: string): Promise<Trust> {
+  const nodeKey = readOrMakeKey(nodeKeyFile)
+  const stored = await readAuthority(db)
+  let authority: Identity
+  if (stored === undefined) {
+    authority = await makeAuthority('Ostler', AUTHORITY_DAYS)
+    await writeAuthority(db, { certificate: authority.certificate, sealedKey: seal(nodeKey, authority.key) })
+  } else authority = { certificate: stored.certificate, key: unseal(nodeKey, stored.sealedKey) }
+
+  const issue = async (role: 'hkd' | 'l7r'): Promise<CallerIdentity> => ({
+    ...(await issueIdentity(authority, { commonName: role, uri: holderUri({ role }), days: CALLER_DAYS })),
+    authority: authority.certificate,
+  })
+  return {
+    own: await issue('hkd'),
+    signAgent: async (desktop, epoch, publicKey) => ({
+      certificate: await signCertificate(authority, {
+        commonName: `desktop ${desktop}`,
+        uri: holderUri({ role: 'vma', desktop, epoch }),
+        publicKey,
+        days: AGENT_DAYS,
+      }),
+      authority: authority.certificate,
+    }),
+    issueDoorIdentity: async (file, reader) => {
+      mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
+      writeFileSync(`${file}.new`, JSON.stringify(await issue('l7r')), { mode: 0o400 })
+      chownSync(`${file}.new`, reader.uid, reader.gid)
+      renameSync(`${file}.new`, file)
+    },
+  }
+}
+
+function readOrMakeKey(file: string): Buffer {
+  if (!existsSync(file)) {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
+    writeFileSync(file, randomBytes(32).toString('hex'), { flag: 'wx', mode: 0o600 })
+  }
+  return Buffer.from(readFileSync(file, 'utf8').trim(), 'hex')
+}
+
+/** AES-256-GCM: nonce, tag and ciphertext, base64. */
+function seal(key: Buffer, plaintext: string): string {
+  const nonce = randomBytes(12)
+  const cipher = createCipheriv('aes-256-gcm', key, nonce)
+  const sealed = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()])
+  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64')
+}
+
+function unseal(key: Buffer, sealed: string): string {
+  const bytes = Buffer.from(sealed, 'base64')
+  const cipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12))
+  cipher.setAuthTag(bytes.subarray(12, 28))
+  return Buffer.concat([cipher.update(bytes.subarray(28)), cipher.final()]).toString('utf8')
+}

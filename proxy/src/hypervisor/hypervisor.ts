@@ -1,0 +1,37 @@
+/** What it takes to run a desktop. */
+export interface DesktopSpec {
+  readonly id: number
+  readonly name: string
+  /** Whose home is mounted. */
+  readonly login: string
+  readonly address: string
+  readonly flavour: { readonly id: number; readonly memoryMb: number; readonly cpuPercent: number }
+  readonly image: {
+    readonly name: string
+    readonly kind: 'instant' | 'directory' | 'tarball'
+    readonly path: string
+  }
+}
+
+/** Whether processes of a desktop exist on this node. */
+export type Processes = 'present' | 'absent' | 'unknown'
+
+/**
+ * Runs desktops on one node. Six idempotent verbs and no stored handles: everything is found again by names that
+ * derive from the desktop's number, so it does not matter who called what before.
+ */
+export interface Hypervisor {
+  readonly name: string
+  /** Makes image, overlay, home and run folder ready. Throws `image.unusable`. Nothing runs yet. */
+  prepare(spec: DesktopSpec): Promise<void>
+  /** Starts it, unless it runs. Throws `container.failed`; then nothing runs. */
+  boot(spec: DesktopSpec): Promise<void>
+  /** Looks. Never throws: what cannot be seen is `unknown`. */
+  observe(id: number): Processes
+  /** Asks the guest to halt, and returns at once. */
+  powerOff(id: number): Promise<void>
+  /** Ends every process of the desktop, and returns when it has tried. */
+  kill(id: number): Promise<void>
+  /** Frees what only a running desktop needs. Image, overlay and home stay. */
+  release(id: number): Promise<void>
+}

@@ -1,0 +1,90 @@
+import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Processes } from '../hypervisor.ts'
+
+/** How this machine's control groups are mounted. */
+export interface CgroupLayout {
+  readonly version: 1 | 2
+  /** Folders of all hierarchies, below each of which LXC makes a desktop's groups. */
+  readonly hierarchies: readonly string[]
+  /** The hierarchy in which a desktop's processes are counted. */
+  readonly counted: string
+}
+
+/** Looks at `/sys/fs/cgroup`; `undefined` when no hierarchy can hold limits for memory and processes. */
+export function cgroupLayout(root = '/sys/fs/cgroup'): CgroupLayout | undefined {
+  const unified = join(root, 'cgroup.controllers')
+  if (existsSync(unified) && readFileSync(unified, 'utf8').includes('memory'))
+    return { version: 2, hierarchies: [root], counted: root }
+  const hierarchies = listFolders(root).map((name) => join(root, name))
+  const counted = join(root, 'memory')
+  return existsSync(join(counted, 'cgroup.procs')) ? { version: 1, hierarchies, counted } : undefined
+}
+
+/** Names of a desktop's groups below a hierarchy: one of its own, never in the daemon's. */
+export function cgroupNames(container: string): {
+  root: string
+  payload: string
+  monitor: string
+  pivot: string
+} {
+  const root = `ostler/${container}`
+  return { root, payload: `${root}/payload`, monitor: `${root}/monitor`, pivot: `${root}/pivot` }
+}
+
+/** Process ids in a group and below. Empty when it does not exist. */
+export function processesIn(group: string): number[] {
+  if (!existsSync(group)) return []
+  const own = readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number)
+  return [...own, ...listFolders(group).flatMap((name) => processesIn(join(group, name)))]
+}
+
+/** Whether any process of a container exists; what cannot be read is unknown. */
+export function observeGroup(layout: CgroupLayout, container: string): Processes {
+  try {
+    const group = join(layout.counted, cgroupNames(container).payload)
+    return processesIn(group).length > 0 ? 'present' : 'absent'
+  } catch {
+    return 'unknown'
+  }
+}
+
+/** Kills every process of a container, its monitor included; those that appear meanwhile too. */
+export function killGroup(layout: CgroupLayout, container: string): void {
+  const { payload, monitor } = cgroupNames(container)
+  for (let round = 0; round < 20; round++) {
+    const pids = [payload, monitor].flatMap((name) => processesIn(join(layout.counted, name)))
+    if (pids.length === 0) return
+    for (const pid of pids) {
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {
+        // it has ended
+      }
+    }
+  }
+}
+
+/** Removes a container's groups from all hierarchies, as far as they are empty. */
+export function removeGroups(layout: CgroupLayout, container: string): void {
+  for (const hierarchy of layout.hierarchies) removeTree(join(hierarchy, cgroupNames(container).root))
+}
+
+function removeTree(group: string): void {
+  for (const name of listFolders(group)) removeTree(join(group, name))
+  try {
+    rmdirSync(group)
+  } catch {
+    // a process is left in it, or it never was
+  }
+}
+
+function listFolders(folder: string): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name)
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,152 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { run, RunError } from '@ostler/kit/run.ts'
+import {
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, join } from 'node:path'
+import { macOf, type Subnet } from '../../model/address.ts'
+import { runFolder } from '../../model/run-folder.ts'
+import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
+import { type CgroupLayout, killGroup, observeGroup, removeGroups } from './cgroup.ts'
+import { containerConfig } from './container-config.ts'
+import { instantImage } from './instant-image.ts'
+import { tarballImage } from './tarball-image.ts'
+
+export interface LxcSettings {
+  /** Begins the names of containers and network devices. */
+  readonly prefix: string
+  readonly run: string
+  readonly lxcPath: string
+  readonly logs: string
+  readonly images: string
+  readonly overlays: string
+  readonly homes: string
+  /** The agent's bundle: node, vma.cjs, ostler-init. */
+  readonly bundle: string
+  readonly network: Subnet & { readonly bridge: string; readonly macPrefix: string }
+  /** The group that may pass through the run folders to the displays. */
+  readonly displayGid: number
+  readonly cgroups: CgroupLayout
+}
+
+const START_MS = 30_000
+
+/** Desktops as LXC containers: an image below, an overlay above it, the home apart. */
+export function lxcHypervisor(settings: LxcSettings): Hypervisor {
+  const containerOf = (id: number): string => `${settings.prefix}${id}`
+  const lxc = (id: number): string[] => ['-P', settings.lxcPath, '-n', containerOf(id)]
+  return {
+    name: 'lxc',
+
+    prepare: async (spec) => {
+      const image = await lowerLayer(settings, spec)
+      const overlay = freshOverlay(settings, spec.id)
+      const home = join(settings.homes, `${spec.login}-${spec.flavour.id}`)
+      mkdirSync(home, { recursive: true, mode: 0o755 })
+      const run = makeRunFolder(settings, spec.id)
+      const folder = join(settings.lxcPath, containerOf(spec.id))
+      mkdirSync(folder, { recursive: true, mode: 0o700 })
+      mkdirSync(settings.logs, { recursive: true, mode: 0o755 })
+      const config = containerConfig({
+        container: containerOf(spec.id),
+        hostname: spec.name,
+        lower: image.folder,
+        upper: overlay,
+        home,
+        run,
+        bundle: image.hasAgent ? undefined : settings.bundle,
+        sharesUsr: spec.image.kind === 'instant',
+        network: {
+          ...settings.network,
+          veth: `${settings.prefix}${spec.id}`.slice(-15),
+          mac: macOf(settings.network.macPrefix, spec.address),
+          address: spec.address,
+        },
+        memoryMb: spec.flavour.memoryMb,
+        cpuPercent: spec.flavour.cpuPercent,
+        cgroups: settings.cgroups,
+      })
+      writeFileSync(join(folder, 'config'), config, { mode: 0o600 })
+    },
+
+    boot: async (spec) => {
+      if (observeGroup(settings.cgroups, containerOf(spec.id)) === 'present') return
+      removeGroups(settings.cgroups, containerOf(spec.id)) // left by a container that was killed with its monitor
+      const log = join(settings.logs, `${containerOf(spec.id)}.log`)
+      try {
+        await run('lxc-start', [...lxc(spec.id), '--daemon', '-l', 'WARN', '-o', log], {
+          timeoutMs: START_MS,
+        })
+      } catch (cause) {
+        const reason = cause instanceof RunError ? (cause.stderr.trim().split('\n')[0] ?? '') : String(cause)
+        throw new Fault('container.failed', { desktop: spec.id, reason }, { cause })
+      }
+    },
+
+    observe: (id) => observeGroup(settings.cgroups, containerOf(id)),
+
+    powerOff: async (id) => {
+      // Without its monitor a container does not hear this; then the deadline ends it.
+      await run('lxc-stop', [...lxc(id), '--nokill', '--nowait']).catch(() => {})
+    },
+
+    kill: (id) => {
+      killGroup(settings.cgroups, containerOf(id))
+      return Promise.resolve()
+    },
+
+    release: (id) => {
+      removeGroups(settings.cgroups, containerOf(id))
+      rmSync(runFolder(settings.run, id).root, { recursive: true, force: true })
+      rmSync(join(settings.lxcPath, containerOf(id)), { recursive: true, force: true })
+      return Promise.resolve()
+    },
+  }
+}
+
+async function lowerLayer(
+  settings: LxcSettings,
+  { image }: DesktopSpec,
+): Promise<{ folder: string; hasAgent: boolean }> {
+  mkdirSync(settings.images, { recursive: true, mode: 0o755 })
+  if (image.kind === 'instant') return { folder: instantImage(settings.images), hasAgent: false }
+  const folder =
+    image.kind === 'tarball' ? await tarballImage(settings.images, image.name, image.path) : image.path
+  const unusable = (reason: string): Fault => new Fault('image.unusable', { image: image.name, reason })
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw unusable(`${folder} is no folder`)
+  // A link such as sbin -> usr/sbin may dangle here and be right in the guest.
+  if (lstatSync(join(folder, 'sbin'), { throwIfNoEntry: false }) === undefined)
+    throw unusable(`${folder} has no sbin at its top: it is not the root of a system`)
+  return { folder, hasAgent: existsSync(join(folder, 'usr/lib/systemd/system/ostler-vma.service')) }
+}
+
+/** Makes an empty overlay; what an earlier boot left is removed. */
+function freshOverlay(settings: LxcSettings, id: number): string {
+  const folder = join(settings.overlays, String(id))
+  if (existsSync(folder)) {
+    const doomed = join(settings.overlays, `deleteme-${basename(folder)}-${process.pid}`)
+    renameSync(folder, doomed)
+    rmSync(doomed, { recursive: true, force: true })
+  }
+  mkdirSync(join(folder, 'upper'), { recursive: true, mode: 0o755 })
+  return join(folder, 'upper')
+}
+
+/** Only root and the display group pass through `desktops`; the guest gets its two folders bound in. */
+function makeRunFolder(settings: LxcSettings, id: number) {
+  const folder = runFolder(settings.run, id)
+  const all = join(settings.run, 'desktops')
+  mkdirSync(all, { recursive: true, mode: 0o750 })
+  chownSync(all, 0, settings.displayGid)
+  mkdirSync(folder.boot, { recursive: true, mode: 0o755 })
+  mkdirSync(folder.display, { recursive: true, mode: 0o751 })
+  return folder
+}

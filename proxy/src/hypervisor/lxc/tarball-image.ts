@@ -1,0 +1,35 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { run, RunError } from '@ostler/kit/run.ts'
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+
+const UNPACK_MS = 600_000
+
+/**
+ * Unpacks a tarball once and returns the folder. Several processes may try at once: each unpacks into a draft, and
+ * the first to finish wins. The folder's name follows the tarball's path, size and time, so a new version is unpacked anew.
+ *
+ * @throws Fault `image.unusable`; nothing half-unpacked is left.
+ */
+export async function tarballImage(folder: string, name: string, path: string): Promise<string> {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) throw new Fault('image.unusable', { image: name, reason: `${path} does not exist` })
+  const key = createHash('sha256').update(`${path} ${stat.size} ${stat.mtimeMs}`).digest('hex').slice(0, 12)
+  const target = join(folder, `tarball-${key}`)
+  if (existsSync(target)) return target
+  const draft = `${target}.${randomBytes(4).toString('hex')}`
+  mkdirSync(draft, { recursive: true, mode: 0o755 })
+  try {
+    await run('tar', ['--extract', '--numeric-owner', '--file', path, '--directory', draft], {
+      timeoutMs: UNPACK_MS,
+    })
+    renameSync(draft, target)
+  } catch (cause) {
+    rmSync(draft, { recursive: true, force: true })
+    if (existsSync(target)) return target
+    const reason = cause instanceof RunError ? (cause.stderr.trim().split('\n').at(-1) ?? '') : String(cause)
+    throw new Fault('image.unusable', { image: name, reason: `unpacking failed: ${reason}` }, { cause })
+  }
+  return target
+}

@@ -1,0 +1,85 @@
+import { parseClientOptions } from '@ostler/contract/client-options.ts'
+import { Fault } from '@ostler/contract/fault.ts'
+import { randomUUID } from 'node:crypto'
+import { parse as parseCookies } from 'hono/utils/cookie'
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
+import { splice } from '../display/splice.ts'
+import { COOKIE_NAME, type CookieJar } from './cookie.ts'
+import { type DoorParts, openDesktop } from './open-desktop.ts'
+import { requireSameOrigin, userOf } from './portal.ts'
+import { asFault, replyFault, replyOn, targetOf } from './respond.ts'
+
+const DISPLAY_PATH = /^\/portal\/desktops\/(\d{1,9})\/display$/
+
+/** Close codes of our own: 4000 plus the fault's HTTP status. The reason says it in words. */
+const CLOSE_BASE = 4_000
+const MAX_REASON = 120
+
+/** RFB for browsers: a WebSocket whose binary messages are the raw stream, as noVNC speaks it. */
+export interface BrowserDisplay {
+  owns(path: string): boolean
+  connect(request: IncomingMessage, socket: Duplex, head: Buffer, signal: AbortSignal): Promise<void>
+}
+
+export function browserDisplay(parts: DoorParts, jar: CookieJar): BrowserDisplay {
+  const server = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: 1 << 20,
+    handleProtocols: (protocols) => (protocols.has('binary') ? 'binary' : false),
+  })
+  return {
+    owns: (path) => DISPLAY_PATH.test(path),
+    connect: async (request, socket, head, signal) => {
+      try {
+        requireSameOrigin(request.headers.origin, request.headers.host)
+        const cookie = parseCookies(request.headers.cookie ?? '', COOKIE_NAME)[COOKIE_NAME]
+        const user = await userOf(parts, jar, cookie)
+        const webSocket = await new Promise<WebSocket>((resolve) =>
+          server.handleUpgrade(request, socket, head, resolve),
+        )
+        await show(parts, user, request, webSocket, signal)
+      } catch (error) {
+        if (!socket.destroyed) replyFault(replyOn(socket), error, parts.log)
+      }
+    },
+  }
+}
+
+/** One browser, from its WebSocket to the end of its stream. A failure closes it with a code and a sentence. */
+async function show(
+  parts: DoorParts,
+  user: { id: number; login: string },
+  request: IncomingMessage,
+  webSocket: WebSocket,
+  stopping: AbortSignal,
+): Promise<void> {
+  const log = parts.log.child({ connection: randomUUID() })
+  const left = new AbortController()
+  webSocket.on('error', () => webSocket.terminate())
+  webSocket.once('close', () => left.abort(new Error('the browser left')))
+  const { path, parameters } = targetOf(request)
+  const vmId = Number(DISPLAY_PATH.exec(path)?.[1])
+  try {
+    const client = parseClientOptions(parameters)
+    const signal = AbortSignal.any([left.signal, stopping])
+    const opened = await openDesktop(parts, { user, vmId, display: 'rfb', client }, () => {}, signal)
+    await using seat = opened.seat
+    log.info('stream opens', { vm: vmId, user: user.login, display: 'rfb' })
+    // Said before the stream goes, so that the loser of a take-over is told why.
+    const cut = AbortSignal.any([stopping, seat.signal])
+    cut.addEventListener('abort', () => closeWith(webSocket, cut.reason, parts), { once: true })
+    const end = await splice(createWebSocketStream(webSocket), opened.display, { signal: cut })
+    log.info('stream ended', { vm: vmId, user: user.login, ...end })
+  } catch (error) {
+    closeWith(webSocket, error, parts)
+  }
+}
+
+function closeWith(webSocket: WebSocket, error: unknown, parts: DoorParts): void {
+  if (webSocket.readyState !== webSocket.OPEN) return
+  const fault = error instanceof Fault ? error : asFault(error, parts.log)
+  webSocket.close(CLOSE_BASE + fault.status, fault.message.slice(0, MAX_REASON))
+}

@@ -1,0 +1,36 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+
+export const COOKIE_NAME = 'ostler'
+export const COOKIE_SECONDS = 12 * 3600
+
+/** Makes and reads the portal's session cookies: who and until when, signed. They survive a restart of the door. */
+export interface CookieJar {
+  bake(userId: number): string
+  /** The user of a cookie; `undefined` when it is forged, altered or too old. */
+  read(cookie: string | undefined): number | undefined
+}
+
+/** @param file holds the signing key; made when missing, readable by its owner alone. */
+export function openCookieJar(file: string, now: () => number): CookieJar {
+  if (!existsSync(file)) {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    writeFileSync(file, randomBytes(32), { flag: 'wx', mode: 0o600 })
+  }
+  const key = readFileSync(file)
+  const sign = (text: string): string => createHmac('sha256', key).update(text).digest('base64url')
+  return {
+    bake: (userId) => {
+      const text = `${userId}.${Math.floor(now() / 1000) + COOKIE_SECONDS}`
+      return `${text}.${sign(text)}`
+    },
+    read: (cookie) => {
+      const [, text, userId, until, signature] = /^((\d+)\.(\d+))\.([\w-]+)$/.exec(cookie ?? '') ?? []
+      if (text === undefined || signature === undefined) return undefined
+      const [given, right] = [Buffer.from(signature), Buffer.from(sign(text))]
+      if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined
+      return Number(until) * 1000 > now() ? Number(userId) : undefined
+    },
+  }
+}

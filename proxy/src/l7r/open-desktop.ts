@@ -1,0 +1,166 @@
+import type { ClientOptions } from '@ostler/contract/client-options.ts'
+import { Fault, type FaultCode } from '@ostler/contract/fault.ts'
+import { AGENT_PORT, type DisplayKind } from '@ostler/contract/identity.ts'
+import { systemClock } from '@ostler/kit/clock.ts'
+import type { Log } from '@ostler/kit/log.ts'
+import type { Socket } from 'node:net'
+import type { User } from '../auth/plugin.ts'
+import { reachDisplay } from '../display/reach.ts'
+import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
+import { checkAccess } from '../model/policy.ts'
+import { displaySocket } from '../model/run-folder.ts'
+import type { Db } from '../store/open.ts'
+import { addWish, findVm, reachStep, type VmRow, wishOutcome } from '../store/vms.ts'
+import type { HeldSeat, SeatKeeper } from './seat-keeper.ts'
+import type { VmNews } from './vm-news.ts'
+
+export interface DoorParts {
+  readonly db: Db
+  readonly seats: SeatKeeper
+  readonly news: VmNews
+  /** What we present to agents, as hkd last issued it. */
+  readonly identity: () => CallerIdentity
+  readonly run: string
+  readonly startMs: number
+  readonly stopMs: number
+  readonly log: Log
+}
+
+/** Says to whoever waits what is going on, in QVD's words. */
+export type Progress = (text: string) => void
+
+export interface OpenRequest {
+  readonly user: User
+  readonly vmId: number
+  readonly display: DisplayKind
+  readonly client: ClientOptions
+}
+
+/** A display that is reached and not yet spoken to, and the seat that goes with it. */
+export interface OpenDesktop {
+  readonly vm: VmRow
+  readonly seat: HeldSeat
+  readonly display: Socket
+}
+
+/** A lost hint costs this much, not more. */
+const TICK_MS = 2_000
+/** An agent that was restarted, or a session that just lost a client, may need this long. */
+const SESSION_MS = 30_000
+const RETRY_MS = 100
+/** Failures that pass by themselves while an agent or a session settles. */
+const PASSING: readonly FaultCode[] = ['agent.unreachable', 'display.unreachable', 'session.failed']
+
+/** Finds a desktop for its owner. Throws `desktop.unknown`, `desktop.foreign`, `desktop.blocked`; writes nothing. */
+export async function findOwnVm(parts: DoorParts, user: User, vmId: number): Promise<VmRow> {
+  const vm = await findVm(parts.db, vmId)
+  checkAccess(user.id, vm)
+  if (vm === undefined) throw new Fault('desktop.unknown')
+  return vm
+}
+
+/**
+ * The walk from a known user to an open display: access, running, seat, session, socket. Nothing is written before
+ * access is checked, and nobody is displaced before the desktop runs.
+ *
+ * @throws Fault; the seat has then been given back.
+ */
+export async function openDesktop(
+  parts: DoorParts,
+  request: OpenRequest,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<OpenDesktop> {
+  const found = await findOwnVm(parts, request.user, request.vmId)
+  const vm = await awaitRunning(parts, found, request.user, progress, signal)
+  const seat = await parts.seats.claim(vm.id, `${request.user.login}, ${request.display}`)
+  try {
+    progress(`Session acquired for VM_ID: ${vm.id}`)
+    const both = AbortSignal.any([signal, seat.signal])
+    const display = await openSession(parts, request, vm, progress, both)
+    await reachStep(parts.db, vm.id, vm.epoch, 'connected')
+    return { vm, seat, display }
+  } catch (error) {
+    await seat[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/**
+ * Wishes the desktop up, if it is not, and waits until it runs.
+ * @throws Fault `desktop.startFailed` with hkd's reason, `desktop.startTimeout`, or the signal's reason.
+ */
+export async function awaitRunning(
+  parts: DoorParts,
+  vm: VmRow,
+  user: User,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<VmRow> {
+  if (vm.state === 'running') return vm
+  const timeout = AbortSignal.timeout(parts.startMs)
+  using news = parts.news.listen(vm.id, TICK_MS, AbortSignal.any([signal, timeout]))
+  const wish = await addWish(parts.db, { vmId: vm.id, kind: 'run', by: user.login, reason: 'connect' })
+  progress('Starting virtual machine')
+  for (;;) {
+    const row = await findVm(parts.db, vm.id)
+    if (row === undefined) throw new Fault('desktop.unknown')
+    if (row.state === 'running') return row
+    const outcome = await wishOutcome(parts.db, wish)
+    if (outcome !== undefined) throw new Fault('desktop.startFailed', { reason: row.fault ?? outcome })
+    progress("Waiting for VM to reach state 'running'")
+    await news.next().catch((error: unknown) => {
+      throw timeout.aborted ? new Fault('desktop.startTimeout') : error
+    })
+  }
+}
+
+/** Opens the session and its display, again while what fails is only settling. */
+async function openSession(
+  parts: DoorParts,
+  request: OpenRequest,
+  vm: VmRow,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const until = systemClock.now() + SESSION_MS
+  progress(`Starting X session at VM ${vm.id}`)
+  for (;;) {
+    try {
+      return await tryOpenSession(parts, request, vm, progress, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      const passing = error instanceof Fault && PASSING.includes(error.code)
+      if (!passing || systemClock.now() > until) throw error
+      const now = await findVm(parts.db, vm.id)
+      if (now?.state !== 'running' || now.epoch !== vm.epoch)
+        throw new Fault('desktop.startFailed', { reason: 'the desktop stopped meanwhile' }, { cause: error })
+      parts.log.debug('session is settling', { vm: vm.id, error })
+      await systemClock.sleep(RETRY_MS, signal)
+    }
+  }
+}
+
+async function tryOpenSession(
+  parts: DoorParts,
+  request: OpenRequest,
+  vm: VmRow,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const address = { desktop: vm.id, epoch: vm.epoch, host: vm.address, port: AGENT_PORT }
+  using link = openAgentLink(address, parts.identity())
+  const called = Date.now()
+  const answer = await link.client.x_start(
+    { display: request.display, user: { name: request.user.login }, client: request.client },
+    signal,
+  )
+  const at = (afterMs: number): string => new Date(called + afterMs).toISOString()
+  await Promise.all([
+    reachStep(parts.db, vm.id, vm.epoch, 'user ready', at(answer.userReadyMs)),
+    reachStep(parts.db, vm.id, vm.epoch, 'display ready', at(answer.displayReadyMs)),
+  ])
+  progress(`Connecting X session for VM_ID: ${vm.id}`)
+  signal.throwIfAborted()
+  return await reachDisplay(vm.id, displaySocket(parts.run, vm.id, request.display))
+}

@@ -1,0 +1,175 @@
+import { getRequestListener } from '@hono/node-server'
+import { serveStatic } from '@hono/node-server/serve-static'
+import type { DesktopListItem } from '@ostler/contract/desktop.ts'
+import { Fault } from '@ostler/contract/fault.ts'
+import type { StartEvent } from '@ostler/contract/timeline.ts'
+import { Secret } from '@ostler/kit/secret.ts'
+import { type Context, Hono } from 'hono'
+import { getCookie, setCookie } from 'hono/cookie'
+import { secureHeaders } from 'hono/secure-headers'
+import { streamSSE } from 'hono/streaming'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { z } from 'zod'
+import { vmMachine } from '../model/vm-machine.ts'
+import type { User } from '../auth/plugin.ts'
+import { findUserById } from '../store/users.ts'
+import { listVms, readTimeline } from '../store/vms.ts'
+import { COOKIE_NAME, COOKIE_SECONDS, type CookieJar } from './cookie.ts'
+import { awaitRunning, type DoorParts, findOwnVm } from './open-desktop.ts'
+import { asFault } from './respond.ts'
+import type { SignIn } from './sign-in.ts'
+import { stopDesktop } from './stop-desktop.ts'
+
+const signInBody = z.strictObject({
+  login: z.string().min(1).max(256),
+  password: z.string().min(1).max(1024),
+})
+
+/** The user portal: its pages, and what they ask for. A browser is known by a signed cookie. */
+export function portal(
+  parts: DoorParts,
+  signIn: SignIn,
+  jar: CookieJar,
+  pages: string,
+  stopping: AbortSignal,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const app = new Hono()
+  app.use(
+    secureHeaders({
+      contentSecurityPolicy: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"], // noVNC sizes its canvas by style attributes
+        imgSrc: ["'self'", 'data:'],
+        connectSrc: ["'self'"],
+        baseUri: ["'none'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+      },
+      xFrameOptions: 'DENY',
+    }),
+  )
+  app.onError((error, context) => {
+    const fault = asFault(error, parts.log)
+    return context.json(fault.toJSON(), fault.status as 400)
+  })
+  app.post('/portal/api/*', async (context, next) => {
+    requireSameOrigin(context.req.header('origin'), context.req.header('host'))
+    await next()
+  })
+  app.post('/portal/api/sign-in', async (context) => {
+    const body = signInBody.safeParse(await context.req.json().catch(() => undefined))
+    if (!body.success) throw new Fault('request.invalid', { problem: 'login and password are needed' })
+    const user = await signIn.byPassword({ login: body.data.login, password: new Secret(body.data.password) })
+    const options = {
+      path: '/portal',
+      httpOnly: true,
+      secure: true,
+      sameSite: 'Strict',
+      maxAge: COOKIE_SECONDS,
+    } as const
+    setCookie(context, COOKIE_NAME, jar.bake(user.id), options)
+    return context.body(null, 204)
+  })
+  app.post('/portal/api/sign-out', (context) => {
+    setCookie(context, COOKIE_NAME, '', {
+      path: '/portal',
+      httpOnly: true,
+      secure: true,
+      sameSite: 'Strict',
+      maxAge: 0,
+    })
+    return context.body(null, 204)
+  })
+  app.get('/portal/api/desktops', async (context) => {
+    const user = await userOf(parts, jar, getCookie(context, COOKIE_NAME))
+    const items = (await listVms(parts.db, user.id)).map((vm): DesktopListItem => ({
+      id: vm.id,
+      name: vm.name,
+      state: vmMachine[vm.state].qvd,
+      blocked: vm.blocked ? 1 : 0,
+      is_application: 0,
+    }))
+    return context.json({ login: user.login, desktops: items })
+  })
+  app.get('/portal/api/desktops/:id{\\d+}/start', async (context) => {
+    const user = await userOf(parts, jar, getCookie(context, COOKIE_NAME))
+    return await streamStart(context, parts, user, Number(context.req.param('id')), stopping)
+  })
+  app.post('/portal/api/desktops/:id{\\d+}/stop', async (context) => {
+    const user = await userOf(parts, jar, getCookie(context, COOKIE_NAME))
+    await stopDesktop(parts, user, Number(context.req.param('id')), () => {}, context.req.raw.signal)
+    return context.body(null, 204)
+  })
+  app.get('/', (context) => context.redirect('/portal/'))
+  app.get('/portal', (context) => context.redirect('/portal/'))
+  app.get(
+    '/portal/*',
+    serveStatic({ root: pages, rewriteRequestPath: (path) => path.replace(/^\/portal/, '') }),
+  )
+  app.notFound((context) => {
+    const fault = new Fault('request.notFound', { path: context.req.path })
+    return context.json(fault.toJSON(), 404)
+  })
+  const listener = getRequestListener(app.fetch)
+  return (request, response) => void listener(request, response)
+}
+
+/** Who a cookie belongs to, if she may still come in. Throws `auth.required`. */
+export async function userOf(parts: DoorParts, jar: CookieJar, cookie: string | undefined): Promise<User> {
+  const userId = jar.read(cookie)
+  const row = userId === undefined ? undefined : await findUserById(parts.db, userId)
+  if (row === undefined || row.blocked) throw new Fault('auth.required')
+  return { id: row.id, login: row.login }
+}
+
+/** A page of another site must not act in a signed-in user's name. Throws `request.invalid`. */
+export function requireSameOrigin(origin: string | undefined, host: string | undefined): void {
+  if (origin === undefined || !URL.canParse(origin) || new URL(origin).host !== host)
+    throw new Fault('request.invalid', { problem: 'this request came from another site' })
+}
+
+const WATCH_MS = 150
+
+/** Starts a desktop and tells its timeline, step by step, until it runs or fails. */
+async function streamStart(
+  context: Context,
+  parts: DoorParts,
+  user: User,
+  vmId: number,
+  stopping: AbortSignal,
+): Promise<Response> {
+  const vm = await findOwnVm(parts, user, vmId)
+  return streamSSE(context, async (stream) => {
+    const left = new AbortController()
+    stream.onAbort(() => left.abort(new Error('the browser left')))
+    const signal = AbortSignal.any([left.signal, stopping])
+    const send = (event: StartEvent): Promise<void> => stream.writeSSE({ data: JSON.stringify(event) })
+    const told = new Set<string>()
+    const tellSteps = async (): Promise<void> => {
+      if (told.size === 0 && vm.state === 'running') return
+      for (const { step, at } of await readTimeline(parts.db, vmId)) {
+        if (told.has(step)) continue
+        told.add(step)
+        await send({ kind: 'step', step, at: at.toISOString() })
+      }
+    }
+    try {
+      let running = false
+      const waiting = awaitRunning(parts, vm, user, () => {}, signal).finally(() => (running = true))
+      waiting.catch(() => {})
+      using news = parts.news.listen(vmId, WATCH_MS, signal)
+      while (!running) {
+        await news.next()
+        await tellSteps()
+      }
+      await waiting
+      await tellSteps()
+      await send({ kind: 'ready' })
+    } catch (error) {
+      if (left.signal.aborted) return
+      const fault = asFault(error, parts.log)
+      await send({ kind: 'failed', text: fault.message, advice: fault.advice })
+    }
+  })
+}

@@ -1,0 +1,113 @@
+import { VM_INFO_HEADER } from '@ostler/contract/desktop.ts'
+import { Fault } from '@ostler/contract/fault.ts'
+import type { Log } from '@ostler/kit/log.ts'
+import { randomBytes } from 'node:crypto'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+
+/** The C client watches its socket in one-second windows (compatibility page 12 D). */
+const INTERIM_EVERY_MS = 800
+
+/** One final answer, however the connection stands: as an ordinary response or on a raw socket before its upgrade. */
+export interface Reply {
+  /** Sends an interim response `102` with a text for the user. */
+  interim(text: string): void
+  /** Sends the final response, head and body in separate writes: the C client waits otherwise. */
+  final(status: number, contentType: string, body: string, headers?: Readonly<Record<string, string>>): void
+}
+
+export function replyTo(response: ServerResponse): Reply {
+  response.sendDate = false
+  return {
+    interim: (text) => void response.writeInformation(102, { [VM_INFO_HEADER]: text }),
+    final: (status, contentType, body, headers = {}) => {
+      response.writeHead(status, {
+        'Content-Type': contentType,
+        'Content-Length': Buffer.byteLength(body),
+        ...headers,
+      })
+      response.flushHeaders()
+      setImmediate(() => response.end(body))
+    },
+  }
+}
+
+/** The same for a socket whose request asked for an upgrade; a final response closes it. */
+export function replyOn(socket: Duplex): Reply {
+  return {
+    interim: (text) => void socket.write(`HTTP/1.1 102 Processing\r\n${VM_INFO_HEADER}: ${text}\r\n\r\n`),
+    final: (status, contentType, body, headers = {}) => {
+      const lines = {
+        'Content-Type': contentType,
+        'Content-Length': String(Buffer.byteLength(body)),
+        ...headers,
+      }
+      const head = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`)
+      socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n`)
+      setImmediate(() => socket.end(body))
+    },
+  }
+}
+
+/** Answers with JSON in ASCII, as QVD's clients expect. */
+export function replyJson(reply: Reply, body: unknown): void {
+  const text = JSON.stringify(body, undefined, 3).replace(
+    /[\u0080-\uffff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+  reply.final(200, 'application/json', `${text}\n`)
+}
+
+/**
+ * Answers a failure: status and text of the fault. What nobody foresaw is logged with a reference and told by
+ * that reference alone.
+ */
+export function replyFault(reply: Reply, error: unknown, log: Log): void {
+  const fault = asFault(error, log)
+  const challenge = fault.status === 401 ? { 'WWW-Authenticate': 'Basic realm="QVD"' } : undefined
+  reply.final(fault.status, 'text/plain', `${sentence(fault)}\r\n`, challenge)
+}
+
+/** Failures after a desktop was acquired are wrapped as QVD's clients know them. */
+function sentence(fault: Fault): string {
+  const wrapped: readonly Fault['code'][] = ['desktop.startFailed', 'desktop.startTimeout', 'session.failed']
+  const late = wrapped.includes(fault.code) || /^(session|agent|display)\./.test(fault.code)
+  return late
+    ? `The requested virtual machine is not available: ${fault.message}, retry later.`
+    : fault.message
+}
+
+/** Turns anything that was thrown into a fault; what is none gets a reference to the log. */
+export function asFault(error: unknown, log: Log): Fault {
+  if (error instanceof Fault) return error
+  const reference = randomBytes(4).toString('hex')
+  log.error('unexpected failure', { reference, error })
+  return new Fault('server.internal', { reference }, { cause: error })
+}
+
+/** Sends interim responses for a wait: each new text at once, and the last one again while nothing is new. */
+export function interimProgress(reply: Reply): { progress: (text: string) => void } & Disposable {
+  let last = 'Processing'
+  let timer: NodeJS.Timeout | undefined
+  const send = (): void => {
+    reply.interim(last)
+    clearTimeout(timer)
+    timer = setTimeout(send, INTERIM_EVERY_MS)
+  }
+  return {
+    progress: (text) => {
+      last = text
+      send()
+    },
+    [Symbol.dispose]: () => clearTimeout(timer),
+  }
+}
+
+/** Path and query parameters of a request; a repeated key counts as its last value. */
+export function targetOf(request: IncomingMessage): {
+  path: string
+  parameters: ReadonlyMap<string, string>
+} {
+  const [path = '', query = ''] = (request.url ?? '').split('?', 2)
+  return { path, parameters: new Map(new URLSearchParams(query)) }
+}

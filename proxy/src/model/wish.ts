@@ -1,0 +1,44 @@
+/** What somebody wants of a desktop, highest precedence first. */
+export const WISH_KINDS = ['fence', 'block', 'stop', 'expire', 'run', 'spare'] as const
+export type WishKind = (typeof WISH_KINDS)[number]
+
+/** A row that anyone may add and nobody overwrites. */
+export interface Wish {
+  /** Grows with time. */
+  readonly number: number
+  readonly kind: WishKind
+  readonly by: string
+  readonly reason: string
+  /** ISO 8601. */
+  readonly at: string
+}
+
+/** What all open wishes together come to. */
+export interface MergedWish {
+  readonly goal: 'up' | 'down'
+  /** The wish that decided. */
+  readonly wish: Wish
+}
+
+const GOAL: Readonly<Record<WishKind, 'up' | 'down'>> = {
+  fence: 'down',
+  block: 'down',
+  stop: 'down',
+  expire: 'down',
+  run: 'up',
+  spare: 'up',
+}
+
+/** Merges open wishes by precedence; among equals the newest speaks. `undefined`: leave it as it is. */
+export function mergeWishes(wishes: readonly Wish[]): MergedWish | undefined {
+  const [first] = [...wishes].sort(
+    (a, b) => WISH_KINDS.indexOf(a.kind) - WISH_KINDS.indexOf(b.kind) || b.number - a.number,
+  )
+  return first === undefined ? undefined : { goal: GOAL[first.kind], wish: first }
+}
+
+/** Wishes that are for one event and done with it, unlike a block, which lasts until it is lifted. */
+export const ONE_TIME_WISHES: Readonly<Record<'up' | 'down', readonly WishKind[]>> = {
+  up: ['run', 'spare'],
+  down: ['stop', 'expire'],
+}

@@ -1,0 +1,56 @@
+import type { Log } from '@ostler/kit/log.ts'
+import pg from 'pg'
+import type { DatabaseAddress } from './open.ts'
+
+/** What changed: a desktop's row or wishes, or who sits at it. */
+export type HintChannel = 'ostler_vm' | 'ostler_seat'
+
+const RECONNECT_MS = 500
+
+/**
+ * Listens for hints. A hint is never data: it says which desktop to look at again. After every (re)connection
+ * `onHint` is called with `undefined`: anything may have changed meanwhile.
+ *
+ * @returns a disposer.
+ */
+export function listenForHints(
+  address: DatabaseAddress,
+  channels: readonly HintChannel[],
+  onHint: (channel: HintChannel | undefined, vmId: number | undefined) => void,
+  log: Log,
+): AsyncDisposable {
+  let closed = false
+  let client: pg.Client | undefined
+  let timer: NodeJS.Timeout | undefined
+  const again = (): void => {
+    client = undefined
+    if (!closed) timer = setTimeout(open, RECONNECT_MS)
+  }
+  const open = (): void => {
+    const candidate = new pg.Client({ ...address, application_name: 'ostler hints', keepAlive: true })
+    client = candidate
+    candidate.on('error', (error) => log.warn('hints interrupted', { error }))
+    candidate.once('end', again)
+    candidate.on('notification', ({ channel, payload }) => {
+      const vmId = Number(payload)
+      onHint(channel as HintChannel, Number.isInteger(vmId) ? vmId : undefined)
+    })
+    const start = async (): Promise<void> => {
+      await candidate.connect()
+      for (const channel of channels) await candidate.query(`LISTEN ${channel}`)
+      onHint(undefined, undefined)
+    }
+    start().catch((error: unknown) => {
+      log.warn('hints not available', { error })
+      candidate.end().catch(() => {})
+    })
+  }
+  open()
+  return {
+    [Symbol.asyncDispose]: async () => {
+      closed = true
+      clearTimeout(timer)
+      await client?.end().catch(() => {})
+    },
+  }
+}

@@ -1,0 +1,47 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { type Kysely, sql } from 'kysely'
+import { type Migration, Migrator } from 'kysely/migration'
+import type { Database } from './schema.ts'
+import * as skeleton from './migrations/0001-skeleton.ts'
+
+/** Forward only: a released migration never changes, a mistake is mended by the next one. */
+const MIGRATIONS: Record<string, Migration> = { '0001-skeleton': skeleton }
+
+/**
+ * Brings the schema `ostler` up to this version. Several processes may try at once: one does it.
+ *
+ * @throws Fault `database.foreign` when the database is QVD's, `database.newer` when a newer Ostler wrote it.
+ */
+export async function migrate(db: Kysely<Database>): Promise<readonly string[]> {
+  await refuseForeign(db)
+  await sql`CREATE SCHEMA IF NOT EXISTS ostler`.execute(db)
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: () => Promise.resolve(MIGRATIONS) },
+    migrationTableSchema: 'ostler',
+  })
+  await refuseNewer(db)
+  const { error, results } = await migrator.migrateToLatest()
+  if (error !== undefined)
+    throw new Fault('database.unavailable', { reason: String(error) }, { cause: error })
+  return (results ?? []).map((result) => result.migrationName)
+}
+
+/** QVD keeps its tables in `public`: a node that was pointed at them must touch nothing. */
+async function refuseForeign(db: Kysely<Database>): Promise<void> {
+  const { rows } = await sql<{ database: string }>`
+    SELECT current_database() AS database FROM pg_tables
+    WHERE schemaname = 'public' AND tablename IN ('vm_runtimes', 'host_runtimes', 'vms') LIMIT 1`.execute(db)
+  if (rows[0] !== undefined) throw new Fault('database.foreign', { database: rows[0].database })
+}
+
+async function refuseNewer(db: Kysely<Database>): Promise<void> {
+  const { rows } = await sql<{ exists: boolean }>`
+    SELECT to_regclass('ostler.kysely_migration') IS NOT NULL AS exists`.execute(db)
+  if (rows[0]?.exists !== true) return
+  const applied = await sql<{ name: string }>`SELECT name FROM ostler.kysely_migration ORDER BY name`.execute(
+    db,
+  )
+  const unknown = applied.rows.find((row) => !(row.name in MIGRATIONS))
+  if (unknown !== undefined) throw new Fault('database.newer', { migration: unknown.name })
+}

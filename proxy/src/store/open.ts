@@ -1,0 +1,32 @@
+import type { Log } from '@ostler/kit/log.ts'
+import { Kysely, PostgresDialect } from 'kysely'
+import pg from 'pg'
+import type { Database } from './schema.ts'
+
+/** Where a database is. */
+export interface DatabaseAddress {
+  /** A folder with a unix socket, or a host. */
+  readonly host: string
+  readonly port: number
+  readonly database: string
+  readonly user: string
+}
+
+export type Db = Kysely<Database>
+
+const CONNECT_MS = 5_000
+const STATEMENT_MS = 30_000
+
+/** Opens a pool; connections are made when needed and replaced when they break. */
+export function openDatabase(address: DatabaseAddress, log: Log): Db {
+  const pool = new pg.Pool({
+    ...address,
+    max: 8,
+    connectionTimeoutMillis: CONNECT_MS,
+    statement_timeout: STATEMENT_MS,
+    application_name: 'ostler',
+  })
+  // An idle connection that breaks would otherwise end the process.
+  pool.on('error', (error) => log.warn('database connection lost', { error }))
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }).withSchema('ostler')
+}

@@ -1,0 +1,221 @@
+import type { TimelineStep } from '@ostler/contract/timeline.ts'
+import { sql } from 'kysely'
+import type { VmEvent, VmState } from '../model/vm-machine.ts'
+import { ONE_TIME_WISHES, type Wish, type WishKind } from '../model/wish.ts'
+import type { Db } from './open.ts'
+
+/** A desktop as the door and the lists see it. */
+export interface VmRow {
+  readonly id: number
+  readonly name: string
+  readonly ownerId: number
+  readonly blocked: boolean
+  readonly state: VmState
+  readonly epoch: number
+  readonly hostId: number | null
+  readonly address: string
+  readonly fault: string | null
+}
+
+/** What hkd needs to run a desktop. */
+export interface VmPlan extends VmRow {
+  readonly ageMs: number
+  readonly login: string
+  readonly flavour: {
+    readonly id: number
+    readonly name: string
+    readonly memoryMb: number
+    readonly cpuPercent: number
+  }
+  readonly image: {
+    readonly name: string
+    readonly kind: 'instant' | 'directory' | 'tarball'
+    readonly path: string
+  } | null
+  readonly wishes: readonly Wish[]
+}
+
+const COLUMNS = [
+  'vm.id',
+  'vm.name',
+  'vm.user_id as ownerId',
+  'vm.blocked',
+  'vm.state',
+  'vm.epoch',
+  'vm.host_id as hostId',
+  'vm.address',
+  'vm.fault',
+] as const
+
+export async function findVm(db: Db, id: number): Promise<VmRow | undefined> {
+  return await db.selectFrom('vm').select(COLUMNS).where('vm.id', '=', id).executeTakeFirst()
+}
+
+export async function listVms(db: Db, ownerId?: number): Promise<VmRow[]> {
+  const all = db.selectFrom('vm').select(COLUMNS).orderBy('vm.id')
+  return await (ownerId === undefined ? all : all.where('vm.user_id', '=', ownerId)).execute()
+}
+
+/** Ids of the desktops that a node must look at: its own, and those that are wished for and nobody's. */
+export async function vmsToStep(db: Db, hostId: number): Promise<number[]> {
+  const { rows } = await sql<{ id: number }>`
+    SELECT id FROM ostler.vm WHERE host_id = ${hostId}
+    UNION SELECT vm_id FROM ostler.wish JOIN ostler.vm ON vm.id = vm_id
+      WHERE closed_at IS NULL AND (vm.host_id IS NULL OR vm.host_id = ${hostId})`.execute(db)
+  return rows.map((row) => row.id)
+}
+
+/** Everything about one desktop that a step needs, read in one statement. */
+export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
+  const { rows } = await sql<VmPlan>`
+    SELECT vm.id, vm.name, vm.user_id AS "ownerId", vm.blocked, vm.state, vm.epoch, vm.host_id AS "hostId",
+      vm.address, vm.fault, (extract(epoch FROM clock_timestamp() - vm.state_since) * 1000)::float8 AS "ageMs",
+      users.login,
+      json_build_object('id', flavour.id, 'name', flavour.name, 'memoryMb', flavour.memory_mb,
+        'cpuPercent', flavour.cpu_percent) AS flavour,
+      (SELECT json_build_object('name', name, 'kind', kind, 'path', path) FROM ostler.disk_image
+        WHERE flavour_id = flavour.id ORDER BY id DESC LIMIT 1) AS image,
+      coalesce((SELECT json_agg(json_build_object('number', number, 'kind', kind, 'by', by, 'reason', reason,
+        'at', at))
+        FROM ostler.wish WHERE vm_id = vm.id AND closed_at IS NULL
+          AND (expires_at IS NULL OR expires_at > now())), '[]') AS wishes
+    FROM ostler.vm JOIN ostler.users ON users.id = user_id JOIN ostler.flavour ON flavour.id = flavour_id
+    WHERE vm.id = ${id}`.execute(db)
+  return rows[0]
+}
+
+/** A step in the life of a desktop, as it is written. */
+export interface Transition {
+  readonly vm: { readonly id: number; readonly state: VmState; readonly epoch: number }
+  readonly event: VmEvent
+  readonly to: VmState
+  /** The node that has it from now on; left alone when not given. */
+  readonly hostId?: number | null
+  readonly fault?: string | null
+  /** Steps of the start's timeline that are reached by this. */
+  readonly steps?: readonly TimelineStep[]
+  /** When the start was wished for. */
+  readonly queuedAt?: string
+  /** Wishes that this serves: all of one goal up to a number, with what came of them. */
+  readonly serves?: { readonly goal: 'up' | 'down'; readonly outcome: string }
+}
+
+/**
+ * Moves a desktop if it still is where the caller saw it, with its log line, timeline and wishes, in one
+ * transaction. A new boot (`preparing`) gets a new epoch.
+ *
+ * @returns the new epoch, or `undefined` when somebody else has moved it: look again.
+ */
+export async function moveVm(db: Db, move: Transition): Promise<number | undefined> {
+  const { vm, event, to } = move
+  return await db.transaction().execute(async (tx) => {
+    const row = await tx
+      .updateTable('vm')
+      .set((eb) => ({
+        prior: vm.state,
+        state: to,
+        state_since: sql<Date>`clock_timestamp()`,
+        epoch: to === 'preparing' ? eb('epoch', '+', 1) : eb.ref('epoch'),
+        ...(move.hostId === undefined ? {} : { host_id: move.hostId }),
+        ...(move.fault === undefined ? {} : { fault: move.fault }),
+      }))
+      .where('id', '=', vm.id)
+      .where('state', '=', vm.state)
+      .where('epoch', '=', vm.epoch)
+      .returning(['epoch', 'fault'])
+      .executeTakeFirst()
+    if (row === undefined) return undefined
+    await tx
+      .insertInto('vm_log')
+      .values({ vm_id: vm.id, epoch: row.epoch, event, prior: vm.state, state: to, fault: row.fault })
+      .execute()
+    if (move.queuedAt !== undefined) await reachStep(tx, vm.id, row.epoch, 'queued', move.queuedAt)
+    for (const step of move.steps ?? []) await reachStep(tx, vm.id, row.epoch, step)
+    if (move.serves !== undefined) await closeWishes(tx, vm.id, move.serves)
+    await sql`SELECT pg_notify('ostler_vm', ${String(vm.id)})`.execute(tx)
+    return row.epoch
+  })
+}
+
+/** Closes the one-time wishes of a goal that a desktop has reached already. */
+export async function serveWishes(db: Db, vmId: number, goal: 'up' | 'down', outcome: string): Promise<void> {
+  await closeWishes(db, vmId, { goal, outcome })
+  await sql`SELECT pg_notify('ostler_vm', ${String(vmId)})`.execute(db)
+}
+
+/** Closes one-time wishes; a served stop also ends the wishes to run that are older than it. */
+async function closeWishes(
+  db: Db,
+  vmId: number,
+  serves: { goal: 'up' | 'down'; outcome: string },
+): Promise<void> {
+  const newest = await db
+    .selectFrom('wish')
+    .select((eb) => eb.fn.max('number').as('number'))
+    .where('vm_id', '=', vmId)
+    .where('closed_at', 'is', null)
+    .where('kind', 'in', ONE_TIME_WISHES[serves.goal])
+    .executeTakeFirst()
+  if (newest?.number === undefined) return
+  await db
+    .updateTable('wish')
+    .set({ closed_at: sql<Date>`now()`, outcome: serves.outcome })
+    .where('vm_id', '=', vmId)
+    .where('closed_at', 'is', null)
+    .where('number', '<=', newest.number)
+    .where(
+      'kind',
+      'in',
+      serves.goal === 'up' ? ONE_TIME_WISHES.up : [...ONE_TIME_WISHES.up, ...ONE_TIME_WISHES.down],
+    )
+    .execute()
+}
+
+/** Adds a wish, hints at it, and returns its number. */
+export async function addWish(
+  db: Db,
+  wish: { vmId: number; kind: WishKind; by: string; reason: string },
+): Promise<number> {
+  const { rows } = await sql<{ number: number }>`
+    WITH added AS (
+      INSERT INTO ostler.wish (vm_id, kind, by, reason)
+      VALUES (${wish.vmId}, ${wish.kind}, ${wish.by}, ${wish.reason}) RETURNING vm_id, number)
+    SELECT number, pg_notify('ostler_vm', vm_id::text) FROM added`.execute(db)
+  return rows[0]?.number ?? 0
+}
+
+/** What came of a wish; `undefined` while it is open. */
+export async function wishOutcome(db: Db, number: number): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('wish')
+    .select(['closed_at', 'outcome'])
+    .where('number', '=', number)
+    .executeTakeFirst()
+  return row?.closed_at == null ? undefined : (row.outcome ?? '')
+}
+
+/** Records that a start reached a step; the first time counts. */
+export async function reachStep(
+  db: Db,
+  vmId: number,
+  epoch: number,
+  step: TimelineStep,
+  at?: string,
+): Promise<void> {
+  await sql`
+    INSERT INTO ostler.timeline (vm_id, epoch, step, at)
+    VALUES (${vmId}, ${epoch}, ${step}, coalesce(${at ?? null}::timestamptz, clock_timestamp()))
+    ON CONFLICT DO NOTHING`.execute(db)
+}
+
+/** The timeline of a desktop's present boot, in order of time. */
+export async function readTimeline(db: Db, vmId: number): Promise<{ step: TimelineStep; at: Date }[]> {
+  return await db
+    .selectFrom('timeline')
+    .innerJoin('vm', 'vm.id', 'timeline.vm_id')
+    .select(['timeline.step', 'timeline.at'])
+    .where('timeline.vm_id', '=', vmId)
+    .whereRef('timeline.epoch', '=', 'vm.epoch')
+    .orderBy('timeline.at')
+    .execute()
+}

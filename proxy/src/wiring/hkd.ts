@@ -1,0 +1,154 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import type { Log } from '@ostler/kit/log.ts'
+import { pidFileHolder, takePidFile } from '@ostler/kit/pid-file.ts'
+import { isAlive, signalProcess } from '@ostler/kit/process-table.ts'
+import type { Scope } from '@ostler/kit/scope.ts'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { totalmem } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { leastLoaded } from '../balance/balancer.ts'
+import { type Cluster, privateCluster, SUPERUSER } from '../hkd/cluster.ts'
+import { Housekeeper } from '../hkd/housekeeper.ts'
+import { openTrust } from '../hkd/trust.ts'
+import { lxcHypervisor } from '../hypervisor/lxc/lxc.ts'
+import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
+import type { Hypervisor } from '../hypervisor/hypervisor.ts'
+import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
+import { bootstrapDatabase, ROLES } from '../store/bootstrap.ts'
+import { listenForHints } from '../store/hints.ts'
+import { registerHost } from '../store/hosts.ts'
+import { migrate } from '../store/migrate.ts'
+import { openDatabase } from '../store/open.ts'
+import type { NodeValues } from './node-config.ts'
+import { databaseAddress, doorIdentityFile, requireAccount, subnetOf } from './node-parts.ts'
+import { preflight } from './preflight.ts'
+
+/** Starts the housekeeping daemon: database, trust, network, then the desktops. */
+export async function startHkd(config: NodeValues, log: Log, scope: Scope): Promise<void> {
+  const cgroups = preflight('ostler-hkd')
+  const door = requireAccount(config['l7r.as_user'])
+  mkdirSync(config['path.run'], { recursive: true, mode: 0o755 })
+  const pidFile = takePidFile(hkdPidFile(config))
+  if ('holder' in pidFile) throw new Fault('node.running', { program: 'ostler-hkd', pid: pidFile.holder.pid })
+  scope.own(pidFile.taken)
+
+  const cluster = clusterOf(config)
+  if (cluster !== undefined) {
+    await cluster.ensure()
+    scope.own(cluster.supervise(log))
+    await bootstrapDatabase(databaseAddress(config, SUPERUSER, SUPERUSER), config['database.name'])
+  }
+  const address = databaseAddress(config, ROLES.hkd)
+  const db = openDatabase(address, log)
+  scope.defer(() => db.destroy())
+  const applied = await migrate(db)
+  if (applied.length > 0) log.info('database migrated', { applied })
+
+  const trust = await openTrust(db, join(config['path.state'], 'node.key'))
+  await trust.issueDoorIdentity(doorIdentityFile(config), door)
+  await ensureBridge(config['vm.network.bridge'], subnetOf(config))
+
+  const memoryMb = Math.floor(totalmem() / 2 ** 20) - config['internal.vm.cgroup.memory_reserve']
+  const hostId = await registerHost(db, config['nodename'], memoryMb)
+  const housekeeper = new Housekeeper({
+    db,
+    hostId,
+    hypervisor: hypervisorOf(config, cgroups),
+    balancer: leastLoaded,
+    trust,
+    run: config['path.run'],
+    displayUid: door.uid,
+    log,
+  })
+  scope.own(housekeeper)
+  housekeeper.start()
+  const onHint = (_: unknown, vmId: number | undefined): void =>
+    vmId === undefined ? housekeeper.lookAtAll() : housekeeper.look(vmId)
+  scope.own(listenForHints(address, ['ostler_vm'], onHint, log))
+  log.info('node ready', { host: hostId })
+}
+
+const STOP_HKD_MS = 15_000
+const STOP_DESKTOPS_MS = 10_000
+
+/**
+ * Stops everything of this node: a running hkd, the desktops, the bridge, and PostgreSQL last. Works from any
+ * state that a crash left behind.
+ */
+export async function shutDownNode(config: NodeValues, log: Log): Promise<void> {
+  const cgroups = preflight('ostler-hkd')
+  const hkd = pidFileHolder(hkdPidFile(config))
+  if (hkd !== undefined) {
+    signalProcess(hkd, 'SIGTERM')
+    for (let waited = 0; isAlive(hkd) && waited < STOP_HKD_MS; waited += 50) await sleep(50)
+    signalProcess(hkd, 'SIGKILL')
+  }
+  const hypervisor = hypervisorOf(config, cgroups)
+  const ids = desktopsHere(config)
+  await Promise.all(ids.map((id) => hypervisor.powerOff(id)))
+  for (let waited = 0; waited < STOP_DESKTOPS_MS; waited += 50) {
+    if (ids.every((id) => hypervisor.observe(id) === 'absent')) break
+    await sleep(50)
+  }
+  for (const id of ids) {
+    await hypervisor.kill(id)
+    for (let waited = 0; hypervisor.observe(id) !== 'absent' && waited < 2_000; waited += 20) await sleep(20)
+    await hypervisor.release(id)
+    log.info('desktop stopped', { vm: id })
+  }
+  await removeBridge(config['vm.network.bridge'])
+  await clusterOf(config)?.stop()
+}
+
+function hkdPidFile(config: NodeValues): string {
+  return join(config['path.run'], 'hkd.pid')
+}
+
+/** Numbers of the desktops that have a container folder here. */
+function desktopsHere(config: NodeValues): number[] {
+  const prefix = config['internal.vm.name.prefix']
+  if (!existsSync(config['path.run.lxc'])) return []
+  return readdirSync(config['path.run.lxc'])
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => Number(name.slice(prefix.length)))
+}
+
+function hypervisorOf(config: NodeValues, cgroups: CgroupLayout): Hypervisor {
+  return lxcHypervisor({
+    prefix: config['internal.vm.name.prefix'],
+    run: config['path.run'],
+    lxcPath: config['path.run.lxc'],
+    logs: config['path.log'],
+    images: config['path.storage.basefs'],
+    overlays: config['path.storage.overlayfs'],
+    homes: config['path.storage.homefs'],
+    bundle: config['path.agent.bundle'],
+    network: {
+      ...subnetOf(config),
+      bridge: config['vm.network.bridge'],
+      macPrefix: config['vm.network.mac.prefix'],
+    },
+    displayGid: requireAccount(config['l7r.as_user']).gid,
+    cgroups,
+  })
+}
+
+/** The private cluster; `undefined` when the configuration names a server. */
+function clusterOf(config: NodeValues): Cluster | undefined {
+  if (config['database.host'] !== '') return undefined
+  const door = requireAccount(config['l7r.as_user'])
+  return privateCluster({
+    data: config['path.database'],
+    sockets: join(config['path.run'], 'postgres'),
+    logFile: join(config['path.log'], 'postgresql.log'),
+    account: requireAccount(config['database.as_user']),
+    clientGid: door.gid,
+    peers: [
+      { osUser: 'root', role: SUPERUSER },
+      { osUser: 'root', role: ROLES.hkd },
+      { osUser: door.name, role: ROLES.l7r },
+      { osUser: door.name, role: ROLES.api },
+    ],
+  })
+}

@@ -1,0 +1,62 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { ConfigError, integer, loadConfig, oneOf, path, text, type Config } from '@ostler/kit/config.ts'
+import { LOG_LEVELS } from '@ostler/kit/log.ts'
+import { hostname } from 'node:os'
+
+/** Keys of `node.conf`: QVD's names where QVD has them (compatibility page 10.2). */
+export const NODE_OPTIONS = {
+  nodename: text('name of this node in the database', hostname()),
+  'path.run': path('run-time state', '/run/ostler'),
+  'path.log': path('folder of the logs', '/var/log/ostler'),
+  'path.state': path('what the services must keep: keys and certificates', '/var/lib/ostler'),
+  'path.database': path('data of the private PostgreSQL', '${path.state}/postgres'),
+  'path.storage.root': path('images, overlays and homes', '${path.state}/storage'),
+  'path.storage.basefs': path('unpacked disk images', '${path.storage.root}/basefs'),
+  'path.storage.overlayfs': path('overlays of the desktops', '${path.storage.root}/overlayfs'),
+  'path.storage.homefs': path('homes of the users', '${path.storage.root}/homefs'),
+  'path.run.lxc': path('configuration of the containers', '${path.run}/lxc'),
+  'path.agent.bundle': path('the agent for images that do not carry it', '/usr/lib/ostler/agent'),
+  'path.web': path('the pages', '/usr/lib/ostler/web'),
+  'log.level': oneOf('what is logged', LOG_LEVELS, 'INFO'),
+  'log.filename': text('file of the log; empty: standard output', ''),
+  'l7r.address': text('address the door listens on; *: all', '*'),
+  'l7r.port': integer('port of the door', 8443, 1, 65_535),
+  'l7r.as_user': text('system user of the door and the api', 'ostler'),
+  'path.l7r.ssl.key': path(
+    'key of the door; made with a self-signed certificate when missing',
+    '${path.state}/l7r/key.pem',
+  ),
+  'path.l7r.ssl.cert': path('certificate of the door', '${path.state}/l7r/cert.pem'),
+  'internal.l7r.timeout.vm_start': integer('seconds a user waits for a start', 270, 1, 3600),
+  'internal.l7r.timeout.vm_stop': integer('seconds a user waits for a stop', 270, 1, 3600),
+  'database.host': text('PostgreSQL server; empty: a private one on this node', ''),
+  'database.port': integer('port of the PostgreSQL server', 5432, 1, 65_535),
+  'database.name': text('name of the database', 'ostler'),
+  'database.as_user': text('system user of the private PostgreSQL', 'ostler-postgres'),
+  'vm.network.bridge': text('bridge of the desktops', 'ostler0'),
+  'vm.network.gateway': text('address of the node on the bridge', '10.3.15.1'),
+  'vm.network.netmask': text('netmask of the bridge', '255.255.255.0'),
+  'vm.network.ip.start': text('first address for a desktop', '10.3.15.10'),
+  'vm.network.mac.prefix': text('first three octets of hardware addresses', '54:52:00'),
+  'internal.vm.name.prefix': text('begins the names of containers and network devices', 'ostler-'),
+  'internal.vm.cgroup.memory_reserve': integer('MB of the node that no desktop gets', 512, 0, 1_000_000),
+} as const
+
+export type NodeConfig = Config<typeof NODE_OPTIONS>
+export type NodeValues = NodeConfig['values']
+
+export const DEFAULT_NODE_CONF = '/etc/ostler/node.conf'
+
+/**
+ * Reads the node's configuration.
+ * @throws Fault `config.invalid` with every problem.
+ */
+export function loadNodeConfig(file: string): NodeConfig {
+  try {
+    return loadConfig(NODE_OPTIONS, [{ path: file, required: file !== DEFAULT_NODE_CONF }])
+  } catch (error) {
+    if (error instanceof ConfigError)
+      throw new Fault('config.invalid', { problems: error.problems.join('\n') }, { cause: error })
+    throw error
+  }
+}

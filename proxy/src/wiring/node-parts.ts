@@ -1,0 +1,49 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { type Account, findAccount } from '@ostler/kit/passwd.ts'
+import { join } from 'node:path'
+import { prefixOf, type Subnet } from '../model/address.ts'
+import { type DatabaseAddress } from '../store/open.ts'
+import type { NodeValues } from './node-config.ts'
+
+/** Where the database is for one role: the private cluster's socket, or the server of the configuration. */
+export function databaseAddress(
+  config: NodeValues,
+  role: string,
+  database = config['database.name'],
+): DatabaseAddress {
+  const host = config['database.host']
+  return {
+    host: host === '' ? join(config['path.run'], 'postgres') : host,
+    port: config['database.port'],
+    database,
+    user: role,
+  }
+}
+
+/** @throws Fault `node.missingUser`. */
+export function requireAccount(name: string): Account {
+  const account = findAccount(name)
+  if (account === undefined) throw new Fault('node.missingUser', { user: name })
+  return account
+}
+
+/** @throws Fault `config.invalid` when an address is none. */
+export function subnetOf(config: NodeValues): Subnet {
+  try {
+    return { gateway: config['vm.network.gateway'], prefix: prefixOf(config['vm.network.netmask']) }
+  } catch (error) {
+    throw new Fault('config.invalid', {
+      problems: `vm.network: ${error instanceof Error ? error.message : ''}`,
+    })
+  }
+}
+
+/** Where hkd leaves what the l7r presents to agents. */
+export function doorIdentityFile(config: NodeValues): string {
+  return join(config['path.run'], 'l7r', 'identity.json')
+}
+
+/** The unix socket of the api. */
+export function apiSocket(config: NodeValues): string {
+  return join(config['path.run'], 'api', 'api.sock')
+}
