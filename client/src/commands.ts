@@ -20,7 +20,7 @@ export async function listDesktops(door: Door, terminal: Terminal): Promise<void
   for (const desktop of desktops) terminal.print(lineOf(desktop))
 }
 
-/** Opens a desktop and shows it until its window closes. Throws `desktop.moved` when the server ended it. */
+/** Opens a desktop and shows it until its window closes. Throws `client.ended` when the server ended it. */
 export async function connectDesktop(
   door: Door,
   wanted: string | undefined,
@@ -39,7 +39,7 @@ export async function connectDesktop(
   terminal.tell(`Showing ${desktop.name}.`)
   const end = await showNx(stream, head, nxproxy, signal)
   if (end === 'window closed') terminal.tell('Disconnected; the desktop goes on without you.')
-  else throw new Fault('desktop.moved', { by: 'or it was stopped' })
+  else throw new Fault('client.ended')
 }
 
 async function pick(

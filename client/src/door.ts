@@ -2,9 +2,9 @@ import { type ClientOptions, clientParameters } from '@ostler/contract/client-op
 import { type DesktopListItem, NX_UPGRADE, VM_INFO_HEADER } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Secret } from '@ostler/kit/secret.ts'
-import { type IncomingMessage, request, type RequestOptions } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { connectTrusted, type Server, type TrustSettings } from './trust.ts'
+import { type Head, readBody, readUpgrade, type UpgradeResult } from './upgrade.ts'
 
 export interface Account {
   readonly user: string
@@ -26,64 +26,48 @@ export interface Door {
 }
 
 export function doorAt(server: Server, account: Account, trust: TrustSettings): Door {
-  const authorization = `Basic ${Buffer.from(`${account.user}:${account.password.reveal()}`).toString('base64')}`
-  const send = async (path: string, headers: Record<string, string>) => {
-    const socket = await connectTrusted(server, trust)
-    const options: RequestOptions = {
-      createConnection: () => socket,
-      host: server.host,
-      path,
-      headers: { Authorization: authorization, ...headers },
+  const credentials = Buffer.from(`${account.user}:${account.password.reveal()}`).toString('base64')
+  const headers = { Host: `${server.host}:${server.port}`, Authorization: `Basic ${credentials}` }
+  const ask = async (
+    path: string,
+    more: Readonly<Record<string, string>>,
+    onInterim: (head: Head) => void,
+  ): Promise<{ stream: Duplex; answer: UpgradeResult }> => {
+    const stream = await connectTrusted(server, trust)
+    const lines = Object.entries({ ...headers, ...more }).map(([name, value]) => `${name}: ${value}\r\n`)
+    stream.write(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`)
+    try {
+      return { stream, answer: await readUpgrade(stream, onInterim) }
+    } catch (cause) {
+      stream.destroy()
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new Fault('client.unreachable', { host: server.host, port: server.port, reason }, { cause })
     }
-    return request(options)
   }
   return {
     list: async () => {
-      const outgoing = await send('/qvd/list_of_vm', { Accept: 'application/json', Connection: 'close' })
-      const response = await new Promise<IncomingMessage>((resolve, reject) => {
-        outgoing.once('response', resolve)
-        outgoing.once('error', reject)
-        outgoing.end()
-      }).catch((error: unknown) => {
-        throw unreachable(server, error)
-      })
-      const body = await bodyOf(response)
-      if (response.statusCode !== 200) throw refusal(server, response, body)
+      const { stream, answer } = await ask('/qvd/list_of_vm', { Accept: 'application/json' }, () => {})
+      const body = await readBody(stream, answer)
+      stream.destroy()
+      if (answer.head.status !== 200) throw refusal(server, answer.head.status, body)
       return JSON.parse(body) as DesktopListItem[]
     },
     connect: async (vmId, options, progress) => {
       const path = `/qvd/connect_to_vm?id=${vmId}&${clientParameters(options).toString()}`
-      const outgoing = await send(path, { Connection: 'Upgrade', Upgrade: NX_UPGRADE })
-      return await new Promise((resolve, reject) => {
-        outgoing.on('information', ({ headers }) => {
-          const text = headers[VM_INFO_HEADER.toLowerCase()]
-          if (typeof text === 'string') progress(text)
-        })
-        outgoing.once('upgrade', (_, stream, head) => resolve({ stream, head }))
-        outgoing.once('response', (response) => {
-          bodyOf(response).then((body) => reject(refusal(server, response, body)), reject)
-        })
-        outgoing.once('error', (error) => reject(unreachable(server, error)))
-        outgoing.end()
+      const upgrade = { Connection: 'Upgrade', Upgrade: NX_UPGRADE }
+      const { stream, answer } = await ask(path, upgrade, (head) => {
+        progress(head.headers.get(VM_INFO_HEADER.toLowerCase()) ?? '')
       })
+      if (answer.head.status === 101) return { stream, head: answer.rest }
+      const body = await readBody(stream, answer)
+      stream.destroy()
+      throw refusal(server, answer.head.status, body)
     },
   }
 }
 
-async function bodyOf(response: IncomingMessage): Promise<string> {
-  return Buffer.concat((await response.toArray()) as Buffer[]).toString('utf8')
-}
-
-function refusal(server: Server, response: IncomingMessage, body: string): Fault {
-  if (response.statusCode === 401) return new Fault('auth.required')
-  return new Fault('client.refused', {
-    host: server.host,
-    status: response.statusCode ?? 0,
-    text: body.trim(),
-  })
-}
-
-function unreachable(server: Server, cause: unknown): Fault {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new Fault('client.unreachable', { host: server.host, port: server.port, reason }, { cause })
+function refusal(server: Server, status: number, body: string): Fault {
+  return status === 401
+    ? new Fault('auth.required')
+    : new Fault('client.refused', { host: server.host, status, text: body.trim() })
 }

@@ -47,7 +47,8 @@ export async function showNx(
     })
     const link = await Promise.race([accept(server), exit])
     if (typeof link === 'string') throw new Fault('client.displayFailed', { reason: link })
-    return await relay(stream, head, link, exit)
+    const end = await relay(stream, head, link, exit)
+    return signal.aborted ? 'window closed' : end
   } finally {
     signal.removeEventListener('abort', kill)
     proxy.kill('SIGTERM')

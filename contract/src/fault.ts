@@ -288,6 +288,12 @@ const FAULTS = {
     sentence: 'nxproxy ended before the desktop was shown: {reason}',
     advice: 'Check DISPLAY and that nxproxy is installed.',
   },
+  'client.ended': {
+    status: 503,
+    exit: 75,
+    sentence: 'the server ended the connection: you logged out, or the desktop was opened somewhere else or stopped',
+    advice: 'Connect again to go on.',
+  },
   'client.choice': {
     status: 400,
     exit: 64,

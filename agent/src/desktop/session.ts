@@ -38,6 +38,8 @@ const POKE_AFTER_MS = 1_500
 /** How long a client that was cut may be seen as connected before we suspend it ourselves. */
 const CUT_GRACE_MS = 1_000
 const LIVENESS_MS = 5_000
+/** xinit normally sees the end of nxagent by itself. */
+const XINIT_GRACE_MS = 300
 
 /**
  * The one X session of this desktop: xinit, nxagent and the user's programs, none of which depends on the
@@ -314,8 +316,16 @@ export class XSession {
     this.#stopFollowing = followLines(this.#parts.files.log, (line) => {
       const event = readLogLine(line)
       if (event?.kind === 'pid') this.#nxagentPid = event.pid
-      else if (event !== undefined && event.state !== 'stopped') this.state.set(event.state)
+      else if (event?.state === 'stopped') this.#nxagentEnded()
+      else if (event !== undefined) this.state.set(event.state)
     })
+  }
+
+  /** nxagent says that it is done: xinit may take many seconds to find out, so it is told. */
+  #nxagentEnded(): void {
+    this.state.set('stopping')
+    const root = this.#record?.root
+    if (root !== undefined) setTimeout(() => signalProcess(root, 'SIGTERM'), XINIT_GRACE_MS).unref()
   }
 
   /** The session's processes are gone, or as good as: only then is it stopped. */

@@ -112,7 +112,10 @@ async function connectNx(
   interim.progress('Connection established')
   interim[Symbol.dispose]()
   // The line that matters most here: every failure before it is an HTTP status, and after it none can be.
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\n${SLAVE_KEY_HEADER}: ${slaveKey()}\r\n\r\n`)
+  socket.write(
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n' +
+      `Upgrade: ${NX_UPGRADE}\r\n${SLAVE_KEY_HEADER}: ${slaveKey()}\r\n\r\n`,
+  )
   const end = await splice(socket, opened.display, { head, signal: AbortSignal.any([stopping, seat.signal]) })
   log.info('stream ended', { vm: vmId, user: user.login, ...end })
 }

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Processes } from '../hypervisor.ts'
 
 /** How this machine's control groups are mounted. */
@@ -51,9 +52,9 @@ export function observeGroup(layout: CgroupLayout, container: string): Processes
 
 /** Kills every process of a container, its monitor included; those that appear meanwhile too. */
 export function killGroup(layout: CgroupLayout, container: string): void {
-  const { payload, monitor } = cgroupNames(container)
+  const { payload, monitor, pivot } = cgroupNames(container)
   for (let round = 0; round < 20; round++) {
-    const pids = [payload, monitor].flatMap((name) => processesIn(join(layout.counted, name)))
+    const pids = [payload, monitor, pivot].flatMap((name) => processesIn(join(layout.counted, name)))
     if (pids.length === 0) return
     for (const pid of pids) {
       try {
@@ -65,17 +66,33 @@ export function killGroup(layout: CgroupLayout, container: string): void {
   }
 }
 
-/** Removes a container's groups from all hierarchies, as far as they are empty. */
-export function removeGroups(layout: CgroupLayout, container: string): void {
-  for (const hierarchy of layout.hierarchies) removeTree(join(hierarchy, cgroupNames(container).root))
+const REMOVE_TRIES = 100
+const REMOVE_EVERY_MS = 10
+
+/**
+ * Removes a container's groups from all hierarchies. LXC's monitor lingers in its own for some milliseconds after
+ * the container's end, so this tries for a second; what is busy even then is left for the next time.
+ */
+export async function removeGroups(layout: CgroupLayout, container: string): Promise<void> {
+  const groups = layout.hierarchies.map((hierarchy) => join(hierarchy, cgroupNames(container).root))
+  for (let tries = 0; tries < REMOVE_TRIES; tries++) {
+    for (const group of groups) removeTree(group)
+    if (!groups.some((group) => existsSync(group))) break
+    await sleep(REMOVE_EVERY_MS)
+  }
+  for (const group of groups) removeGroup(dirname(group)) // when it was the last desktop
 }
 
 function removeTree(group: string): void {
   for (const name of listFolders(group)) removeTree(join(group, name))
+  removeGroup(group)
+}
+
+function removeGroup(group: string): void {
   try {
     rmdirSync(group)
   } catch {
-    // a process is left in it, or it never was
+    // something is left in it, or it never was
   }
 }
 

@@ -1,6 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { createHash, randomBytes } from 'node:crypto'
 import {
+  chmodSync,
   cpSync,
   existsSync,
   lstatSync,
@@ -102,7 +103,8 @@ function build(draft: string, node: string): void {
   ])
     mkdirSync(join(draft, name), { recursive: true, mode: 0o755 })
   mkdirSync(join(draft, 'root'), { mode: 0o700 })
-  mkdirSync(join(draft, 'tmp'), { mode: 0o1777 })
+  mkdirSync(join(draft, 'tmp'))
+  for (const name of ['tmp', 'var/tmp']) chmodSync(join(draft, name), 0o1777) // past the umask
   symlinkSync('/run', join(draft, 'var/run'))
   for (const name of ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']) linkIntoUsr(draft, node, name)
   for (const name of ALLOWED_ETC) copyEtc(draft, node, name)

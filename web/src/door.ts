@@ -1,0 +1,80 @@
+import type { DesktopListItem } from '@ostler/contract/desktop.ts'
+import type { StartEvent } from '@ostler/contract/timeline.ts'
+
+export type { DesktopListItem, StartEvent }
+
+/** A failure with a sentence for the user, and what she may try. */
+export class DoorError extends Error {
+  readonly status: number
+  readonly advice: string
+
+  constructor(status: number, text: string, advice: string) {
+    super(text)
+    this.status = status
+    this.advice = advice
+  }
+}
+
+/** Addresses are relative to the page, so that the portal works behind a prefix. */
+async function call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Response> {
+  let response: Response
+  try {
+    response = await fetch(`./api/${path}`, {
+      method,
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
+    })
+  } catch {
+    throw new DoorError(0, 'The server cannot be reached.', 'Check your network and try again.')
+  }
+  if (response.ok) return response
+  const fault = (await response.json().catch(() => ({}))) as { text?: string; advice?: string }
+  throw new DoorError(response.status, sentence(fault.text ?? `The server answered ${response.status}`), fault.advice ?? '')
+}
+
+export async function signIn(login: string, password: string): Promise<void> {
+  await call('POST', 'sign-in', { login, password })
+}
+
+export async function signOut(): Promise<void> {
+  await call('POST', 'sign-out')
+}
+
+export async function listDesktops(): Promise<{ login: string; desktops: DesktopListItem[] }> {
+  const response = await call('GET', 'desktops')
+  return (await response.json()) as { login: string; desktops: DesktopListItem[] }
+}
+
+export async function stopDesktop(id: number): Promise<void> {
+  await call('POST', `desktops/${id}/stop`)
+}
+
+/** Starts a desktop and tells what happens, until it is ready or has failed. Returns a function that stops listening. */
+export function startDesktop(id: number, onEvent: (event: StartEvent) => void): () => void {
+  const source = new EventSource(`./api/desktops/${id}/start`)
+  source.addEventListener('message', (message: MessageEvent<string>) => {
+    const event = JSON.parse(message.data) as StartEvent
+    if (event.kind === 'ready' || event.kind === 'failed') source.close()
+    onEvent(event)
+  })
+  source.addEventListener('error', () => {
+    source.close()
+    onEvent({ kind: 'failed', text: 'The connection to the server was lost.', advice: 'Try again.' })
+  })
+  return () => source.close()
+}
+
+/** Opens a desktop's display; its close reason is a sentence for the user. */
+export function openDisplay(id: number, size: { width: number; height: number }): WebSocket {
+  const address = new URL(`./desktops/${id}/display`, location.href)
+  address.protocol = 'wss:'
+  address.search = new URLSearchParams({ 'qvd.client.geometry': `${size.width}x${size.height}` }).toString()
+  return new WebSocket(address, 'binary')
+}
+
+/** First letter in upper case, a stop at the end. */
+export function sentence(text: string): string {
+  const trimmed = text.trim().replace(/\.$/, '')
+  return `${trimmed.charAt(0).toUpperCase()}${trimmed.slice(1)}.`
+}
