@@ -232,7 +232,9 @@ export class XSession {
   /** nxagent reads its options again on every resume. */
   #writeOptions(account: Account, input: Start): void {
     const { config, files, nxSocket } = this.#parts
-    const line = nxOptionLine(input.client, {
+    // A seed's screen has no window manager: nxagent keeps to the wanted size only when it fills the screen.
+    const client = input.display === 'rfb' ? { ...input.client, fullscreen: true } : input.client
+    const line = nxOptionLine(client, {
       socket: nxSocket,
       display: config['internal.nxagent.display'],
       channels: { slave: config['vma.slave.enable'], audio: config['vma.audio.enable'] },

@@ -55,8 +55,8 @@ const GENERATED: Readonly<Record<string, string>> = {
   'ostler/x-session': `#!/bin/sh
 # The instant desktop: a window manager and a terminal. Leaving the window manager ends the session.
 xsetroot -solid '#2f5d62' 2>/dev/null
-xterm -geometry 100x30+40+40 &
-exec openbox
+# Started by the window manager: a window that appears while it is still starting may stay unmanaged.
+exec openbox --startup 'xterm -geometry 100x30+40+40'
 `,
 }
 
