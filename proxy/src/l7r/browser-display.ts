@@ -5,9 +5,8 @@ import { parse as parseCookies } from 'hono/utils/cookie'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
-import { splice } from '../display/splice.ts'
 import { COOKIE_NAME, type CookieJar } from './cookie.ts'
-import { type DoorParts, openDesktop } from './open-desktop.ts'
+import { carry, type DoorParts, openDesktop } from './open-desktop.ts'
 import { requireSameOrigin, userOf } from './portal.ts'
 import { asFault, replyFault, replyOn, targetOf } from './respond.ts'
 
@@ -67,12 +66,11 @@ async function show(
     const signal = AbortSignal.any([left.signal, stopping])
     const opened = await openDesktop(parts, { user, vmId, display: 'rfb', client }, () => {}, signal)
     await using seat = opened.seat
-    log.info('stream opens', { vm: vmId, user: user.login, display: 'rfb' })
     // Said before the stream goes, so that the loser of a take-over is told why.
     const cut = AbortSignal.any([stopping, seat.signal])
     cut.addEventListener('abort', () => closeWith(webSocket, cut.reason, parts), { once: true })
-    const end = await splice(createWebSocketStream(webSocket), opened.display, { signal: cut })
-    log.info('stream ended', { vm: vmId, user: user.login, ...end })
+    const stream = createWebSocketStream(webSocket)
+    await carry(opened, stream, { signal: cut }, log.child({ vm: vmId, user: user.login, display: 'rfb' }))
   } catch (error) {
     closeWith(webSocket, error, parts)
   }

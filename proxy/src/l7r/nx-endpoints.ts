@@ -5,10 +5,9 @@ import type { Log } from '@ostler/kit/log.ts'
 import { randomInt, randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { splice } from '../display/splice.ts'
 import { vmMachine } from '../model/vm-machine.ts'
 import { listVms } from '../store/vms.ts'
-import { type DoorParts, openDesktop } from './open-desktop.ts'
+import { carry, type DoorParts, openDesktop } from './open-desktop.ts'
 import { interimProgress, replyFault, replyJson, replyOn, replyTo, type Reply, targetOf } from './respond.ts'
 import type { SignIn } from './sign-in.ts'
 import { stopDesktop } from './stop-desktop.ts'
@@ -108,7 +107,6 @@ async function connectNx(
   using interim = interimProgress(replyOn(socket))
   const opened = await openDesktop(parts, { user, vmId, display: 'nx', client }, interim.progress, signal)
   await using seat = opened.seat
-  log.info('stream opens', { vm: vmId, user: user.login, display: 'nx' })
   interim.progress('Connection established')
   interim[Symbol.dispose]()
   // The line that matters most here: every failure before it is an HTTP status, and after it none can be.
@@ -116,8 +114,8 @@ async function connectNx(
     'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n' +
       `Upgrade: ${NX_UPGRADE}\r\n${SLAVE_KEY_HEADER}: ${slaveKey()}\r\n\r\n`,
   )
-  const end = await splice(socket, opened.display, { head, signal: AbortSignal.any([stopping, seat.signal]) })
-  log.info('stream ended', { vm: vmId, user: user.login, ...end })
+  const cut = AbortSignal.any([stopping, seat.signal])
+  await carry(opened, socket, { head, signal: cut }, log.child({ vm: vmId, user: user.login, display: 'nx' }))
 }
 
 /** @throws Fault `request.missingId`, or `desktop.unknown` for what cannot be a desktop's number. */

@@ -4,8 +4,10 @@ import { AGENT_PORT, type DisplayKind } from '@ostler/contract/identity.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { User } from '../auth/plugin.ts'
 import { reachDisplay } from '../display/reach.ts'
+import { splice } from '../display/splice.ts'
 import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
 import { checkAccess } from '../model/policy.ts'
 import { displaySocket } from '../model/run-folder.ts'
@@ -26,6 +28,24 @@ export interface DoorParts {
   readonly log: Log
 }
 
+/** Carries a stream that is open, and says in the log when it shows, how it ended, and what went through it. */
+export async function carry(
+  opened: OpenDesktop,
+  client: Duplex,
+  options: { readonly head?: Buffer; readonly signal: AbortSignal },
+  log: Log,
+): Promise<void> {
+  log.info('stream opens', { seat: opened.seat.epoch })
+  const end = await splice(client, opened.display, {
+    ...options,
+    onFirstByte: () => {
+      const sinceClaimMs = Math.round(performance.now() - opened.claimedAt)
+      log.info('stream shows', { seat: opened.seat.epoch, sinceClaimMs })
+    },
+  })
+  log.info('stream ended', { seat: opened.seat.epoch, ...end })
+}
+
 /** Says to whoever waits what is going on, in QVD's words. */
 export type Progress = (text: string) => void
 
@@ -41,6 +61,8 @@ export interface OpenDesktop {
   readonly vm: VmRow
   readonly seat: HeldSeat
   readonly display: Socket
+  /** When the seat was claimed, in `performance.now()`. */
+  readonly claimedAt: number
 }
 
 /** A lost hint costs this much, not more. */
@@ -74,12 +96,14 @@ export async function openDesktop(
   const found = await findOwnVm(parts, request.user, request.vmId)
   const vm = await awaitRunning(parts, found, request.user, progress, signal)
   const seat = await parts.seats.claim(vm.id, `${request.user.login}, ${request.display}`)
+  const claimedAt = performance.now()
+  parts.log.info('seat claimed', { vm: vm.id, user: request.user.login, display: request.display, epoch: seat.epoch })
   try {
     progress(`Session acquired for VM_ID: ${vm.id}`)
     const both = AbortSignal.any([signal, seat.signal])
     const display = await openSession(parts, request, vm, progress, both)
     await reachStep(parts.db, vm.id, vm.epoch, 'connected')
-    return { vm, seat, display }
+    return { vm, seat, display, claimedAt }
   } catch (error) {
     await seat[Symbol.asyncDispose]()
     throw error
