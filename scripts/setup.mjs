@@ -35,6 +35,7 @@ const FOR_TEST = {
   '/usr/bin/xwd': 'x11-apps',
   '/usr/bin/xdpyinfo': 'x11-utils',
   '/usr/bin/nsenter': 'util-linux',
+  '/usr/bin/curl': 'curl',
 }
 
 function say(text) {

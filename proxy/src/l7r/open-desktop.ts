@@ -68,7 +68,7 @@ export interface OpenDesktop {
 /** A lost hint costs this much, not more. */
 const TICK_MS = 2_000
 /** An agent that was restarted, or a session that just lost a client, may need this long. */
-const SESSION_MS = 30_000
+const SESSION_MS = 10_000
 const RETRY_MS = 100
 /** Failures that pass by themselves while an agent or a session settles. */
 const PASSING: readonly FaultCode[] = ['agent.unreachable', 'display.unreachable', 'session.failed']

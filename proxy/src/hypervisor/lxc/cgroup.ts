@@ -1,3 +1,4 @@
+import { identify } from '@ostler/kit/process-table.ts'
 import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -40,11 +41,11 @@ export function processesIn(group: string): number[] {
   return [...own, ...listFolders(group).flatMap((name) => processesIn(join(group, name)))]
 }
 
-/** Whether any process of a container exists; what cannot be read is unknown. */
+/** Whether any process of a container lives (one that waits to be reaped does not); what cannot be read is unknown. */
 export function observeGroup(layout: CgroupLayout, container: string): Processes {
   try {
     const group = join(layout.counted, cgroupNames(container).payload)
-    return processesIn(group).length > 0 ? 'present' : 'absent'
+    return processesIn(group).some((pid) => identify(pid) !== undefined) ? 'present' : 'absent'
   } catch {
     return 'unknown'
   }
