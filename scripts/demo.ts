@@ -31,7 +31,7 @@ async function main(): Promise<void> {
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
-  if (options.help) return console.log(USAGE)
+  if (options.help) return void console.log(USAGE)
   if (process.getuid?.() !== 0) throw new Fault('node.notRoot', { program: 'the demo' })
   const pidFile = takePidFile(PID_FILE)
   if ('holder' in pidFile) throw new Fault('node.running', { program: 'the demo', pid: pidFile.holder.pid })
@@ -40,7 +40,8 @@ async function main(): Promise<void> {
   // Waiting for a signal alone does not keep a process alive.
   const alive = setInterval(() => {}, 60_000)
   const interrupted = new Promise<'interrupted'>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve('interrupted'))
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(signal, () => resolve('interrupted'))
   })
   try {
     if (existsSync(FOLDER)) {

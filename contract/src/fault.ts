@@ -291,7 +291,8 @@ const FAULTS = {
   'client.ended': {
     status: 503,
     exit: 75,
-    sentence: 'the server ended the connection: you logged out, or the desktop was opened somewhere else or stopped',
+    sentence:
+      'the server ended the connection: you logged out, or the desktop was opened somewhere else or stopped',
     advice: 'Connect again to go on.',
   },
   'client.choice': {

@@ -12,20 +12,21 @@ export function followLines(path: string, onLine: (line: string) => void): () =>
   const buffer = Buffer.allocUnsafe(16_384)
   let rest = ''
   let stopped = false
+  const isStopped = (): boolean => stopped // `onLine` may stop us
   const drain = (): void => {
     for (;;) {
-      if (stopped) return
+      if (isStopped()) return
       const length = readSync(fd, buffer, 0, buffer.length, null)
       if (length === 0) return
       const lines = (rest + buffer.toString('latin1', 0, length)).split('\n')
       rest = lines.pop() ?? ''
-      for (const line of lines) if (!stopped) onLine(line)
+      for (const line of lines) if (!isStopped()) onLine(line)
     }
   }
   const watcher = watch(path, drain)
   drain()
   return () => {
-    if (stopped) return
+    if (isStopped()) return
     stopped = true
     watcher.close()
     closeSync(fd)

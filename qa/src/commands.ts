@@ -20,12 +20,12 @@ export async function runCommand(words: readonly string[], api: ApiClient, out: 
   const [object, action, ...rest] = words
   if (!isObject(object)) throw choice(`unknown object ${object ?? '(none)'}`, Object.keys(ADMIN_OBJECTS))
   if (action === 'list') return printList(object, api, out)
-  if (action === 'add') return await add(object, rest, api, out)
+  if (action === 'add') return void (await add(object, rest, api, out))
   if (object === 'vm' && (action === 'start' || action === 'stop' || action === 'explain')) {
     const name = encodeURIComponent(nameFilter(rest))
-    if (action === 'explain') return printExplanation(await api.get(`/v1/desktops/${name}/explain`), out)
+    if (action === 'explain') return void printExplanation(await api.get(`/v1/desktops/${name}/explain`), out)
     await api.post(`/v1/desktops/${name}/wishes`, { kind: action === 'start' ? 'run' : 'stop' })
-    return out.print(`${action} asked for`)
+    return void out.print(`${action} asked for`)
   }
   throw choice(`unknown action ${action ?? '(none)'} for ${object}`, ACTIONS)
 }

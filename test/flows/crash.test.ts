@@ -64,11 +64,18 @@ test('l7r: the stream ends, and after a restart the same session is there', asyn
 })
 
 test('postgresql: hkd starts it again, and nothing else notices', async () => {
-  const pid = Number(readFileSync(join(world.node.settings.folder, 'state/postgres/postmaster.pid'), 'utf8').split('\n')[0])
+  const pid = Number(
+    readFileSync(join(world.node.settings.folder, 'state/postgres/postmaster.pid'), 'utf8').split('\n')[0],
+  )
   process.kill(pid, 'SIGKILL')
   await until('postgresql to be back', () => world.node.output('hkd').includes('postgresql runs again'))
   expect(await Promise.race([client.closed, Promise.resolve('open')])).toBe('open')
-  await until('the api to answer', () => world.vm('ann').then(() => true, () => false))
+  await until('the api to answer', () =>
+    world.vm('ann').then(
+      () => true,
+      () => false,
+    ),
+  )
   await expectDesktopLives()
 })
 
@@ -85,7 +92,8 @@ test('the agent: it is started again, enrols again, and goes on with the running
 test("LXC's monitor: the container outlives it, and stops and starts as before", async () => {
   const name = `${world.node.settings.prefix}${vmId}`
   const folder = `/sys/fs/cgroup/memory/ostler/${name}/monitor/cgroup.procs`
-  for (const pid of readFileSync(folder, 'utf8').split('\n').filter(Boolean)) process.kill(Number(pid), 'SIGKILL')
+  for (const pid of readFileSync(folder, 'utf8').split('\n').filter(Boolean))
+    process.kill(Number(pid), 'SIGKILL')
   await expectDesktopLives()
   await world.qa('vm stop -f name=ann')
   await world.untilVm('ann', 'stopped')

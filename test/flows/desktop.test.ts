@@ -24,7 +24,10 @@ beforeAll(async () => {
 afterAll(async () => await world[Symbol.asyncDispose]())
 
 async function untilFile(path: string, content: string): Promise<void> {
-  await until(`${path} to hold "${content}"`, () => existsSync(path) && readFileSync(path, 'utf8').trim() === content)
+  await until(
+    `${path} to hold "${content}"`,
+    () => existsSync(path) && readFileSync(path, 'utf8').trim() === content,
+  )
 }
 
 describe('a native client', () => {
@@ -39,9 +42,7 @@ describe('a native client', () => {
     const program = world.processOf(vmId, 'sleep 4321')
 
     await first[Symbol.asyncDispose]()
-    await until('the session to be suspended', () =>
-      world.inside(vmId, ['tail', '-n', '3', '/run/ostler/session/nxagent.log']).then((log) => log.includes('suspended')),
-    )
+    await world.untilSuspended(vmId)
     expect(world.processOf(vmId, 'sleep 4321')).toBe(program)
 
     const second = screen.connect(world, 'ann')
@@ -58,7 +59,10 @@ describe('a browser', () => {
   test('comes first, sees the desktop and types; a native client finds the same programs', async () => {
     const vmId = await world.addUser('bob')
     const page = await browser.openDesktop(world, 'bob')
-    await until('the background in the browser', async () => (await canvasPixel(page, FREE.x, FREE.y)) === GROUND)
+    await until(
+      'the background in the browser',
+      async () => (await canvasPixel(page, FREE.x, FREE.y)) === GROUND,
+    )
     await until('the terminal', async () => (await canvasPixel(page, TERMINAL.x, TERMINAL.y)) === PAPER)
     await typeLine(page, TERMINAL.x, TERMINAL.y, 'echo web > web.txt; sleep 4322 &')
     await untilFile(join(world.home('bob'), 'web.txt'), 'web')

@@ -47,10 +47,18 @@ describe("QVD's endpoints", () => {
     ['an empty password', get('/qvd/list_of_vm', 'ann', [], ''), 401],
     ['an unknown path', get('/qvd/nothing', 'ann'), 404],
     ['connect without upgrade headers', get(connectTo(1), 'ann'), 426],
-    ['connect with another protocol', get(connectTo(1), 'ann', ['Connection: Upgrade', 'Upgrade: QVD/2.0']), 426],
+    [
+      'connect with another protocol',
+      get(connectTo(1), 'ann', ['Connection: Upgrade', 'Upgrade: QVD/2.0']),
+      426,
+    ],
     ['connect without a desktop', get('/qvd/connect_to_vm', 'ann', UPGRADE), 422],
     ['connect with a strange parameter', get(connectTo(1, '&foo=1'), 'ann', UPGRADE), 403],
-    ['connect with an option that would begin another', get(connectTo(1, '&qvd.client.link=lan,accept=1'), 'ann', UPGRADE), 400],
+    [
+      'connect with an option that would begin another',
+      get(connectTo(1, '&qvd.client.link=lan,accept=1'), 'ann', UPGRADE),
+      400,
+    ],
     ['connect to an unknown desktop', get(connectTo(99_999), 'ann', UPGRADE), 404],
     ['connect to no number at all', get(connectTo('x'), 'ann', UPGRADE), 404],
     ['stop without a desktop', get('/qvd/stop_vm', 'ann'), 422],
@@ -65,7 +73,9 @@ describe("QVD's endpoints", () => {
     expect(await statusOf(get(connectTo(bob), 'ann', UPGRADE))).toBe(403)
     expect(await statusOf(get(`/qvd/stop_vm?id=${bob}`, 'ann'))).toBe(403)
     const explained = await world.qa('vm explain -f name=bob')
-    expect(explained).toMatch(/bob is stopped\n\nwishes, newest first:\n\nlast start:\n\nmoves, newest first:$/)
+    expect(explained).toMatch(
+      /bob is stopped\n\nwishes, newest first:\n\nlast start:\n\nmoves, newest first:$/,
+    )
   })
 
   test('an error comes as head and body in separate TLS records', async () => {
@@ -98,11 +108,15 @@ describe("QVD's endpoints", () => {
         text += chunk.toString('latin1')
         if (text.includes('101 Switching')) resolve()
       })
-      socket.write(get(connectTo(ann, '&qvd.client.geometry=800x600&qvd.client.keyboard=pc105/en'), 'ann', UPGRADE))
+      socket.write(
+        get(connectTo(ann, '&qvd.client.geometry=800x600&qvd.client.keyboard=pc105/en'), 'ann', UPGRADE),
+      )
     })
     socket.destroy()
     expect(text).toMatch(/^HTTP\/1\.1 102 Processing\r\nX-QVD-VM-Info: Starting virtual machine\r\n\r\n/)
-    expect(text).toMatch(/HTTP\/1\.1 101 Switching Protocols\r\n(?:.*\r\n)*X-QVD-Slave-Key: [A-Za-z0-9]{64}\r\n\r\n$/)
+    expect(text).toMatch(
+      /HTTP\/1\.1 101 Switching Protocols\r\n(?:.*\r\n)*X-QVD-Slave-Key: [A-Za-z0-9]{64}\r\n\r\n$/,
+    )
     const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0))
     expect(Math.max(...gaps)).toBeLessThan(2_000)
   })
@@ -129,21 +143,38 @@ describe('the portal', () => {
   test('refuses a wrong password, and a request from another site', async () => {
     await expect(signIn(world, 'ann', 'wrong')).rejects.toThrow(/401/)
     const body = '{"login":"ann","password":"correct horse"}'
-    const head = ['POST /portal/api/sign-in HTTP/1.1', `Host: 127.0.0.1:${world.port}`, 'Origin: https://evil.example', `Content-Length: ${body.length}`]
+    const head = [
+      'POST /portal/api/sign-in HTTP/1.1',
+      `Host: 127.0.0.1:${world.port}`,
+      'Origin: https://evil.example',
+      `Content-Length: ${body.length}`,
+    ]
     expect(await statusOf([...head, '', body].join('\r\n'))).toBe(400)
   })
 
   test('shows a desktop to nobody but its owner', async () => {
     const client = await openRfb(world, 'bob', ann)
-    expect(await client.closed).toEqual({ code: 4403, reason: 'You are not allowed to access requested virtual machine' })
+    expect(await client.closed).toEqual({
+      code: 4403,
+      reason: 'You are not allowed to access requested virtual machine',
+    })
   })
 
   test('refuses a display without a session and a session that was altered', async () => {
-    const upgrade = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', `Host: 127.0.0.1:${world.port}`, `Origin: https://127.0.0.1:${world.port}`]
+    const upgrade = [
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+      'Sec-WebSocket-Version: 13',
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+      `Host: 127.0.0.1:${world.port}`,
+      `Origin: https://127.0.0.1:${world.port}`,
+    ]
     const path = `/portal/desktops/${ann}/display`
     expect(await statusOf(get(path, undefined, upgrade))).toBe(401)
     const cookie = await signIn(world, 'bob', 'correct horse')
-    expect(await statusOf(get(path, undefined, [...upgrade, `Cookie: ${cookie.replace(/=\d+/, '=1')}`]))).toBe(401)
+    expect(
+      await statusOf(get(path, undefined, [...upgrade, `Cookie: ${cookie.replace(/=\d+/, '=1')}`])),
+    ).toBe(401)
   })
 })
 
@@ -168,8 +199,13 @@ describe('a start that cannot succeed', () => {
   test('a port that is taken is named, and the service ends', async () => {
     await world.node.crash('l7r')
     let thief: AsyncDisposable | undefined
-    await until('the port to be free', async () => (thief = await listenOn(world.port).catch(() => undefined)) !== undefined)
-    await expect(world.node.start('l7r')).rejects.toThrow(/^port \d+ on 127\.0\.0\.1 is taken by another program.*l7r\.port.*\[node\.portTaken\]$/)
+    await until(
+      'the port to be free',
+      async () => (thief = await listenOn(world.port).catch(() => undefined)) !== undefined,
+    )
+    await expect(world.node.start('l7r')).rejects.toThrow(
+      /^port \d+ on 127\.0\.0\.1 is taken by another program.*l7r\.port.*\[node\.portTaken\]$/,
+    )
     await thief?.[Symbol.asyncDispose]()
     await world.node.start('l7r')
   })
@@ -187,7 +223,9 @@ describe('a start that cannot succeed', () => {
     await world.qa('vm add name=carl user=carl osf=broken')
     const id = (await world.vm('carl')).id
     const { text } = await sendRaw(world, get(connectTo(id), 'carl', UPGRADE), 3_000)
-    expect(text).toMatch(/HTTP\/1\.1 503 .*the disk image broken cannot be used: \/var\/empty-ostler-test is no folder/s)
+    expect(text).toMatch(
+      /HTTP\/1\.1 503 .*the disk image broken cannot be used: \/var\/empty-ostler-test is no folder/s,
+    )
     expect(await world.vm('carl')).toMatchObject({ state: 'failed' })
     expect(world.processes(id)).toEqual([])
   })

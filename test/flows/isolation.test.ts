@@ -32,7 +32,10 @@ beforeAll(async () => {
   world = await startWorld()
   ann = await world.addUser('ann')
   eve = await world.addUser('eve')
-  for (const [login, id] of [['ann', ann], ['eve', eve]] as const) {
+  for (const [login, id] of [
+    ['ann', ann],
+    ['eve', eve],
+  ] as const) {
     const client = await openRfb(world, login, id)
     await client.greeting
     client.close()
@@ -50,14 +53,20 @@ describe('an instant desktop', () => {
   })
 
   test('holds the secret nowhere outside /proc, /sys and /usr', async () => {
-    const search = await world.inside(ann, ['sh', '-c', `grep -rsl --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr ${SECRET} / || true`])
+    const search = await world.inside(ann, [
+      'sh',
+      '-c',
+      `grep -rsl --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr ${SECRET} / || true`,
+    ])
     expect(search).toBe('')
   })
 
   test('has no password hash, no person of the node and a machine id of its own', async () => {
     const shadow = await world.inside(ann, ['cat', '/etc/shadow'])
     expect(shadow.split('\n').filter((line) => /^[^:]*:\$/.test(line))).toEqual([])
-    const people = (await world.inside(ann, ['cat', '/etc/passwd'])).split('\n').filter((line) => Number(line.split(':')[2]) >= 1000 && !line.startsWith('nobody'))
+    const people = (await world.inside(ann, ['cat', '/etc/passwd']))
+      .split('\n')
+      .filter((line) => Number(line.split(':')[2]) >= 1000 && !line.startsWith('nobody'))
     expect(people.map((line) => line.split(':')[0])).toEqual(['ann'])
     const ids = await Promise.all([world.inside(ann, ['cat', '/etc/machine-id']), readNodeId()])
     expect(ids[0]).not.toBe(ids[1])
@@ -81,14 +90,28 @@ describe("another desktop's agent", () => {
 
   test('gives nothing to a guest without a certificate', async () => {
     const { address } = await world.vm('ann')
-    const call = world.inside(eve, ['curl', ...CALL, '-X', 'POST', '-d', '{}', `https://${address}:3030/vma/x_state`])
+    const call = world.inside(eve, [
+      'curl',
+      ...CALL,
+      '-X',
+      'POST',
+      '-d',
+      '{}',
+      `https://${address}:3030/vma/x_state`,
+    ])
     await expect(call).rejects.toThrow(/certificate required|alert|SSL/i)
   })
 
   test('gives nothing to a user of the node, nor to root without the right certificate', async () => {
     const { address } = await world.vm('ann')
     for (const uid of ['65534', '0']) {
-      const call = run('setpriv', [`--reuid=${uid}`, '--clear-groups', 'curl', ...CALL, `https://${address}:3030/vma/watch`])
+      const call = run('setpriv', [
+        `--reuid=${uid}`,
+        '--clear-groups',
+        'curl',
+        ...CALL,
+        `https://${address}:3030/vma/watch`,
+      ])
       await expect(call).rejects.toThrow(/certificate required|alert|SSL/i)
     }
   })
@@ -100,8 +123,20 @@ describe("another desktop's agent", () => {
       readFileSync(join(world.node.settings.folder, 'run/l7r/identity.json'), 'utf8'),
     ) as Record<'key' | 'certificate', string>
     mkdirSync(folder, { mode: 0o700 })
-    for (const name of ['key', 'certificate'] as const) writeFileSync(join(folder, name), identity[name], { mode: 0o600 })
-    const curl = ['curl', ...CALL, '--key', join(folder, 'key'), '--cert', join(folder, 'certificate'), '-X', 'POST', '-d', '{}']
+    for (const name of ['key', 'certificate'] as const)
+      writeFileSync(join(folder, name), identity[name], { mode: 0o600 })
+    const curl = [
+      'curl',
+      ...CALL,
+      '--key',
+      join(folder, 'key'),
+      '--cert',
+      join(folder, 'certificate'),
+      '-X',
+      'POST',
+      '-d',
+      '{}',
+    ]
     const state = await run(curl[0] ?? '', [...curl.slice(1), `https://${address}:3030/vma/x_state`])
     expect(JSON.parse(state.stdout)).toMatchObject({ state: 'suspended' })
     const off = await run(curl[0] ?? '', [...curl.slice(1), `https://${address}:3030/vma/poweroff`])
@@ -110,12 +145,15 @@ describe("another desktop's agent", () => {
   })
 
   test('leaves no ticket behind after its enrolment', () => {
-    expect(existsSync(join(world.node.settings.folder, 'run/desktops', String(ann), 'boot/enrol.json'))).toBe(false)
+    expect(existsSync(join(world.node.settings.folder, 'run/desktops', String(ann), 'boot/enrol.json'))).toBe(
+      false,
+    )
   })
 })
 
 describe("another desktop's display", () => {
-  const socketOf = (id: number): string => join(world.node.settings.folder, 'run/desktops', String(id), 'display/rfb.sock')
+  const socketOf = (id: number): string =>
+    join(world.node.settings.folder, 'run/desktops', String(id), 'display/rfb.sock')
 
   test('cannot be opened by a user of the node', async () => {
     const attempt = run('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', 'ls', socketOf(ann)])
@@ -123,7 +161,11 @@ describe("another desktop's display", () => {
   })
 
   test('is not reached through a link that a guest puts where her own display was', async () => {
-    await world.inside(eve, ['sh', '-c', `cd /run/ostler/display && rm -f rfb.sock && ln -s ${socketOf(ann)} rfb.sock`])
+    await world.inside(eve, [
+      'sh',
+      '-c',
+      `cd /run/ostler/display && rm -f rfb.sock && ln -s ${socketOf(ann)} rfb.sock`,
+    ])
     const client = await openRfb(world, 'eve', eve)
     await expect(client.greeting).rejects.toThrow(/cannot be reached/)
     client.close()
@@ -131,11 +173,17 @@ describe("another desktop's display", () => {
 
   test('listens on no TCP port, neither for X nor for NX nor for RFB', async () => {
     const listening = await world.inside(ann, ['ss', '-Hltn'])
-    const ports = listening.split('\n').filter(Boolean).map((line) => /:(\d+)\s/.exec(line)?.[1])
+    const ports = listening
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => /:(\d+)\s/.exec(line)?.[1])
     expect([...new Set(ports)]).toEqual(['3030'])
   })
 })
 
 async function readNodeId(): Promise<string> {
-  return await run('cat', ['/etc/machine-id']).then(({ stdout }) => stdout, () => '')
+  return await run('cat', ['/etc/machine-id']).then(
+    ({ stdout }) => stdout,
+    () => '',
+  )
 }

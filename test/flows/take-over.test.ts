@@ -33,7 +33,10 @@ async function open(kind: Kind): Promise<Viewer> {
     await untilLogged(world, 'stream shows', vmId, seat)
     // A link that is cut in its first moments never was a session: see it through.
     await screen.untilPixel(900, 600, '#2f5d62')
-    return { lost: client.ended.then(() => client.said()), leave: async () => await client[Symbol.asyncDispose]() }
+    return {
+      lost: client.ended.then(() => client.said()),
+      leave: async () => await client[Symbol.asyncDispose](),
+    }
   }
   const client = await openRfb(world, 'ann', vmId)
   expect(await client.greeting).toMatch(/^RFB 003/)
@@ -57,7 +60,9 @@ describe.each<[Kind, Kind]>([
     program = world.processOf(vmId, 'xterm')
     const winner = await open(second)
     const said = await loser.lost
-    expect(said).toMatch(first === 'nx' ? /opened somewhere else/ : /^4409 the desktop was opened somewhere else/)
+    expect(said).toMatch(
+      first === 'nx' ? /opened somewhere else/ : /^4409 the desktop was opened somewhere else/,
+    )
     expect(world.processOf(vmId, 'xterm')).toBe(program)
     const end = await untilLogged(world, 'stream ended', vmId, seats - 1)
     expect(end['by']).toBe('cut')
@@ -73,7 +78,11 @@ test('of ten simultaneous connects one ends up with the desktop', async () => {
       Promise.race([
         client.closed.then(({ code }) => code),
         client.greeting.then(
-          () => Promise.race([client.closed.then(({ code }) => code), new Promise<0>((resolve) => setTimeout(resolve, 5_000, 0))]),
+          () =>
+            Promise.race([
+              client.closed.then(({ code }) => code),
+              new Promise<0>((resolve) => setTimeout(resolve, 5_000, 0)),
+            ]),
           () => client.closed.then(({ code }) => code),
         ),
       ]),
@@ -83,5 +92,7 @@ test('of ten simultaneous connects one ends up with the desktop', async () => {
   expect(results.filter((result) => result === 4409)).toHaveLength(9)
   for (const client of clients) client.close()
   seats += 10
-  expect(doorLog(world).filter((line) => line.message === 'seat claimed' && line['vm'] === vmId)).toHaveLength(seats)
+  expect(
+    doorLog(world).filter((line) => line.message === 'seat claimed' && line['vm'] === vmId),
+  ).toHaveLength(seats)
 })

@@ -23,13 +23,17 @@ export function DesktopList({ login, desktops, onOpen, onChange }: Props) {
         <button onClick={() => act(signOut())}>Sign out</button>
       </header>
       {problem !== '' && <p role="alert">{problem}</p>}
-      {desktops.length === 0 && <p class="quiet">You have no desktop yet. An administrator can give you one.</p>}
+      {desktops.length === 0 && (
+        <p class="quiet">You have no desktop yet. An administrator can give you one.</p>
+      )}
       <ul class="tiles">
         {desktops.map((desktop) => (
           <li key={desktop.id}>
             <button class="tile" disabled={desktop.blocked === 1} onClick={() => onOpen(desktop)}>
               <strong>{desktop.name}</strong>
-              <span class={`state ${desktop.state}`}>{desktop.blocked === 1 ? 'under maintenance' : desktop.state}</span>
+              <span class={`state ${desktop.state}`}>
+                {desktop.blocked === 1 ? 'under maintenance' : desktop.state}
+              </span>
             </button>
             {desktop.state === 'running' && (
               <button class="small" onClick={() => act(stopDesktop(desktop.id))}>

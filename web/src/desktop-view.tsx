@@ -47,7 +47,8 @@ export function DesktopView({ desktop, onLeave }: { desktop: DesktopListItem; on
     const stopListening = startDesktop(desktop.id, (event) => {
       if (event.kind === 'step') setSteps((before) => [...before, event])
       if (event.kind === 'failed') setPhase({ at: 'over', text: sentence(event.text), advice: event.advice })
-      if (event.kind === 'ready') show().catch((error: unknown) => setPhase({ at: 'over', text: String(error), advice: '' }))
+      if (event.kind === 'ready')
+        show().catch((error: unknown) => setPhase({ at: 'over', text: String(error), advice: '' }))
     })
     return () => {
       gone = true
@@ -62,7 +63,9 @@ export function DesktopView({ desktop, onLeave }: { desktop: DesktopListItem; on
       {phase.at !== 'shown' && (
         <main class="card over">
           <h1>{desktop.name}</h1>
-          {(phase.at === 'starting' || phase.at === 'connecting') && <Timeline steps={steps} phase={phase.at} />}
+          {(phase.at === 'starting' || phase.at === 'connecting') && (
+            <Timeline steps={steps} phase={phase.at} />
+          )}
           {phase.at === 'over' && (
             <>
               <p role="alert">{phase.text}</p>

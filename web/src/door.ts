@@ -30,7 +30,11 @@ async function call(method: 'GET' | 'POST', path: string, body?: unknown): Promi
   }
   if (response.ok) return response
   const fault = (await response.json().catch(() => ({}))) as { text?: string; advice?: string }
-  throw new DoorError(response.status, sentence(fault.text ?? `The server answered ${response.status}`), fault.advice ?? '')
+  throw new DoorError(
+    response.status,
+    sentence(fault.text ?? `The server answered ${response.status}`),
+    fault.advice ?? '',
+  )
 }
 
 export async function signIn(login: string, password: string): Promise<void> {

@@ -8,9 +8,10 @@ export function SignIn({ onDone }: { onDone: () => void }) {
   const submit = (event: SubmitEvent): void => {
     event.preventDefault()
     const form = new FormData(event.currentTarget as HTMLFormElement)
+    const field = (name: string): string => form.get(name) as string
     setBusy(true)
     setProblem('')
-    signIn(String(form.get('login')), String(form.get('password')))
+    signIn(field('login'), field('password'))
       .then(onDone)
       .catch((error: unknown) => setProblem(error instanceof DoorError ? error.message : String(error)))
       .finally(() => setBusy(false))

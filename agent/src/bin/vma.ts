@@ -16,8 +16,8 @@ Configuration: /etc/ostler/vma.conf, else /etc/qvd/vma.conf. It waits for the no
 
 async function main(): Promise<void> {
   const [option] = process.argv.slice(2)
-  if (option === '--help') return console.log(USAGE)
-  if (option === '--version') return console.log(VERSION)
+  if (option === '--help') return void console.log(USAGE)
+  if (option === '--version') return void console.log(VERSION)
   const config = loadAgentConfig()
   mkdirSync(config.values['path.log'], { recursive: true, mode: 0o750 })
   const log = openLog({

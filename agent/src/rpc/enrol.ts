@@ -75,7 +75,7 @@ export async function enrol(
           response.once('finish', () =>
             enrolled.resolve({
               ...body.data,
-              key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+              key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }),
             }),
           )
           answerJson(response, 200, {})

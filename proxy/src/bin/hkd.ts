@@ -13,7 +13,7 @@ usage: ostler-hkd [--config FILE]            serve; TERM ends the daemon, never 
 async function main(): Promise<void> {
   const options = parseArguments(USAGE, ['shutdown'])
   if (options === undefined) return
-  if (options.command === undefined) return await runService(NAME, options.config, startHkd, 30_000)
+  if (options.command === undefined) return void (await runService(NAME, options.config, startHkd, 30_000))
   const { values, log } = openService(NAME, options.config)
   await shutDownNode(values, log)
   await log.close()

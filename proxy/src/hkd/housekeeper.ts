@@ -176,7 +176,9 @@ export class Housekeeper {
       }
       case 'killing':
         return plan.state === 'stopping' ? {} : { fault: faultText(plan, event, effect) }
-      default:
+      case 'booting':
+      case 'stopping':
+      case 'lost':
         return { steps }
     }
   }

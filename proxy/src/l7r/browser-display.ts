@@ -55,6 +55,7 @@ async function show(
   webSocket: WebSocket,
   stopping: AbortSignal,
 ): Promise<void> {
+  const receivedAt = performance.now()
   const log = parts.log.child({ connection: randomUUID() })
   const left = new AbortController()
   webSocket.on('error', () => webSocket.terminate())
@@ -64,7 +65,12 @@ async function show(
   try {
     const client = parseClientOptions(parameters)
     const signal = AbortSignal.any([left.signal, stopping])
-    const opened = await openDesktop(parts, { user, vmId, display: 'rfb', client }, () => {}, signal)
+    const opened = await openDesktop(
+      parts,
+      { user, vmId, display: 'rfb', client, receivedAt },
+      () => {},
+      signal,
+    )
     await using seat = opened.seat
     // Said before the stream goes, so that the loser of a take-over is told why.
     const cut = AbortSignal.any([stopping, seat.signal])

@@ -92,6 +92,7 @@ async function connectNx(
   stopping: AbortSignal,
   log: Log,
 ): Promise<void> {
+  const receivedAt = performance.now()
   const left = new AbortController()
   socket.once('close', () => left.abort(new Error('the client left')))
   const signal = AbortSignal.any([stopping, left.signal])
@@ -105,7 +106,12 @@ async function connectNx(
   const client = parseClientOptions(parameters)
 
   using interim = interimProgress(replyOn(socket))
-  const opened = await openDesktop(parts, { user, vmId, display: 'nx', client }, interim.progress, signal)
+  const opened = await openDesktop(
+    parts,
+    { user, vmId, display: 'nx', client, receivedAt },
+    interim.progress,
+    signal,
+  )
   await using seat = opened.seat
   interim.progress('Connection established')
   interim[Symbol.dispose]()

@@ -39,8 +39,12 @@ export async function carry(
   const end = await splice(client, opened.display, {
     ...options,
     onFirstByte: () => {
-      const sinceClaimMs = Math.round(performance.now() - opened.claimedAt)
-      log.info('stream shows', { seat: opened.seat.epoch, sinceClaimMs })
+      const now = performance.now()
+      log.info('stream shows', {
+        seat: opened.seat.epoch,
+        sinceRequestMs: Math.round(now - opened.receivedAt),
+        sinceClaimMs: Math.round(now - opened.claimedAt),
+      })
     },
   })
   log.info('stream ended', { seat: opened.seat.epoch, ...end })
@@ -54,6 +58,8 @@ export interface OpenRequest {
   readonly vmId: number
   readonly display: DisplayKind
   readonly client: ClientOptions
+  /** When the request came, in `performance.now()`. */
+  readonly receivedAt: number
 }
 
 /** A display that is reached and not yet spoken to, and the seat that goes with it. */
@@ -61,7 +67,8 @@ export interface OpenDesktop {
   readonly vm: VmRow
   readonly seat: HeldSeat
   readonly display: Socket
-  /** When the seat was claimed, in `performance.now()`. */
+  /** When the request came and when the seat was claimed, in `performance.now()`. */
+  readonly receivedAt: number
   readonly claimedAt: number
 }
 
@@ -97,13 +104,18 @@ export async function openDesktop(
   const vm = await awaitRunning(parts, found, request.user, progress, signal)
   const seat = await parts.seats.claim(vm.id, `${request.user.login}, ${request.display}`)
   const claimedAt = performance.now()
-  parts.log.info('seat claimed', { vm: vm.id, user: request.user.login, display: request.display, epoch: seat.epoch })
+  parts.log.info('seat claimed', {
+    vm: vm.id,
+    user: request.user.login,
+    display: request.display,
+    epoch: seat.epoch,
+  })
   try {
     progress(`Session acquired for VM_ID: ${vm.id}`)
     const both = AbortSignal.any([signal, seat.signal])
     const display = await openSession(parts, request, vm, progress, both)
     await reachStep(parts.db, vm.id, vm.epoch, 'connected')
-    return { vm, seat, display, claimedAt }
+    return { vm, seat, display, claimedAt, receivedAt: request.receivedAt }
   } catch (error) {
     await seat[Symbol.asyncDispose]()
     throw error

@@ -129,7 +129,8 @@ export function requireSameOrigin(origin: string | undefined, host: string | und
     throw new Fault('request.invalid', { problem: 'this request came from another site' })
 }
 
-const WATCH_MS = 150
+/** Every step that is told here comes with a hint; this is for a lost one. */
+const TICK_MS = 2_000
 
 /** Starts a desktop and tells its timeline, step by step, until it runs or fails. */
 async function streamStart(
@@ -155,15 +156,9 @@ async function streamStart(
       }
     }
     try {
-      let running = false
-      const waiting = awaitRunning(parts, vm, user, () => {}, signal).finally(() => (running = true))
-      waiting.catch(() => {})
-      using news = parts.news.listen(vmId, WATCH_MS, signal)
-      while (!running) {
-        await news.next()
-        await tellSteps()
-      }
-      await waiting
+      using news = parts.news.listen(vmId, TICK_MS, signal)
+      const running = awaitRunning(parts, vm, user, () => {}, signal).then(() => 'running' as const)
+      while ((await Promise.race([running, news.next()])) !== 'running') await tellSteps()
       await tellSteps()
       await send({ kind: 'ready' })
     } catch (error) {

@@ -64,7 +64,7 @@ export function edges(): { from: VmState; event: VmEvent; to: VmState }[] {
     Object.entries(vmMachine[from].edges).map(([event, to]) => ({
       from,
       event: event as VmEvent,
-      to: to as VmState,
+      to: to,
     })),
   )
 }

@@ -23,7 +23,7 @@ export async function migrate(db: Kysely<Database>): Promise<readonly string[]> 
   await refuseNewer(db)
   const { error, results } = await migrator.migrateToLatest()
   if (error !== undefined)
-    throw new Fault('database.unavailable', { reason: String(error) }, { cause: error })
+    throw new Fault('database.unavailable', { reason: (error as Error).message }, { cause: error })
   return (results ?? []).map((result) => result.migrationName)
 }
 

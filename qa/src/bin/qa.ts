@@ -17,7 +17,7 @@ The api's socket is OSTLER_API_SOCKET, else /run/ostler/api/api.sock.`
 
 async function main(): Promise<void> {
   const words = process.argv.slice(2)
-  if (words.length === 0 || words[0] === '--help' || words[0] === '-h') return console.log(USAGE)
+  if (words.length === 0 || words[0] === '--help' || words[0] === '-h') return void console.log(USAGE)
   const socket = process.env['OSTLER_API_SOCKET'] ?? '/run/ostler/api/api.sock'
   await runCommand(words, apiClient(socket), {
     print: (line) => console.log(line),

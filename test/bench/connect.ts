@@ -1,0 +1,224 @@
+import { run } from '@ostler/kit/run.ts'
+import { spawn } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { loadavg } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { doorLog, openRfb, untilLogged } from '../fixtures/door.ts'
+import { startWorld, until, type World } from '../fixtures/world.ts'
+import { openScreen, type XScreen } from '../fixtures/x-screen.ts'
+
+/**
+ * From "connect" to the first bytes of the display, warm, cold and at a take-over, beside the raw time of the parts
+ * that cannot be avoided: `lxc-start` of the same container and the start of nxagent. Prints; never judges.
+ */
+const ROUNDS = Number(process.argv[2] ?? 7)
+const USER = 'ann'
+
+const world = await startWorld()
+try {
+  const screen = world.scope.own(await openScreen())
+  const vmId = await world.addUser(USER)
+  print(
+    `rounds: ${ROUNDS}, load average before: ${loadavg()
+      .map((load) => load.toFixed(2))
+      .join(' ')}`,
+  )
+  await openOnce(world, screen, vmId) // the first one makes the image
+  await cold(world, screen, vmId)
+  await warm(world, screen, vmId)
+  await raw(world, screen, vmId)
+  await takeOver(world, screen, vmId)
+  print(
+    `load average after: ${loadavg()
+      .map((load) => load.toFixed(2))
+      .join(' ')}`,
+  )
+} finally {
+  await world[Symbol.asyncDispose]()
+}
+
+function seatsSoFar(vmId: number): number {
+  return doorLog(world).filter((line) => line.message === 'seat claimed' && line['vm'] === vmId).length
+}
+
+/** Connects with the real client; returns milliseconds from its TLS request to its first display bytes. */
+async function openOnce(w: World, screen: XScreen, vmId: number): Promise<number> {
+  const seat = seatsSoFar(vmId) + 1
+  const client = screen.connect(w, USER)
+  const shows = await untilLogged(w, 'stream shows', vmId, seat)
+  await screen.untilPixel(900, 600, '#2f5d62')
+  await client[Symbol.asyncDispose]()
+  await untilLogged(w, 'stream ended', vmId, seat)
+  await w.untilSuspended(vmId)
+  return Number(shows['sinceRequestMs'])
+}
+
+async function cold(w: World, screen: XScreen, vmId: number): Promise<void> {
+  const times: number[] = []
+  const steps = new Map<string, number[]>()
+  for (let round = 0; round < ROUNDS; round++) {
+    await w.qa(`vm stop -f name=${USER}`)
+    await w.untilVm(USER, 'stopped')
+    times.push(await openOnce(w, screen, vmId))
+    const { timeline } = (await w.api.get(`/v1/desktops/${USER}/explain`)) as {
+      timeline: { step: string; at: string }[]
+    }
+    const began = Date.parse(timeline[0]?.at ?? '')
+    for (const { step, at } of timeline) steps.set(step, [...(steps.get(step) ?? []), Date.parse(at) - began])
+  }
+  report('cold: connect -> first NX bytes (container stopped)', times)
+  for (const [step, values] of steps)
+    print(`    ${step.padEnd(16)} ${String(median(values)).padStart(6)} ms after it was queued (p50)`)
+}
+
+async function warm(w: World, screen: XScreen, vmId: number): Promise<void> {
+  const times: number[] = []
+  for (let round = 0; round < ROUNDS * 2; round++) times.push(await openOnce(w, screen, vmId))
+  report('warm: connect -> first NX bytes (suspended session)', times)
+}
+
+/** The same container without any of ours but its configuration, and nxagent alone. */
+async function raw(w: World, screen: XScreen, vmId: number): Promise<void> {
+  const { folder, prefix } = w.node.settings
+  const name = `${prefix}${vmId}`
+  const config = readFileSync(join(folder, 'run/lxc', name, 'config'), 'utf8')
+  await w.qa(`vm stop -f name=${USER}`)
+  await w.untilVm(USER, 'stopped')
+  const lab = join(folder, 'bench')
+  mkdirSync(join(lab, 'raw'), { recursive: true })
+  for (const bound of ['boot', 'display'])
+    mkdirSync(join(folder, 'run/desktops', String(vmId), bound), { recursive: true })
+  const script = join(folder, 'run/desktops', String(vmId), 'boot/init')
+  writeFileSync(script, '#!/bin/sh\ntouch /run/ostler/display/started\nsleep 60 &\nwait\n')
+  chmodSync(script, 0o755)
+  writeFileSync(
+    join(lab, 'raw/config'),
+    config
+      .replace(/^lxc\.init\.cmd = .*$/m, 'lxc.init.cmd = /run/ostler/boot/init')
+      .replaceAll(`ostler/${name}/`, `ostler/${name}-raw/`),
+  )
+  const started = join(folder, 'run/desktops', String(vmId), 'display/started')
+  const containers: number[] = []
+  const agents: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    rmSync(started, { force: true })
+    const began = performance.now()
+    await run('lxc-start', ['-P', lab, '-n', 'raw', '--daemon'])
+    await until('the container', () => existsSync(started))
+    containers.push(performance.now() - began)
+    await run('lxc-stop', ['-P', lab, '-n', 'raw', '--kill'])
+    agents.push(await nxagentAlone(screen))
+  }
+  for (const group of ['payload', 'monitor', 'pivot', ''])
+    for (const hierarchy of (await run('ls', ['/sys/fs/cgroup'])).stdout.split('\n'))
+      await run('rmdir', [join('/sys/fs/cgroup', hierarchy, 'ostler', `${name}-raw`, group)]).catch(() => {})
+  report('raw: lxc-start until its first process runs', containers)
+  report('raw: nxagent until it accepts + nxproxy until the session has started', agents)
+}
+
+async function nxagentAlone(screen: XScreen): Promise<number> {
+  const folder = join(world.node.settings.folder, 'bench/nx')
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(join(folder, '.nx'), { recursive: true })
+  const socket = join(folder, 'nx.sock')
+  writeFileSync(
+    join(folder, 'options'),
+    `nx/nx,link=lan,geometry=1000x700,sleep=0,listen=unix:${socket}:187\n`,
+  )
+  const environment = { PATH: '/usr/bin:/bin', HOME: folder, NX_CLIENT: '/bin/true' }
+  const began = performance.now()
+  const agent = spawn(
+    'nxagent',
+    [':187', '-nolisten', 'tcp', '-ac', '-display', `nx/nx,options=${folder}/options:187`],
+    {
+      env: environment,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  )
+  let said = ''
+  agent.stderr.on('data', (chunk: Buffer) => (said += chunk.toString('latin1')))
+  await until('nxagent to accept', () => existsSync(socket))
+  const proxy = spawn('nxproxy', ['-S', `nx/nx,connect=unix:${socket}:187`], {
+    env: { ...environment, DISPLAY: screen.display, NX_ROOT: join(folder, '.nx') },
+    stdio: 'ignore',
+  })
+  await until('the session', () => said.includes('Session: Session started'))
+  const took = performance.now() - began
+  for (const child of [proxy, agent]) {
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await gone
+  }
+  rmSync('/tmp/.X11-unix/X187', { force: true })
+  rmSync('/tmp/.X187-lock', { force: true })
+  return took
+}
+
+/** All pairs of clients: when the loser is cut, and when the winner sees something, both from the claim. */
+async function takeOver(w: World, screen: XScreen, vmId: number): Promise<void> {
+  for (const [first, second] of [
+    ['nx', 'nx'],
+    ['nx', 'browser'],
+    ['browser', 'nx'],
+    ['browser', 'browser'],
+  ] as const) {
+    const cut: number[] = []
+    const shown: number[] = []
+    for (let round = 0; round < ROUNDS; round++) {
+      const seat = seatsSoFar(vmId) + 1
+      const loser = await view(w, screen, first, vmId, seat)
+      const winner = await view(w, screen, second, vmId, seat + 1)
+      const claimed = doorLog(w).filter((line) => line.message === 'seat claimed' && line['vm'] === vmId)[
+        seat
+      ]
+      const end = await untilLogged(w, 'stream ended', vmId, seat)
+      cut.push(Date.parse(end.timestamp) - Date.parse(claimed?.timestamp ?? ''))
+      shown.push(Number((await untilLogged(w, 'stream shows', vmId, seat + 1))['sinceClaimMs']))
+      await loser()
+      await winner()
+      await untilLogged(w, 'stream ended', vmId, seat + 1)
+      await w.untilSuspended(vmId)
+    }
+    report(`take-over ${first} -> ${second}: loser cut after the claim`, cut)
+    report(`take-over ${first} -> ${second}: winner's first bytes after the claim`, shown)
+  }
+}
+
+async function view(
+  w: World,
+  screen: XScreen,
+  kind: 'nx' | 'browser',
+  vmId: number,
+  seat: number,
+): Promise<() => Promise<void>> {
+  if (kind === 'nx') {
+    const client = screen.connect(w, USER)
+    await untilLogged(w, 'stream shows', vmId, seat)
+    await screen.untilPixel(900, 600, '#2f5d62')
+    return async () => await client[Symbol.asyncDispose]()
+  }
+  const client = await openRfb(w, USER, vmId)
+  await client.greeting
+  await sleep(200)
+  return async () => {
+    client.close()
+    await client.closed
+  }
+}
+
+function report(what: string, values: readonly number[]): void {
+  const sorted = [...values].sort((a, b) => a - b).map(Math.round)
+  print(
+    `${what.padEnd(78)} p50 ${String(median(values)).padStart(5)} ms   min ${sorted[0] ?? 0}   max ${sorted.at(-1) ?? 0}`,
+  )
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return Math.round(sorted[Math.floor(sorted.length / 2)] ?? 0)
+}
+
+function print(line: string): void {
+  console.log(line)
+}
