@@ -11,7 +11,11 @@ const output = join(root, 'build')
  * Each program is one file beside the Node that runs it.
  */
 await Promise.all([
-  bundle(join(output, 'agent'), ['agent/src/bin/vma.ts'], ['agent/init/ostler-init']),
+  bundle(
+    join(output, 'agent'),
+    ['agent/src/bin/vma.ts'],
+    ['agent/init/ostler-init', 'agent/init/ostler-session'],
+  ),
   bundle(join(output, 'node'), ['proxy/src/bin/hkd.ts', 'proxy/src/bin/l7r.ts', 'proxy/src/bin/api.ts'], []),
   buildPages({ root: join(root, 'web'), logLevel: 'warn' }),
 ])

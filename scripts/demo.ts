@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LocalNode, removeLocalNode } from './local-node.ts'
 
-const FOLDER = '/var/tmp/ostler-demo'
+const FOLDER = '/var/lib/ostler-demo'
 const PID_FILE = '/run/ostler-demo.pid'
 const USAGE = `usage: npm run demo [-- --listen ADDRESS --port PORT]
 

@@ -2,6 +2,7 @@ import { pidFileHolder } from '@ostler/kit/pid-file.ts'
 import { findAccount } from '@ostler/kit/passwd.ts'
 import { identify, isAlive, type ProcessIdentity, signalProcess } from '@ostler/kit/process-table.ts'
 import { run } from '@ostler/kit/run.ts'
+import { writeWhole } from '@ostler/kit/write-file.ts'
 import { spawn } from 'node:child_process'
 import {
   chmodSync,
@@ -10,6 +11,7 @@ import {
   copyFileSync,
   cpSync,
   existsSync,
+  lstatSync,
   linkSync,
   mkdirSync,
   openSync,
@@ -124,13 +126,23 @@ export class LocalNode {
   }
 }
 
-/** Stops and removes everything of the node in a folder, also after a crash at any point. */
+/**
+ * Stops and removes everything of the node in a folder, also after a crash at any point. The folder must be root's
+ * alone, below folders of root's: we run as root by what lies in it.
+ */
 export async function removeLocalNode(folder: string): Promise<void> {
+  const stat = lstatSync(folder, { throwIfNoEntry: false })
+  if (stat === undefined) return
+  if (!stat.isDirectory() || stat.uid !== 0 || (stat.mode & 0o022) !== 0)
+    throw new Error(
+      `${folder} is not a folder that only root can write to. Look at it and remove it by hand.`,
+    )
   for (const name of ['l7r', 'api', 'hkd'] as const) await endService(folder, name)
   const config = join(folder, 'node.conf')
-  const hkd = join(folder, 'lib/hkd.cjs')
-  if (existsSync(config) && existsSync(hkd))
-    await run(join(folder, 'lib/node'), [hkd, '--config', config, 'shutdown'], { timeoutMs: 60_000 })
+  if (existsSync(config))
+    await run(join(BUILD, 'node/node'), [join(BUILD, 'node/hkd.cjs'), '--config', config, 'shutdown'], {
+      timeoutMs: 60_000,
+    })
   await removeUsers(folder)
   rmSync(folder, { recursive: true, force: true })
 }
@@ -182,7 +194,8 @@ function writeConfig({ settings, config }: LocalNode): void {
     ...settings.extra,
   }
   const lines = Object.entries(values).map(([key, value]) => `${key} = ${value}\n`)
-  writeFileSync(config, lines.join(''), { mode: 0o644 })
+  // Whole or not at all: an empty one would mean the defaults, which are another node's.
+  writeWhole(config, lines.join(''), { mode: 0o644 })
   const user = findAccount('ostler')
   for (const owned of ['state/l7r', 'run/api']) {
     mkdirSync(join(folder, owned), { recursive: true, mode: 0o755 })

@@ -1,5 +1,4 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import { AGENT_PORT } from '@ostler/contract/identity.ts'
 import { ConfigError, flag, integer, loadConfig, oneOf, path, text, type Config } from '@ostler/kit/config.ts'
 import { LOG_LEVELS } from '@ostler/kit/log.ts'
 import { existsSync } from 'node:fs'
@@ -27,7 +26,6 @@ const AGENT_OPTIONS = {
   'internal.nxagent.timeout.initiating': integer('seconds until nxagent listens', 20, 1, 600),
   'internal.nxagent.timeout.suspending': integer('seconds until nxagent has suspended', 20, 1, 600),
   'internal.nxagent.timeout.stopping': integer('seconds until nxagent has ended', 20, 1, 600),
-  'internal.vm.port.vma': integer('port of the agent', AGENT_PORT, 1, 65_535),
 } as const
 
 export type AgentConfig = Config<typeof AGENT_OPTIONS>

@@ -1,5 +1,10 @@
 import type { AgentHandlers } from '@ostler/contract/agent-api.ts'
-import { DISPLAY_SOCKETS, GUEST_BOOT_FOLDER, GUEST_DISPLAY_FOLDER } from '@ostler/contract/identity.ts'
+import {
+  AGENT_PORT,
+  DISPLAY_SOCKETS,
+  GUEST_BOOT_FOLDER,
+  GUEST_DISPLAY_FOLDER,
+} from '@ostler/contract/identity.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { run } from '@ostler/kit/run.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
@@ -45,10 +50,9 @@ export async function startAgent(
   }
   scope.own(await serveRfb(session, rfb, asUser, log))
 
-  const port = values['internal.vm.port.vma']
-  const identity = await enrol(port, GUEST_BOOT_FOLDER, log, scope.signal)
+  const identity = await enrol(AGENT_PORT, GUEST_BOOT_FOLDER, log, scope.signal)
   log.info('enrolled', { desktop: ticket.desktop, epoch: ticket.epoch })
-  scope.own(await serveAgentApi(port, identity, handlersFor(session, version, log), session.state, log))
+  scope.own(await serveAgentApi(AGENT_PORT, identity, handlersFor(session, version, log), session.state, log))
 }
 
 function handlersFor(session: XSession, version: string, log: Log): AgentHandlers {

@@ -56,7 +56,7 @@ export function doorAt(server: Server, account: Account, trust: TrustSettings): 
       const path = `/qvd/connect_to_vm?id=${vmId}&${clientParameters(options).toString()}`
       const upgrade = { Connection: 'Upgrade', Upgrade: NX_UPGRADE }
       const { stream, answer } = await ask(path, upgrade, (head) => {
-        progress(head.headers.get(VM_INFO_HEADER.toLowerCase()) ?? '')
+        progress(printable(head.headers.get(VM_INFO_HEADER.toLowerCase()) ?? ''))
       })
       if (answer.head.status === 101) return { stream, head: answer.rest }
       const body = await readBody(stream, answer)
@@ -69,5 +69,10 @@ export function doorAt(server: Server, account: Account, trust: TrustSettings): 
 function refusal(server: Server, status: number, body: string): Fault {
   return status === 401
     ? new Fault('auth.required')
-    : new Fault('client.refused', { host: server.host, status, text: body.trim() })
+    : new Fault('client.refused', { host: server.host, status, text: printable(body.trim()) })
+}
+
+/** What a server says is shown on a terminal, which obeys control characters. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ')
 }

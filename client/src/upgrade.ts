@@ -46,7 +46,7 @@ export async function readBody(stream: Duplex, { head, rest }: UpgradeResult): P
       break
     }
   }
-  return body.toString('utf8')
+  return body.subarray(0, length).toString('utf8')
 }
 
 function parseHead(text: string): Head {
@@ -60,10 +60,18 @@ function parseHead(text: string): Head {
   return { status, headers: new Map(headers) }
 }
 
+/** A server that works says something every second. */
+const SILENCE_MS = 30_000
+
 /** The next bytes; the stream is left paused, so that nothing is lost between two calls. */
 function nextChunk(stream: Duplex): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    const silent = setTimeout(() => {
+      done()
+      reject(new Error('the server is silent'))
+    }, SILENCE_MS)
     const done = (): void => {
+      clearTimeout(silent)
       stream.pause()
       stream.off('data', onData)
       stream.off('end', onEnd)

@@ -18,7 +18,10 @@ export const newImage = z.strictObject({
   name,
   osf: name,
   kind: z.enum(['instant', 'directory', 'tarball']),
-  path: z.string().regex(/^\//, 'must be an absolute path').default('/'),
+  path: z
+    .string()
+    .regex(/^\/[\w./+-]*$/, 'must be an absolute path of letters, digits and . _ + -')
+    .default('/'),
 })
 export const newDesktop = z.strictObject({ name, user: login, osf: name })
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { FaultCode } from './fault.ts'
+import { Fault, type FaultCode } from './fault.ts'
 import type { Role } from './identity.ts'
 import { SESSION_STATES } from './session.ts'
 
@@ -67,9 +67,9 @@ export const agentApi = {
     output: z.strictObject({
       state: sessionState,
       /** Milliseconds from the call until the account was ready and until the display was. */
-      userReadyMs: z.int(),
-      displayReadyMs: z.int(),
-      warnings: z.array(z.string()),
+      userReadyMs: z.int().min(0).max(3_600_000),
+      displayReadyMs: z.int().min(0).max(3_600_000),
+      warnings: z.array(z.string().max(500)).max(20),
     }),
     callers: ['l7r'],
     deadlineMs: 60_000,
@@ -152,7 +152,10 @@ export function agentClient(carry: Carrier): AgentClient {
       input,
       signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
     )
-    return agentApi[name].output.parse(answer)
+    const output = agentApi[name].output.safeParse(answer)
+    if (!output.success)
+      throw new Fault('agent.answer', { procedure: name, problem: z.prettifyError(output.error) })
+    return output.data
   }
   return Object.fromEntries(
     Object.keys(agentApi).map((name) => [name, call(name as ProcedureName)]),

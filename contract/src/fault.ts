@@ -149,6 +149,12 @@ const FAULTS = {
     sentence: 'the agent of desktop {desktop} does not answer: {reason}',
     advice: 'Try again; if it lasts, restart the desktop.',
   },
+  'agent.answer': {
+    status: 503,
+    exit: 76,
+    sentence: 'the agent answered {procedure} with something that is no answer: {problem}',
+    advice: 'Restart the desktop; its image may carry an agent of another version.',
+  },
   'agent.forbidden': {
     status: 403,
     exit: 77,

@@ -6,7 +6,7 @@ import { Secret } from './secret.ts'
 export interface Option<T> {
   readonly default: string | undefined
   readonly summary: string
-  /** @throws Error whose message completes "KEY = VALUE: …". */
+  /** @throws Error whose message completes "KEY …". */
   readonly parse: (text: string) => T
 }
 
@@ -78,9 +78,8 @@ export function loadConfig<T extends OptionTable>(
     try {
       values[key] = option.parse(interpolate(entry.value, entries, [key]))
     } catch (error) {
-      problems.push(
-        `${entry.origin}: ${key} = ${entry.value}: ${error instanceof Error ? error.message : ''}`,
-      )
+      // Without the value: it may be a secret.
+      problems.push(`${entry.origin}: ${key} ${error instanceof Error ? error.message : ''}`)
     }
   }
   if (problems.length > 0) throw new ConfigError(problems)

@@ -14,7 +14,13 @@ export function findAccount(name: string, passwd = '/etc/passwd'): Account | und
   for (const line of readFileSync(passwd, 'utf8').split('\n')) {
     const [login, , uid, gid, , home, shell] = line.split(':')
     if (login === name && home !== undefined)
-      return { name, uid: Number(uid), gid: Number(gid), home, shell: shell ?? '/bin/sh' }
+      return {
+        name,
+        uid: Number(uid),
+        gid: Number(gid),
+        home,
+        shell: shell === undefined || shell === '' ? '/bin/sh' : shell,
+      }
   }
   return undefined
 }

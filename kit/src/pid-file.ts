@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { identify, isAlive, type ProcessIdentity } from './process-table.ts'
 
@@ -6,7 +6,7 @@ import { identify, isAlive, type ProcessIdentity } from './process-table.ts'
 export function pidFileHolder(path: string): ProcessIdentity | undefined {
   try {
     const holder = JSON.parse(readFileSync(path, 'utf8')) as ProcessIdentity
-    return isAlive(holder) ? holder : undefined
+    return Number.isInteger(holder.pid) && isAlive(holder) ? holder : undefined
   } catch {
     return undefined
   }
@@ -17,16 +17,32 @@ export function pidFileHolder(path: string): ProcessIdentity | undefined {
  * @returns the other process that holds it, or a disposer that removes it.
  */
 export function takePidFile(path: string): { holder: ProcessIdentity } | { taken: Disposable } {
-  const holder = pidFileHolder(path)
-  if (holder !== undefined) return { holder }
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
-  rmSync(path, { force: true }) // of a process that has ended
+  const draft = `${path}.${process.pid}`
+  writeFileSync(draft, JSON.stringify(identify(process.pid)), { mode: 0o644 })
   try {
-    writeFileSync(path, JSON.stringify(identify(process.pid)), { flag: 'wx', mode: 0o644 })
-  } catch (error) {
-    const winner = pidFileHolder(path)
-    if (winner !== undefined) return { holder: winner }
-    throw error
+    for (;;) {
+      try {
+        linkSync(draft, path) // fails when somebody has it
+        break
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      }
+      const holder = pidFileHolder(path)
+      if (holder !== undefined) return { holder }
+      // Of a process that has ended. Moved away first: of several that see it, one moves it.
+      renameSync(path, `${draft}.stale`)
+      rmSync(`${draft}.stale`)
+    }
+  } finally {
+    rmSync(draft, { force: true })
   }
-  return { taken: { [Symbol.dispose]: () => rmSync(path, { force: true }) } }
+  const isOurs = (): boolean => pidFileHolder(path)?.pid === process.pid
+  return {
+    taken: {
+      [Symbol.dispose]: () => {
+        if (isOurs()) rmSync(path, { force: true })
+      },
+    },
+  }
 }

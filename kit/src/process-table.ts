@@ -1,29 +1,34 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 
 /** A process that cannot be mistaken for a later one with the same number. */
 export interface ProcessIdentity {
   readonly pid: number
   /** Start time in clock ticks since boot, field 22 of /proc/PID/stat. */
   readonly startTicks: number
+  /** Whose it is. */
+  readonly uid: number
 }
 
 /** Reads who `pid` is now; `undefined` when there is no such process or it is only waiting to be reaped. */
 export function identify(pid: number): ProcessIdentity | undefined {
   let stat: string
+  let uid: number
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    uid = statSync(`/proc/${pid}`).uid
   } catch {
     return undefined
   }
   // The name in parentheses may hold blanks and parentheses: count from the last one.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   if (fields[0] === 'Z' || fields[0] === 'X') return undefined
-  return { pid, startTicks: Number(fields[19]) }
+  return { pid, startTicks: Number(fields[19]), uid }
 }
 
 /** True while exactly this process lives (a zombie does not). */
 export function isAlive(process_: ProcessIdentity): boolean {
-  return identify(process_.pid)?.startTicks === process_.startTicks
+  const now = identify(process_.pid)
+  return now !== undefined && now.startTicks === process_.startTicks
 }
 
 /** Sends a signal to exactly this process. Returns false when it has ended. */

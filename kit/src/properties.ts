@@ -29,7 +29,7 @@ export function parseProperties(text: string, file: string): { properties: Prope
   for (const { content, line } of logicalLines(text)) {
     const match = SEPARATOR.exec(content)
     if (match?.[1] === undefined || match[2] === undefined) {
-      problems.push({ file, line, text: `expected "key = value", found "${content.slice(0, 40)}"` })
+      problems.push({ file, line, text: 'expected "key = value"' })
       continue
     }
     properties.push({ key: unescape(match[1]), value: unescape(match[2]), file, line })

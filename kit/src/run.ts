@@ -47,6 +47,8 @@ export class RunError extends Error {
 }
 
 const KILL_AFTER_MS = 2_000
+const PIPE_GRACE_MS = 250
+const TAIL_BYTES = 2_048
 const DEFAULT_ENV = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   LC_ALL: 'C.UTF-8',
@@ -77,46 +79,59 @@ export function run(command: string, args: readonly string[], options: RunOption
 
     let timedOut = false
     let killTimer: NodeJS.Timeout | undefined
+    let ending = false
     const endGroup = (): void => {
+      ending = true
       signalGroup(child.pid, 'SIGTERM')
       killTimer ??= setTimeout(() => signalGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS)
     }
-    const timer = setTimeout(() => {
+    const deadline = setTimeout(() => {
       timedOut = true
       endGroup()
     }, options.timeoutMs ?? 30_000)
     options.signal?.addEventListener('abort', endGroup, { once: true })
     if (options.signal?.aborted === true) endGroup()
 
+    let grace: NodeJS.Timeout | undefined
     const settle = (exitCode: number | null, signal: NodeJS.Signals | null, cause?: unknown): void => {
-      clearTimeout(timer)
-      clearTimeout(killTimer)
+      for (const timer of [deadline, killTimer, grace]) clearTimeout(timer)
       options.signal?.removeEventListener('abort', endGroup)
-      // A grandchild may still hold the pipes: what the program itself said is here by now.
+      // Who was told to end and did not heed: a grandchild may outlive the program that we started.
+      if (ending) signalGroup(child.pid, 'SIGKILL')
       child.stdout?.destroy()
       child.stderr?.destroy()
-      if (exitCode === 0 && !timedOut) resolve({ stdout: stdout.text(), stderr: stderr.text() })
-      else
-        reject(new RunError(argv, { exitCode, signal, timedOut, stderr: stderr.text().slice(-2048) }, cause))
+      if (exitCode === 0 && !ending) resolve({ stdout: stdout.text(), stderr: stderr.text() })
+      else reject(new RunError(argv, { exitCode, signal, timedOut, stderr: stderr.tail() }, cause))
     }
     child.once('error', (error) => settle(null, null, error))
-    child.once('exit', (exitCode, signal) => setImmediate(() => settle(exitCode, signal)))
+    child.once('close', settle)
+    // A grandchild may hold the pipes long after the program has ended: that must not keep us.
+    child.once('exit', (exitCode, signal) => {
+      grace = setTimeout(() => settle(exitCode, signal), PIPE_GRACE_MS)
+    })
   })
 }
 
-/** The first bytes of a stream; the rest is read and dropped so that the writer never blocks. */
+/** The first bytes of a stream and its last ones; the rest is read and dropped so that the writer never blocks. */
 class Capture {
   readonly #chunks: Buffer[] = []
   #room: number
+  #last: Buffer = Buffer.alloc(0)
 
   constructor(limit: number) {
     this.#room = limit
   }
 
   add(chunk: Buffer): void {
+    this.#last = Buffer.concat([this.#last, chunk]).subarray(-TAIL_BYTES)
     if (this.#room <= 0) return
     this.#chunks.push(chunk.subarray(0, this.#room))
     this.#room -= chunk.length
+  }
+
+  /** The last 2 kB of everything, also of what was dropped. */
+  tail(): string {
+    return this.#last.toString('utf8')
   }
 
   text(): string {

@@ -20,7 +20,13 @@ export class Scope implements AsyncDisposable {
   /** Runs `closer` when the scope closes; at once when it is already closing. */
   defer(closer: Closer): void {
     if (this.#closing === undefined) this.#closers.push(closer)
-    else this.#closing = this.#closing.then(closer)
+    else {
+      this.#closing = this.#closing.then(closer, async (error: unknown) => {
+        await closer()
+        throw error
+      })
+      this.#closing.catch(() => {}) // whoever called `close` has the error
+    }
   }
 
   /** Takes a disposable over and returns it. */

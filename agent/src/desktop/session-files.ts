@@ -1,6 +1,7 @@
 import type { Account } from '@ostler/kit/passwd.ts'
 import type { ProcessIdentity } from '@ostler/kit/process-table.ts'
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { writeWhole } from '@ostler/kit/write-file.ts'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** What an agent that was restarted must know to find the running session again. */
@@ -39,8 +40,7 @@ export function sessionFiles(folder: string): SessionFiles {
       }
     },
     write: (value) => {
-      writeFileSync(`${record}.new`, JSON.stringify(value), { mode: 0o600 })
-      renameSync(`${record}.new`, record)
+      writeWhole(record, JSON.stringify(value), { mode: 0o600 })
     },
     forget: () => rmSync(record, { force: true }),
   }

@@ -1,6 +1,6 @@
 import type { Input, Output } from '@ostler/contract/agent-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
-import { isAlive as isSessionAlive, type SessionState } from '@ostler/contract/session.ts'
+import { isAlive as isSessionAlive, mayFollow, type SessionState } from '@ostler/contract/session.ts'
 import { DeadlineExceeded, withDeadline } from '@ostler/kit/deadline.ts'
 import { followLines } from '@ostler/kit/follow-lines.ts'
 import type { Log } from '@ostler/kit/log.ts'
@@ -9,8 +9,19 @@ import type { Account } from '@ostler/kit/passwd.ts'
 import { identify, isAlive, signalProcess } from '@ostler/kit/process-table.ts'
 import { Turnstile } from '@ostler/kit/series.ts'
 import type { RunResult } from '@ostler/kit/run.ts'
-import { chmodSync, chownSync, closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect } from 'node:net'
+import { dirname, join } from 'node:path'
+import { giveSocket } from './give-socket.ts'
 import type { AgentValues } from '../config.ts'
 import { type AsUser, sessionEnvironment } from '../platform/linux/as-user.ts'
 import { ensureAccount, ensureRuntimeFolder } from '../user/account.ts'
@@ -32,6 +43,9 @@ export interface SessionParts {
 }
 
 type Start = Input<'x_start'>
+
+/** The folder of our own programs. */
+const BUNDLE = dirname(process.argv[1] ?? '')
 
 /** A signal that nxagent did not heed within this time is followed by a poke at its X socket, never by a second signal. */
 const POKE_AFTER_MS = 1_500
@@ -181,8 +195,7 @@ export class XSession {
     const { config, files, asUser, log } = this.#parts
     const display = config['internal.nxagent.display']
     this.state.set('starting')
-    mkdirSync('/tmp/.X11-unix', { recursive: true, mode: 0o1777 })
-    chmodSync('/tmp/.X11-unix', 0o1777)
+    makeXSocketFolder()
     writeFileSync(files.authority, xAuthority([display, display + 1]), { mode: 0o600 })
     chownSync(files.authority, account.uid, account.gid)
     this.#writeOptions(account, input)
@@ -197,6 +210,7 @@ export class XSession {
       account,
       config['command.xinit'],
       [
+        join(BUNDLE, 'ostler-session'),
         config['command.x-session'],
         '--',
         config['command.nxagent'],
@@ -254,14 +268,13 @@ export class XSession {
     }
     await this.#reach('initiating', (state) => state === 'listening' || state === 'stopped')
     if (this.state.value !== 'listening') throw this.#failure('nxagent ended before it listened')
-    this.#handOver()
+    this.#handOver(account)
   }
 
   /** Gives nxagent's socket to the node user who alone may open it. */
-  #handOver(): void {
+  #handOver(account: Account): void {
     const { nxSocket, displayOwner } = this.#parts
-    chmodSync(nxSocket, 0o600)
-    chownSync(nxSocket, displayOwner(), 0)
+    giveSocket(nxSocket, [account.uid, displayOwner()], { uid: displayOwner(), gid: 0 })
   }
 
   /** Brings a session to life for a browser: lends it a first connection if it never had one. */
@@ -275,8 +288,8 @@ export class XSession {
   }
 
   async #seedSession(account: Account, input: Start): Promise<void> {
-    const { config, files, asUser, nxSocket, log } = this.#parts
-    chownSync(nxSocket, account.uid, account.gid)
+    const { config, files, asUser, nxSocket, displayOwner, log } = this.#parts
+    giveSocket(nxSocket, [account.uid, displayOwner()], account)
     const seed = await plantSeed(account, asUser, {
       xvfb: config['command.xvfb'],
       nxproxy: config['command.nxproxy'],
@@ -319,8 +332,15 @@ export class XSession {
       const event = readLogLine(line)
       if (event?.kind === 'pid') this.#nxagentPid = event.pid
       else if (event?.state === 'stopped') this.#nxagentEnded()
-      else if (event !== undefined) this.state.set(event.state)
+      else if (event !== undefined) this.#become(event.state)
     })
+  }
+
+  /** Takes a state that the log tells, if it may follow: a user's program can write there too. */
+  #become(state: SessionState): void {
+    if (mayFollow(this.state.value, state)) this.state.set(state)
+    else if (this.state.value !== state)
+      this.#parts.log.warn('log tells what cannot be', { from: this.state.value, to: state })
   }
 
   /** nxagent says that it is done: xinit may take many seconds to find out, so it is told. */
@@ -360,7 +380,9 @@ export class XSession {
 
   #signalNxagent(signal: NodeJS.Signals): boolean {
     const process_ = this.#nxagentPid === 0 ? undefined : identify(this.#nxagentPid)
-    return process_ !== undefined && signalProcess(process_, signal)
+    // The number comes from a log that the user's programs can write to: only a process of hers is signalled.
+    if (process_ === undefined || process_.uid !== this.#record?.account.uid) return false
+    return signalProcess(process_, signal)
   }
 
   async #reach(what: 'initiating' | 'suspending' | 'stopping', wanted: (state: SessionState) => boolean) {
@@ -376,4 +398,13 @@ export class XSession {
   #failure(reason: string, cause?: unknown): Fault {
     return new Fault('session.failed', { reason }, { cause })
   }
+}
+
+/** Makes the folder of the X sockets. A link that somebody put there is not followed. */
+function makeXSocketFolder(): void {
+  const folder = '/tmp/.X11-unix'
+  const there = lstatSync(folder, { throwIfNoEntry: false })
+  if (there !== undefined && (!there.isDirectory() || there.uid !== 0)) rmSync(folder, { recursive: true })
+  mkdirSync(folder, { recursive: true })
+  chmodSync(folder, 0o1777)
 }

@@ -1,5 +1,5 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import type { AuthPlugin, Credentials, User } from './plugin.ts'
+import type { AuthPlugin, Credentials, User, Verdict } from './plugin.ts'
 
 /**
  * Asks the plugins in order; the first that accepts or rejects decides, and if all abstain nobody knows the user.
@@ -8,9 +8,13 @@ import type { AuthPlugin, Credentials, User } from './plugin.ts'
 export async function authenticate(plugins: readonly AuthPlugin[], credentials: Credentials): Promise<User> {
   if (credentials.login === '' || credentials.password.reveal() === '') throw new Fault('auth.required')
   for (const plugin of plugins) {
-    const verdict = await plugin.authenticate(credentials).catch((cause: unknown) => {
+    let verdict: Verdict
+    try {
+      verdict = await plugin.authenticate(credentials)
+    } catch (cause) {
+      if (cause instanceof Fault) throw cause
       throw new Fault('auth.unavailable', { reason: `${plugin.name} failed` }, { cause })
-    })
+    }
     if (verdict.kind === 'accept') return verdict.user
     if (verdict.kind === 'reject') throw new Fault('auth.required', { reason: verdict.reason })
   }

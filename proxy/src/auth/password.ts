@@ -27,6 +27,7 @@ export async function verifyPassword(password: Secret, phc: string): Promise<boo
   const [, memory, passes, parallelism, salt, tag] = PHC.exec(phc) ?? []
   if (salt === undefined || tag === undefined) return false
   const expected = Buffer.from(tag, 'base64')
+  if (Buffer.from(salt, 'base64').length < 8 || expected.length < 4) return false
   const actual = await derive('argon2id', {
     message: password.reveal(),
     nonce: Buffer.from(salt, 'base64'),

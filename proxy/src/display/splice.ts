@@ -40,13 +40,21 @@ export function splice(client: Duplex, display: Duplex, options: SpliceOptions):
       resolve({ by, bytesToClient, bytesToDisplay, firstByteMs })
     }
     const cut = (): void => end('cut')
+    // One side has closed in order: what it said must still reach the other.
+    const endWhenFlushed = (by: 'client' | 'display', other: Duplex): void => {
+      if (other.destroyed || !other.writableEnded || other.writableFinished) return end(by)
+      other.once('finish', () => end(by))
+    }
 
     client.on('error', () => end('client'))
     display.on('error', () => end('display'))
-    client.on('close', () => end('client'))
-    display.on('close', () => end('display'))
+    client.on('close', () => endWhenFlushed('client', display))
+    display.on('close', () => endWhenFlushed('display', client))
     options.signal.addEventListener('abort', cut, { once: true })
     if (options.signal.aborted) return cut()
+    // Either may have closed before we listened.
+    if (client.destroyed) return end('client')
+    if (display.destroyed) return end('display')
 
     pump(display, client, (length) => {
       bytesToClient += length

@@ -67,6 +67,8 @@ export function openAgentLink(address: AgentAddress, identity: CallerIdentity): 
   }
 }
 
+const MAX_ANSWER = 65_536
+const MAX_LINE = 4_096
 const SILENCE_MS = 3 * watchApi.heartbeatMs
 
 async function* watch(
@@ -88,6 +90,7 @@ async function* watch(
     for await (const chunk of response as AsyncIterable<Buffer>) {
       const lines = (rest + chunk.toString('utf8')).split('\n')
       rest = lines.pop() ?? ''
+      if (rest.length > MAX_LINE) throw new Error('a line without end')
       for (const line of lines) yield watchApi.event.parse(JSON.parse(line))
     }
   } catch (error) {
@@ -111,7 +114,9 @@ export async function enrolAgent(
     maxSockets: 1,
     minVersion: 'TLSv1.3',
     pskCallback: () => ({ psk: secret, identity: pskIdentity(address.desktop, address.epoch) }),
-    checkServerIdentity: () => undefined, // the secret is the proof, there is no certificate
+    // The secret is the proof. A certificate, whoever vouches for it, is none.
+    ca: [],
+    checkServerIdentity: () => new Error('this is not an agent in enrolment'),
   })
   const options: RequestOptions = { agent, host: address.host, port: address.port, signal }
   try {
@@ -132,6 +137,11 @@ function exchange(address: AgentAddress, options: RequestOptions, body?: unknown
     const outgoing = request({ ...options, headers }, resolve)
     outgoing.on('socket', (socket) => socket.setNoDelay(true))
     outgoing.once('error', (error) => reject(unreachable(address, error)))
+    // An answer that is neither a response nor an error, such as a 101, only closes; a deadline may not be heard.
+    outgoing.once('close', () => reject(unreachable(address, new Error('no answer'))))
+    options.signal?.addEventListener('abort', () => outgoing.destroy(new Error('no answer in time')), {
+      once: true,
+    })
     outgoing.end(text)
   })
 }
@@ -139,13 +149,24 @@ function exchange(address: AgentAddress, options: RequestOptions, body?: unknown
 async function readAnswer(address: AgentAddress, response: IncomingMessage): Promise<unknown> {
   let body: unknown
   try {
-    const chunks = await response.toArray()
-    body = JSON.parse(Buffer.concat(chunks as Buffer[]).toString('utf8'))
+    body = JSON.parse(await readBounded(response))
   } catch (error) {
     throw unreachable(address, error)
   }
   if (response.statusCode === 200) return body
   throw faultFromBody(body) ?? unreachable(address, new Error(`it answered ${response.statusCode ?? 0}`))
+}
+
+/** A guest is not trusted to stop talking. */
+async function readBounded(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length > MAX_ANSWER) throw new Error('an answer without end')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 function unreachable(address: AgentAddress, cause: unknown): Fault {

@@ -1,8 +1,9 @@
 import type { BootTicket } from '@ostler/contract/identity.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
+import { writeWhole } from '@ostler/kit/write-file.ts'
 import { randomBytes } from 'node:crypto'
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type AgentAddress, type AgentLink, enrolAgent, openAgentLink } from '../guest/agent-link.ts'
 import type { Trust } from './trust.ts'
@@ -80,10 +81,7 @@ export class AgentWatch {
       displayUid,
     }
     const path = join(bootFolder, 'enrol.json')
-    // The guest sees this folder: a new name and a rename follow no link that might lie there.
-    const draft = join(bootFolder, `.enrol-${randomBytes(6).toString('hex')}`)
-    writeFileSync(draft, JSON.stringify(ticket), { flag: 'wx', mode: 0o600 })
-    renameSync(draft, path)
+    writeWhole(path, JSON.stringify(ticket), { mode: 0o600 })
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(ENROL_MS)])
     await enrolAgent(
       address,

@@ -10,6 +10,8 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -164,7 +166,9 @@ function isRunning(data: string): boolean {
   try {
     const [pid] = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')
     const name = readFileSync(`/proc/${pid ?? ''}/comm`, 'utf8').trim()
-    return identify(Number(pid)) !== undefined && name === 'postgres'
+    // After a power loss the number may be another server's.
+    const here = readlinkSync(`/proc/${pid ?? ''}/cwd`) === realpathSync(data)
+    return identify(Number(pid)) !== undefined && name === 'postgres' && here
   } catch {
     return false
   }

@@ -28,7 +28,16 @@ export interface HousekeeperParts {
 
 const TICK_MS = 2_000
 /** How often a state is looked at in which processes come or go without telling. */
-const LOOK_MS: Partial<Record<VmState, number>> = { booting: 200, stopping: 50, killing: 100, lost: 2_000 }
+const LOOK_MS: Partial<Record<VmState, number>> = {
+  booting: 200,
+  stopping: 50,
+  killing: 100,
+  lost: 2_000,
+  stopped: 1_000,
+}
+
+/** Where processes of ours have no business any more: they are killed at every look. */
+const MUST_BE_DEAD: readonly VmState[] = ['killing', 'lost', 'stopped', 'failed']
 
 const STEPS: Partial<Record<VmEvent, readonly TimelineStep[]>> = {
   start: ['placed'],
@@ -38,6 +47,8 @@ const STEPS: Partial<Record<VmEvent, readonly TimelineStep[]>> = {
 
 interface Effect {
   readonly key: string
+  /** When this process first saw the state, in `performance.now()`. */
+  readonly since: number
   status: 'pending' | 'done' | 'failed'
   fault: string | undefined
 }
@@ -64,10 +75,9 @@ export class Housekeeper {
   start(): void {
     this.lookAtAll()
     this.#tick = setInterval(() => {
-      tickHost(this.#parts.db, this.#parts.hostId).catch((error: unknown) =>
-        this.#parts.log.warn('tick failed', { error }),
-      )
-      this.lookAtAll()
+      tickHost(this.#parts.db, this.#parts.hostId)
+        .then(() => this.lookAtAll())
+        .catch((error: unknown) => this.#parts.log.warn('tick failed', { error }))
     }, TICK_MS)
   }
 
@@ -111,11 +121,14 @@ export class Housekeeper {
     }
     const merged = mergeWishes(plan.wishes)
     const effect = this.#ensureEffect(plan)
+    const processes = this.#parts.hypervisor.observe(id)
+    if (processes === 'present' && MUST_BE_DEAD.includes(plan.state)) await this.#parts.hypervisor.kill(id)
+    const ageMs = Math.min(plan.ageMs, performance.now() - effect.since)
     const event = decide({
       state: plan.state,
-      ageMs: plan.ageMs,
+      ageMs,
       goal: merged?.goal,
-      processes: this.#parts.hypervisor.observe(id),
+      processes,
       effect: effect.status,
       agentUp: this.#watches.get(id)?.watch.link !== undefined,
       faulty: plan.fault !== null,
@@ -127,7 +140,7 @@ export class Housekeeper {
       return true
     }
     const { deadlineMs } = vmMachine[plan.state]
-    const untilDeadline = deadlineMs === null ? Infinity : deadlineMs - plan.ageMs + 10
+    const untilDeadline = deadlineMs === null ? Infinity : deadlineMs - ageMs + 10
     this.#lookLater(id, Math.min(untilDeadline, LOOK_MS[plan.state] ?? Infinity))
     return false
   }
@@ -158,11 +171,15 @@ export class Housekeeper {
     const steps = STEPS[event] ?? []
     switch (to) {
       case 'preparing': {
+        if (plan.homeUsedBy !== null) {
+          await this.#refuse(plan, `desktop ${plan.homeUsedBy} has the same home`)
+          return undefined
+        }
         const place = this.#parts.balancer.choose(await hostLoads(this.#parts.db), plan.flavour)
         const queuedAt = plan.wishes.find((wish) => ONE_TIME_WISHES.up.includes(wish.kind))?.at
         if (place !== undefined)
           return { steps, hostId: place, fault: null, ...(queuedAt === undefined ? {} : { queuedAt }) }
-        await serveWishes(this.#parts.db, plan.id, 'up', `no node has ${plan.flavour.memoryMb} MB free`)
+        await this.#refuse(plan, `no node has ${plan.flavour.memoryMb} MB free`)
         return undefined
       }
       case 'running':
@@ -183,12 +200,17 @@ export class Housekeeper {
     }
   }
 
+  /** Ends the wishes for a start that cannot be made now, with the reason. */
+  async #refuse(plan: VmPlan, reason: string): Promise<void> {
+    await serveWishes(this.#parts.db, plan.id, 'up', reason)
+  }
+
   /** Runs the entry effect of a state once per boot and process of ours; all of them are idempotent. */
   #ensureEffect(plan: VmPlan): Effect {
     const key = `${plan.epoch} ${plan.state}`
     const known = this.#effects.get(plan.id)
     if (known?.key === key) return known
-    const effect: Effect = { key, status: 'pending', fault: undefined }
+    const effect: Effect = { key, since: performance.now(), status: 'pending', fault: undefined }
     this.#effects.set(plan.id, effect)
     this.#enter(plan).then(
       () => {
@@ -221,9 +243,7 @@ export class Housekeeper {
       case 'stopping':
         await this.#powerOff(plan)
         return
-      case 'killing':
-        await hypervisor.kill(plan.id)
-        return
+      case 'killing': // every look kills, not only the first
       case 'stopped':
       case 'failed':
       case 'lost':

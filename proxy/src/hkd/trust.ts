@@ -1,13 +1,15 @@
 import { holderUri } from '@ostler/contract/identity.ts'
 import { issueIdentity, makeAuthority, signCertificate, type Identity } from '@ostler/kit/certificate.ts'
+import { Fault } from '@ostler/contract/fault.ts'
+import { writeWhole } from '@ostler/kit/write-file.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
 import type { CallerIdentity } from '../guest/agent-link.ts'
 import { readAuthority, writeAuthority } from '../store/authority.ts'
 import type { Db } from '../store/open.ts'
 
+const KEY_BYTES = 32
 const AUTHORITY_DAYS = 3_650
 const CALLER_DAYS = 365
 const AGENT_DAYS = 365
@@ -54,20 +56,17 @@ export async function openTrust(db: Db, nodeKeyFile: string): Promise<Trust> {
       authority: authority.certificate,
     }),
     issueDoorIdentity: async (file, reader) => {
-      mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
-      writeFileSync(`${file}.new`, JSON.stringify(await issue('l7r')), { mode: 0o400 })
-      chownSync(`${file}.new`, reader.uid, reader.gid)
-      renameSync(`${file}.new`, file)
+      writeWhole(file, JSON.stringify(await issue('l7r')), { mode: 0o400, owner: reader })
     },
   }
 }
 
 function readOrMakeKey(file: string): Buffer {
-  if (!existsSync(file)) {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
-    writeFileSync(file, randomBytes(32).toString('hex'), { flag: 'wx', mode: 0o600 })
-  }
-  return Buffer.from(readFileSync(file, 'utf8').trim(), 'hex')
+  if (!existsSync(file)) writeWhole(file, randomBytes(KEY_BYTES).toString('hex'), { mode: 0o600 })
+  const key = Buffer.from(readFileSync(file, 'utf8').trim(), 'hex')
+  if (key.length !== KEY_BYTES)
+    throw new Fault('config.invalid', { problems: `${file} holds no node key: restore it from a backup` })
+  return key
 }
 
 /** AES-256-GCM: nonce, tag and ciphertext, base64. */

@@ -14,6 +14,7 @@ const DISPLAY_PATH = /^\/portal\/desktops\/(\d{1,9})\/display$/
 
 /** Close codes of our own: 4000 plus the fault's HTTP status. The reason says it in words. */
 const CLOSE_BASE = 4_000
+/** Bytes that a close frame has room for. */
 const MAX_REASON = 120
 
 /** RFB for browsers: a WebSocket whose binary messages are the raw stream, as noVNC speaks it. */
@@ -85,5 +86,11 @@ async function show(
 function closeWith(webSocket: WebSocket, error: unknown, parts: DoorParts): void {
   if (webSocket.readyState !== webSocket.OPEN) return
   const fault = error instanceof Fault ? error : asFault(error, parts.log)
-  webSocket.close(CLOSE_BASE + fault.status, fault.message.slice(0, MAX_REASON))
+  webSocket.close(
+    CLOSE_BASE + fault.status,
+    Buffer.from(fault.message)
+      .subarray(0, MAX_REASON)
+      .toString('utf8')
+      .replace(/\ufffd$/, ''),
+  )
 }

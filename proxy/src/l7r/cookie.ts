@@ -1,8 +1,10 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { writeWhole } from '@ostler/kit/write-file.ts'
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, readFileSync } from 'node:fs'
 
 export const COOKIE_NAME = 'ostler'
+const KEY_BYTES = 32
 export const COOKIE_SECONDS = 12 * 3600
 
 /** Makes and reads the portal's session cookies: who and until when, signed. They survive a restart of the door. */
@@ -15,10 +17,11 @@ export interface CookieJar {
 /** @param file holds the signing key; made when missing, readable by its owner alone. */
 export function openCookieJar(file: string, now: () => number): CookieJar {
   if (!existsSync(file)) {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    writeFileSync(file, randomBytes(32), { flag: 'wx', mode: 0o600 })
+    writeWhole(file, randomBytes(KEY_BYTES), { mode: 0o600, folderMode: 0o700 })
   }
   const key = readFileSync(file)
+  if (key.length !== KEY_BYTES)
+    throw new Fault('config.invalid', { problems: `${file} holds no key of ${KEY_BYTES} bytes: remove it` })
   const sign = (text: string): string => createHmac('sha256', key).update(text).digest('base64url')
   return {
     bake: (userId) => {

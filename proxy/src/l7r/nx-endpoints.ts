@@ -68,7 +68,7 @@ export function nxEndpoints(parts: DoorParts, signIn: SignIn, isStopping: () => 
         if (route === undefined) throw new Fault('request.notFound', { path })
         await route(request, reply)
       } catch (error) {
-        if (!response.headersSent) replyFault(reply, error, log)
+        if (!response.headersSent && !request.socket.destroyed) replyFault(reply, error, log)
       }
     },
     connect: async (request, socket, head, signal) => {

@@ -114,7 +114,13 @@ export async function openDesktop(
     progress(`Session acquired for VM_ID: ${vm.id}`)
     const both = AbortSignal.any([signal, seat.signal])
     const display = await openSession(parts, request, vm, progress, both)
-    await reachStep(parts.db, vm.id, vm.epoch, 'connected')
+    try {
+      await reachStep(parts.db, vm.id, vm.epoch, 'connected')
+      both.throwIfAborted()
+    } catch (error) {
+      display.destroy()
+      throw error
+    }
     return { vm, seat, display, claimedAt, receivedAt: request.receivedAt }
   } catch (error) {
     await seat[Symbol.asyncDispose]()

@@ -5,6 +5,7 @@ import { Fault } from '@ostler/contract/fault.ts'
 import type { StartEvent } from '@ostler/contract/timeline.ts'
 import { Secret } from '@ostler/kit/secret.ts'
 import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import { getCookie, setCookie } from 'hono/cookie'
 import { secureHeaders } from 'hono/secure-headers'
 import { streamSSE } from 'hono/streaming'
@@ -20,6 +21,7 @@ import { asFault } from './respond.ts'
 import type { SignIn } from './sign-in.ts'
 import { stopDesktop } from './stop-desktop.ts'
 
+const MAX_BODY = 16_384
 const signInBody = z.strictObject({
   login: z.string().min(1).max(256),
   password: z.string().min(1).max(1024),
@@ -53,6 +55,7 @@ export function portal(
     const fault = asFault(error, parts.log)
     return context.json(fault.toJSON(), fault.status as 400)
   })
+  app.use('/portal/api/*', bodyLimit({ maxSize: MAX_BODY }))
   app.post('/portal/api/*', async (context, next) => {
     requireSameOrigin(context.req.header('origin'), context.req.header('host'))
     await next()

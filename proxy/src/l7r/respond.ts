@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream'
 
 /** The C client watches its socket in one-second windows (compatibility page 12 D). */
 const INTERIM_EVERY_MS = 800
+const LINGER_MS = 2_000
 
 /** One final answer, however the connection stands: as an ordinary response or on a raw socket before its upgrade. */
 export interface Reply {
@@ -45,6 +46,8 @@ export function replyOn(socket: Duplex): Reply {
       const head = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`)
       socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n`)
       setImmediate(() => socket.end(body))
+      // A client that does not close its side would keep the connection.
+      setTimeout(() => socket.destroy(), LINGER_MS).unref()
     },
   }
 }

@@ -20,8 +20,9 @@ export interface DoorServerParts {
 
 const HEAD_MS = 10_000
 const HANDSHAKE_MS = 10_000
-/** The C client keeps its list connection open and idle as long as its session lives. */
-const IDLE_MS = 24 * 3600_000
+/** The C client keeps its list connection open and idle; it does without when we close it. */
+const IDLE_MS = 600_000
+const MAX_CONNECTIONS = 8_192
 
 /**
  * The one TLS socket: HTTP for everybody, and after an upgrade a raw stream.
@@ -49,6 +50,7 @@ export async function serveDoor(parts: DoorServerParts): Promise<AsyncDisposable
       return path === CONNECT_PATH || parts.browser.owns(path)
     },
   })
+  server.maxConnections = MAX_CONNECTIONS
   server.on('request', (request, response) => {
     const { path } = targetOf(request)
     if (parts.nx.owns(path)) void parts.nx.handle(request, response)

@@ -1,4 +1,5 @@
 import { Fault } from '@ostler/contract/fault.ts'
+import { systemClock } from '@ostler/kit/clock.ts'
 import { Secret } from '@ostler/kit/secret.ts'
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
@@ -13,21 +14,25 @@ export interface SignIn {
   byPassword(credentials: Credentials): Promise<User>
 }
 
+/** So long a connection's credentials are not checked again; then a blocked user is out. */
+const TRUSTED_MS = 60_000
+
 /**
  * Signs users in by HTTP Basic. The same credentials on the same connection are not checked again: the Perl client
  * sends them with every request (C-16).
  */
 export function signInWith(plugins: readonly AuthPlugin[]): SignIn {
-  const known = new WeakMap<Socket, { digest: Buffer; user: User }>()
+  const known = new WeakMap<Socket, { digest: Buffer; user: User; until: number }>()
   return {
     byPassword: (credentials) => authenticate(plugins, credentials),
     byHeader: async (request) => {
       const header = request.headers.authorization ?? ''
       const digest = createHash('sha256').update(header).digest()
       const before = known.get(request.socket)
-      if (before !== undefined && timingSafeEqual(before.digest, digest)) return before.user
+      if (before !== undefined && before.until > systemClock.now() && timingSafeEqual(before.digest, digest))
+        return before.user
       const user = await authenticate(plugins, parseBasic(header))
-      known.set(request.socket, { digest, user })
+      known.set(request.socket, { digest, user, until: systemClock.now() + TRUSTED_MS })
       return user
     },
   }

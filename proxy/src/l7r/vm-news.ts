@@ -30,14 +30,20 @@ export class VmNews {
         signal.throwIfAborted()
         if (!fresh)
           await new Promise<void>((resolve, reject) => {
-            const timer = setTimeout(resolve, tickMs)
-            const abort = (): void => reject(signal.reason as Error)
-            signal.addEventListener('abort', abort, { once: true })
-            wakeUp = () => {
+            const done = (): void => {
               clearTimeout(timer)
               signal.removeEventListener('abort', abort)
+            }
+            wakeUp = () => {
+              done()
               resolve()
             }
+            const abort = (): void => {
+              done()
+              reject(signal.reason as Error)
+            }
+            const timer = setTimeout(() => wakeUp(), tickMs)
+            signal.addEventListener('abort', abort, { once: true })
           })
         wakeUp = () => {}
         fresh = false

@@ -3,7 +3,7 @@ import { type VmEvent, type VmState, vmMachine } from './vm-machine.ts'
 /** Everything that a decision rests on. */
 export interface VmFacts {
   readonly state: VmState
-  /** Milliseconds since the state was entered. */
+  /** Milliseconds since the state was entered, or since this hkd first saw it: its own absence counts for nothing. */
   readonly ageMs: number
   /** What all open wishes come to. */
   readonly goal: 'up' | 'down' | undefined
@@ -22,6 +22,9 @@ export interface VmFacts {
  * so a restarted hkd simply looks and decides again.
  */
 export function decide(facts: VmFacts): VmEvent | undefined {
+  // An effect that is under way may still make what an event would take away.
+  if (facts.effect === 'pending' && (facts.state === 'preparing' || facts.state === 'booting'))
+    return undefined
   const { deadlineMs } = vmMachine[facts.state]
   return decideByFacts(facts) ?? (deadlineMs !== null && facts.ageMs > deadlineMs ? 'deadline' : undefined)
 }
@@ -30,14 +33,14 @@ function decideByFacts(facts: VmFacts): VmEvent | undefined {
   const dead = facts.processes === 'absent'
   switch (facts.state) {
     case 'stopped':
-      return facts.goal === 'up' ? 'start' : undefined
+      // Whatever still runs must be gone first: two would write to one overlay and one home.
+      return facts.goal === 'up' && dead ? 'start' : undefined
     case 'preparing':
       if (facts.effect === 'failed') return 'fault'
-      if (facts.goal === 'down' && facts.effect === 'done') return 'stop'
-      return facts.effect === 'done' ? 'prepared' : undefined
+      return facts.goal === 'down' ? 'stop' : 'prepared'
     case 'booting':
       if (facts.effect === 'failed') return 'fault'
-      if (facts.effect === 'done' && dead) return 'exited'
+      if (dead) return 'exited'
       if (facts.goal === 'down') return 'stop'
       return facts.agentUp ? 'agentUp' : undefined
     case 'running':

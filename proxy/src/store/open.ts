@@ -27,6 +27,9 @@ export function openDatabase(address: DatabaseAddress, log: Log): Db {
     application_name: 'ostler',
   })
   // An idle connection that breaks would otherwise end the process.
-  pool.on('error', (error) => log.warn('database connection lost', { error }))
+  const lost = (error: Error): void => log.warn('database connection lost', { error })
+  pool.on('error', lost)
+  // The pool does not listen while a connection is in use; the query that breaks is rejected besides.
+  pool.on('connect', (client) => client.on('error', lost))
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }).withSchema('ostler')
 }

@@ -33,6 +33,8 @@ export interface VmPlan extends VmRow {
     readonly path: string
   } | null
   readonly wishes: readonly Wish[]
+  /** Another desktop of the same user and flavour that is not at rest: homes have one writer. */
+  readonly homeUsedBy: string | null
 }
 
 const COLUMNS = [
@@ -78,7 +80,9 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
       coalesce((SELECT json_agg(json_build_object('number', number, 'kind', kind, 'by', by, 'reason', reason,
         'at', at))
         FROM ostler.wish WHERE vm_id = vm.id AND closed_at IS NULL
-          AND (expires_at IS NULL OR expires_at > now())), '[]') AS wishes
+          AND (expires_at IS NULL OR expires_at > now())), '[]') AS wishes,
+      (SELECT name FROM ostler.vm AS other WHERE other.user_id = vm.user_id AND other.flavour_id = vm.flavour_id
+        AND other.id <> vm.id AND other.state NOT IN ('stopped', 'failed') LIMIT 1) AS "homeUsedBy"
     FROM ostler.vm JOIN ostler.users ON users.id = user_id JOIN ostler.flavour ON flavour.id = flavour_id
     WHERE vm.id = ${id}`.execute(db)
   return rows[0]

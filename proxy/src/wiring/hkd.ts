@@ -3,7 +3,7 @@ import type { Log } from '@ostler/kit/log.ts'
 import { pidFileHolder, takePidFile } from '@ostler/kit/pid-file.ts'
 import { isAlive, signalProcess } from '@ostler/kit/process-table.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -33,12 +33,13 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   if ('holder' in pidFile) throw new Fault('node.running', { program: 'ostler-hkd', pid: pidFile.holder.pid })
   scope.own(pidFile.taken)
 
+  // What guests have written must not be within reach of the node's users: a set-user-id file, say.
+  mkdirSync(config['path.storage.root'], { recursive: true, mode: 0o755 })
+  chmodSync(config['path.storage.root'], 0o700)
   const cluster = clusterOf(config)
-  if (cluster !== undefined) {
-    await cluster.ensure()
-    scope.own(cluster.supervise(log))
-    await bootstrapDatabase(databaseAddress(config, SUPERUSER, SUPERUSER), config['database.name'])
-  }
+  await cluster.ensure()
+  scope.own(cluster.supervise(log))
+  await bootstrapDatabase(databaseAddress(config, SUPERUSER, SUPERUSER), config['database.name'])
   const address = databaseAddress(config, ROLES.hkd)
   const db = openDatabase(address, log)
   scope.defer(() => db.destroy())
@@ -98,7 +99,7 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
     log.info('desktop stopped', { vm: id })
   }
   await removeBridge(config['vm.network.bridge'])
-  await clusterOf(config)?.stop()
+  await clusterOf(config).stop()
 }
 
 function hkdPidFile(config: NodeValues): string {
@@ -134,9 +135,7 @@ function hypervisorOf(config: NodeValues, cgroups: CgroupLayout): Hypervisor {
   })
 }
 
-/** The private cluster; `undefined` when the configuration names a server. */
-function clusterOf(config: NodeValues): Cluster | undefined {
-  if (config['database.host'] !== '') return undefined
+function clusterOf(config: NodeValues): Cluster {
   const door = requireAccount(config['l7r.as_user'])
   return privateCluster({
     data: config['path.database'],

@@ -1,3 +1,4 @@
+import { Fault } from '@ostler/contract/fault.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
@@ -54,6 +55,8 @@ export async function startL7r(config: NodeValues, log: Log, scope: Scope): Prom
       log,
     ),
   )
+  const stopping = new AbortController()
+  scope.signal.addEventListener('abort', () => stopping.abort(new Fault('server.stopping')), { once: true })
   const signIn = signInWith([await localPlugin((login) => findUser(db, login))])
   const jar = openCookieJar(join(config['path.state'], 'l7r', 'cookie.key'), () => systemClock.now())
   scope.own(
@@ -63,8 +66,8 @@ export async function startL7r(config: NodeValues, log: Log, scope: Scope): Prom
       port: config['l7r.port'],
       nx: nxEndpoints(parts, signIn, () => scope.signal.aborted),
       browser: browserDisplay(parts, jar),
-      portal: portal(parts, signIn, jar, config['path.web'], scope.signal),
-      stopping: scope.signal,
+      portal: portal(parts, signIn, jar, config['path.web'], stopping.signal),
+      stopping: stopping.signal,
       log,
     }),
   )

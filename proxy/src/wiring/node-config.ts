@@ -29,8 +29,11 @@ export const NODE_OPTIONS = {
   'path.l7r.ssl.cert': path('certificate of the door', '${path.state}/l7r/cert.pem'),
   'internal.l7r.timeout.vm_start': integer('seconds a user waits for a start', 270, 1, 3600),
   'internal.l7r.timeout.vm_stop': integer('seconds a user waits for a stop', 270, 1, 3600),
-  'database.host': text('PostgreSQL server; empty: a private one on this node', ''),
-  'database.port': integer('port of the PostgreSQL server', 5432, 1, 65_535),
+  'database.host': oneOf(
+    'empty: a private PostgreSQL on this node; a server of your own comes with several nodes',
+    [''],
+    '',
+  ),
   'database.name': text('name of the database', 'ostler'),
   'database.as_user': text('system user of the private PostgreSQL', 'ostler-postgres'),
   'vm.network.bridge': text('bridge of the desktops', 'ostler0'),

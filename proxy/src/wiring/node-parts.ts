@@ -5,19 +5,13 @@ import { prefixOf, type Subnet } from '../model/address.ts'
 import { type DatabaseAddress } from '../store/open.ts'
 import type { NodeValues } from './node-config.ts'
 
-/** Where the database is for one role: the private cluster's socket, or the server of the configuration. */
+/** Where the database is for one role: on the unix socket of the private cluster. */
 export function databaseAddress(
   config: NodeValues,
   role: string,
   database = config['database.name'],
 ): DatabaseAddress {
-  const host = config['database.host']
-  return {
-    host: host === '' ? join(config['path.run'], 'postgres') : host,
-    port: config['database.port'],
-    database,
-    user: role,
-  }
+  return { host: join(config['path.run'], 'postgres'), port: 5432, database, user: role }
 }
 
 /** @throws Fault `node.missingUser`. */

@@ -1,4 +1,6 @@
+import { Fault } from '@ostler/contract/fault.ts'
 import { GUEST_BOOT_FOLDER, GUEST_BUNDLE_FOLDER, GUEST_DISPLAY_FOLDER } from '@ostler/contract/identity.ts'
+import { existsSync } from 'node:fs'
 import type { RunFolder } from '../../model/run-folder.ts'
 import { cgroupNames, type CgroupLayout } from './cgroup.ts'
 
@@ -28,11 +30,30 @@ export interface ContainerSetup {
 }
 
 const CPU_PERIOD_US = 100_000
+/** null, zero, full, random, urandom, tty, console, ptmx, terminals, fuse. */
+const DEVICES = [
+  'c 1:3 rwm',
+  'c 1:5 rwm',
+  'c 1:7 rwm',
+  'c 1:8 rwm',
+  'c 1:9 rwm',
+  'c 5:0 rwm',
+  'c 5:1 rwm',
+  'c 5:2 rwm',
+  'c 136:* rwm',
+  'c 10:229 rwm',
+]
+/** LXC's own list of system calls that no container needs, where the package brings it. */
+const SECCOMP = '/usr/share/lxc/config/common.seccomp'
 /** What root in a desktop may not do. */
-const DROPPED = 'sys_module sys_time sys_boot mac_admin mac_override syslog sys_rawio'
+const DROPPED = 'sys_module sys_time sys_boot mac_admin mac_override syslog sys_rawio mknod dac_read_search'
 
-/** Writes the configuration of a container. Paths hold no blanks: they come from numbers and checked names. */
+/**
+ * Writes the configuration of a container.
+ * @throws Fault `container.failed` for a value that would begin another line or field of it.
+ */
 export function containerConfig(setup: ContainerSetup): string {
+  refuseUnsafe(setup)
   const { network, run } = setup
   const groups = cgroupNames(setup.container)
   const mounts = [
@@ -41,9 +62,9 @@ export function containerConfig(setup: ContainerSetup): string {
       : []),
     'tmpfs run tmpfs nosuid,nodev,mode=0755,size=64m 0 0',
     'tmpfs dev/shm tmpfs nosuid,nodev,mode=1777,create=dir 0 0',
-    `${setup.home} home none bind,create=dir 0 0`,
-    `${run.boot} ${GUEST_BOOT_FOLDER.slice(1)} none ro,bind,create=dir 0 0`,
-    `${run.display} ${GUEST_DISPLAY_FOLDER.slice(1)} none bind,create=dir 0 0`,
+    `${setup.home} home none bind,nosuid,nodev,create=dir 0 0`,
+    `${run.boot} ${GUEST_BOOT_FOLDER.slice(1)} none ro,bind,nosuid,nodev,noexec,create=dir 0 0`,
+    `${run.display} ${GUEST_DISPLAY_FOLDER.slice(1)} none bind,nosuid,nodev,noexec,create=dir 0 0`,
     ...(setup.bundle === undefined
       ? []
       : [`${setup.bundle} ${GUEST_BUNDLE_FOLDER.slice(1)} none ro,bind,create=dir 0 0`]),
@@ -63,6 +84,7 @@ export function containerConfig(setup: ContainerSetup): string {
     'lxc.pty.max = 256',
     'lxc.console.path = none',
     `lxc.cap.drop = ${DROPPED}`,
+    ...(existsSync(SECCOMP) ? [`lxc.seccomp.profile = ${SECCOMP}`] : []),
     'lxc.net.0.type = veth',
     `lxc.net.0.veth.pair = ${network.veth}`,
     `lxc.net.0.link = ${network.bridge}`,
@@ -74,9 +96,30 @@ export function containerConfig(setup: ContainerSetup): string {
     `lxc.cgroup.dir.container = ${groups.payload}`,
     `lxc.cgroup.dir.monitor = ${groups.monitor}`,
     `lxc.cgroup.dir.monitor.pivot = ${groups.pivot}`,
+    ...devices(setup.cgroups),
     ...limits(setup),
     '',
   ].join('\n')
+}
+
+/** No device but these: a guest's root must not reach the node's disks. */
+function devices({ version }: CgroupLayout): string[] {
+  const prefix = version === 2 ? 'lxc.cgroup2' : 'lxc.cgroup'
+  return [`${prefix}.devices.deny = a`, ...DEVICES.map((device) => `${prefix}.devices.allow = ${device}`)]
+}
+
+/** A value with a blank or a line break would be read as more than one. */
+function refuseUnsafe(setup: ContainerSetup): void {
+  const { container, hostname, lower, upper, home, bundle, network, run } = setup
+  const { bridge, veth, mac, address, gateway } = network
+  const paths = [lower, upper, home, bundle ?? '', run.boot, run.display]
+  const values = [container, hostname, bridge, veth, mac, address, gateway, ...paths]
+  const unsafe = values.find((value) => !/^[\w./:+-]*$/.test(value))
+  if (unsafe !== undefined || [lower, upper].some((path) => path.includes(':')))
+    throw new Fault('container.failed', {
+      desktop: container,
+      reason: `${unsafe ?? lower} cannot stand in a configuration`,
+    })
 }
 
 function limits({ cgroups, memoryMb, cpuPercent }: ContainerSetup): string[] {

@@ -109,7 +109,7 @@ function build(draft: string, node: string): void {
   for (const name of ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']) linkIntoUsr(draft, node, name)
   for (const name of ALLOWED_ETC) copyEtc(draft, node, name)
   for (const [name, content] of Object.entries(GENERATED)) write(draft, name, content)
-  write(draft, 'ostler/x-session', GENERATED['ostler/x-session'] ?? '', 0o755)
+  chmodSync(join(draft, 'etc/ostler/x-session'), 0o755)
   write(draft, 'machine-id', `${randomBytes(16).toString('hex')}\n`)
   const accounts = systemAccounts(readFileSync(join(node, 'etc/passwd'), 'utf8'))
   write(draft, 'passwd', accounts.map((fields) => `${fields.join(':')}\n`).join(''))

@@ -1,18 +1,10 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { run, RunError } from '@ostler/kit/run.ts'
-import {
-  chownSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { basename, join } from 'node:path'
+import { chownSync, existsSync, lstatSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { macOf, type Subnet } from '../../model/address.ts'
-import { runFolder } from '../../model/run-folder.ts'
+import { type RunFolder, runFolder } from '../../model/run-folder.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
 import { type CgroupLayout, killGroup, observeGroup, removeGroups } from './cgroup.ts'
 import { containerConfig } from './container-config.ts'
@@ -47,10 +39,10 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
 
     prepare: async (spec) => {
       const image = await lowerLayer(settings, spec)
-      const overlay = freshOverlay(settings, spec.id)
+      const overlay = await freshOverlay(settings, spec.id)
       const home = join(settings.homes, `${spec.login}-${spec.flavour.id}`)
       mkdirSync(home, { recursive: true, mode: 0o755 })
-      const run = makeRunFolder(settings, spec.id)
+      const folders = await makeRunFolder(settings, spec.id)
       const folder = join(settings.lxcPath, containerOf(spec.id))
       mkdirSync(folder, { recursive: true, mode: 0o700 })
       mkdirSync(settings.logs, { recursive: true, mode: 0o755 })
@@ -60,7 +52,7 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
         lower: image.folder,
         upper: overlay,
         home,
-        run,
+        run: folders,
         bundle: image.hasAgent ? undefined : settings.bundle,
         sharesUsr: spec.image.kind === 'instant',
         network: {
@@ -104,8 +96,8 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
 
     release: async (id) => {
       await removeGroups(settings.cgroups, containerOf(id))
-      rmSync(runFolder(settings.run, id).root, { recursive: true, force: true })
-      rmSync(join(settings.lxcPath, containerOf(id)), { recursive: true, force: true })
+      await removeRunFolder(settings, id)
+      await rm(join(settings.lxcPath, containerOf(id)), { recursive: true, force: true })
     },
   }
 }
@@ -128,24 +120,42 @@ async function lowerLayer(
 }
 
 /** Makes an empty overlay; what an earlier boot left is removed. */
-function freshOverlay(settings: LxcSettings, id: number): string {
+async function freshOverlay(settings: LxcSettings, id: number): Promise<string> {
   const folder = join(settings.overlays, String(id))
   if (existsSync(folder)) {
     const doomed = join(settings.overlays, `deleteme-${basename(folder)}-${process.pid}`)
     renameSync(folder, doomed)
-    rmSync(doomed, { recursive: true, force: true })
+    await rm(doomed, { recursive: true, force: true })
   }
   mkdirSync(join(folder, 'upper'), { recursive: true, mode: 0o755 })
   return join(folder, 'upper')
 }
 
-/** Only root and the display group pass through `desktops`; the guest gets its two folders bound in. */
-function makeRunFolder(settings: LxcSettings, id: number) {
+/**
+ * Only root and the display group pass through `desktops`; the guest gets its two folders bound in. The one that it
+ * writes to is a file system of its own, too small to fill the node's.
+ */
+async function makeRunFolder(settings: LxcSettings, id: number): Promise<RunFolder> {
   const folder = runFolder(settings.run, id)
   const all = join(settings.run, 'desktops')
   mkdirSync(all, { recursive: true, mode: 0o750 })
   chownSync(all, 0, settings.displayGid)
   mkdirSync(folder.boot, { recursive: true, mode: 0o755 })
   mkdirSync(folder.display, { recursive: true, mode: 0o751 })
+  if (!isMountPoint(folder.display))
+    await run('mount', ['-t', 'tmpfs', '-o', DISPLAY_LIMITS, 'ostler-display', folder.display])
   return folder
+}
+
+const DISPLAY_LIMITS = 'size=64k,nr_inodes=64,mode=0751,nosuid,nodev,noexec'
+
+async function removeRunFolder(settings: LxcSettings, id: number): Promise<void> {
+  const folder = runFolder(settings.run, id)
+  if (isMountPoint(folder.display)) await run('umount', ['--lazy', folder.display])
+  await rm(folder.root, { recursive: true, force: true })
+}
+
+function isMountPoint(path: string): boolean {
+  const here = statSync(path, { throwIfNoEntry: false })
+  return here !== undefined && here.dev !== statSync(dirname(path)).dev
 }

@@ -30,7 +30,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       flavour_id int NOT NULL REFERENCES ostler.flavour,
       name text NOT NULL UNIQUE,
       kind text NOT NULL CHECK (kind IN ('instant', 'directory', 'tarball')),
-      path text NOT NULL
+      path text NOT NULL CHECK (path ~ '^/[A-Za-z0-9_./+-]*$')
     )`.execute(db)
   await sql`
     CREATE TABLE ostler.vm_edge (prior text NOT NULL, state text NOT NULL, PRIMARY KEY (prior, state))`.execute(
