@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest'
+import { runFolder } from '../../model/run-folder.ts'
+import { containerConfig, type ContainerSetup } from './container-config.ts'
+
+const SETUP: ContainerSetup = {
+  container: 'ostler-7',
+  hostname: 'desk',
+  lower: '/var/lib/ostler/images/a',
+  upper: '/var/lib/ostler/upper/7',
+  home: '/var/lib/ostler/home/7',
+  run: runFolder('/run/ostler', 7),
+  bundle: '/opt/bundle',
+  sharesUsr: true,
+  network: {
+    bridge: 'ostler0',
+    veth: 'ost7',
+    mac: '54:52:00:00:00:07',
+    address: '10.3.0.7',
+    prefix: 16,
+    gateway: '10.3.0.1',
+  },
+  memoryMb: 512,
+  cpuPercent: 150,
+  cgroups: { version: 2, hierarchies: ['/sys/fs/cgroup'], counted: '/sys/fs/cgroup' },
+}
+
+/** All values of a key. */
+function valuesOf(key: string, setup: Partial<ContainerSetup> = {}): string[] {
+  return containerConfig({ ...SETUP, ...setup })
+    .split('\n')
+    .filter((line) => line.startsWith(`${key} = `))
+    .map((line) => line.slice(key.length + 3))
+}
+
+test('every line is a key and a value', () => {
+  const lines = containerConfig(SETUP).split('\n')
+  expect(lines.pop()).toBe('')
+  expect(lines.filter((line) => !/^lxc\.[\w.]+ = \S.*$/.test(line))).toEqual([])
+})
+
+test('the image is below, what the desktop writes is above', () => {
+  expect(valuesOf('lxc.rootfs.path')).toEqual(['overlay:/var/lib/ostler/images/a:/var/lib/ostler/upper/7'])
+})
+
+test('the guest reads its boot folder and writes its display folder', () => {
+  const mounts = valuesOf('lxc.mount.entry')
+  expect(mounts).toContain('/run/ostler/desktops/7/boot run/ostler/boot none ro,bind,create=dir 0 0')
+  expect(mounts).toContain('/run/ostler/desktops/7/display run/ostler/display none bind,create=dir 0 0')
+})
+
+test('whatever of the node is bound in is read-only, but for the home and the display', () => {
+  const writable = valuesOf('lxc.mount.entry')
+    .filter((mount) => mount.startsWith('/') && !/\bro\b/.test(mount.split(' ')[3] ?? ''))
+    .map((mount) => mount.split(' ')[1])
+  expect(writable).toEqual(['home', 'run/ostler/display'])
+})
+
+test('no mount goes to an absolute place, and /run is there before what goes below it', () => {
+  const targets = valuesOf('lxc.mount.entry').map((mount) => mount.split(' ')[1] ?? '')
+  expect(targets.filter((target) => target.startsWith('/'))).toEqual([])
+  expect(targets.indexOf('run')).toBeLessThan(targets.indexOf('run/ostler/boot'))
+})
+
+test('the node’s /usr is seen only by an image that has none', () => {
+  const seesUsr = (sharesUsr: boolean) =>
+    valuesOf('lxc.mount.entry', { sharesUsr }).some((mount) => mount.startsWith('/usr '))
+  expect([seesUsr(true), seesUsr(false)]).toEqual([true, false])
+})
+
+test('an image with an agent of its own boots its own init, another one the bundle’s', () => {
+  expect(valuesOf('lxc.init.cmd')).toEqual(['/opt/ostler-vma/ostler-init'])
+  expect(valuesOf('lxc.signal.halt')).toEqual(['SIGTERM'])
+  expect(valuesOf('lxc.init.cmd', { bundle: undefined })).toEqual(['/sbin/init'])
+  expect(valuesOf('lxc.signal.halt', { bundle: undefined })).toEqual(['SIGRTMIN+3'])
+  expect(containerConfig({ ...SETUP, bundle: undefined })).not.toContain('/opt/ostler-vma')
+})
+
+test('the desktop outlives its monitor', () => {
+  expect(valuesOf('lxc.monitor.signal.pdeath')).toEqual(['0'])
+})
+
+test('root in a desktop cannot load modules, set the clock or reboot the node', () => {
+  const dropped = valuesOf('lxc.cap.drop').join(' ').split(' ')
+  expect(dropped).toEqual(
+    expect.arrayContaining(['sys_module', 'sys_time', 'sys_boot', 'sys_rawio', 'mac_admin']),
+  )
+})
+
+test('the desktop has its address, its gateway and its place on the bridge', () => {
+  expect(valuesOf('lxc.net.0.ipv4.address')).toEqual(['10.3.0.7/16'])
+  expect(valuesOf('lxc.net.0.ipv4.gateway')).toEqual(['10.3.0.1'])
+  expect(valuesOf('lxc.net.0.link')).toEqual(['ostler0'])
+  expect(valuesOf('lxc.net.0.hwaddr')).toEqual(['54:52:00:00:00:07'])
+})
+
+describe('limits', () => {
+  test('are written for control groups of version 2', () => {
+    expect(valuesOf('lxc.cgroup2.memory.max')).toEqual(['512M'])
+    expect(valuesOf('lxc.cgroup2.cpu.max')).toEqual(['150000 100000'])
+    expect(valuesOf('lxc.cgroup2.pids.max')).toEqual(['4096'])
+    expect(containerConfig(SETUP)).not.toMatch(/^lxc\.cgroup\.(memory|cpu|pids)/m)
+  })
+
+  test('are written for control groups of version 1', () => {
+    const cgroups = { version: 1, hierarchies: [], counted: '/sys/fs/cgroup/memory' } as const
+    expect(valuesOf('lxc.cgroup.memory.limit_in_bytes', { cgroups })).toEqual(['512M'])
+    expect(valuesOf('lxc.cgroup.cpu.cfs_period_us', { cgroups })).toEqual(['100000'])
+    expect(valuesOf('lxc.cgroup.cpu.cfs_quota_us', { cgroups })).toEqual(['150000'])
+    expect(valuesOf('lxc.cgroup.pids.max', { cgroups })).toEqual(['4096'])
+    expect(containerConfig({ ...SETUP, cgroups })).not.toContain('lxc.cgroup2.')
+  })
+})
