@@ -14,7 +14,7 @@ export function holderUri(holder: Holder): string {
 
 /** The role in a peer's verified certificate, from Node's `subjectaltname`; `undefined` when it has none. */
 export function roleOf(subjectAltName: string | undefined): Role | undefined {
-  const match = /^URI:ostler:\/\/(hkd|l7r|vma)(?:\/\d+\/\d+)?$/.exec(subjectAltName ?? '')
+  const match = /^URI:ostler:\/\/(hkd$|l7r$|vma(?=\/\d+\/\d+$))/.exec(subjectAltName ?? '')
   return match?.[1] as Role | undefined
 }
 

@@ -81,9 +81,9 @@ test('all problems of all files come at once, each with its file and line', () =
   expect(problemsOf(() => loadConfig(table, both)).toSorted()).toEqual(
     [
       '"name" must be set (the name)',
-      `${first}:1: size = big: is not a whole number from 1 to 9`,
-      `${first}:2: expected "key = value", found "rubbish"`,
-      `${second}:3: home = here: is not an absolute path`,
+      `${first}:1: size is not a whole number from 1 to 9`,
+      `${first}:2: expected "key = value"`,
+      `${second}:3: home is not an absolute path`,
     ].toSorted(),
   )
 })
@@ -119,7 +119,7 @@ describe('interpolation', () => {
   })
 
   test('a key that is not set is a problem', () => {
-    expect(problemsOf(() => load(table, 'a = ${nothing}'))[0]).toMatch(/:1: a = .*\$\{nothing\} is not set$/)
+    expect(problemsOf(() => load(table, 'a = ${nothing}'))[0]).toMatch(/:1: a \$\{nothing\} is not set$/)
   })
 })
 

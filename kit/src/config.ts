@@ -61,7 +61,7 @@ export function loadConfig<T extends OptionTable>(
     if (option.default !== undefined) entries.set(key, { value: option.default, origin: 'default' })
   for (const file of files) {
     for (const { key, value, line } of readFile(file, problems)) {
-      if (!(key in table))
+      if (!Object.hasOwn(table, key))
         warnings.push(`${file.path}:${line}: unknown key "${key}"${suggestion(key, table)}`)
       entries.set(key, { value, origin: `${file.path}:${line}` })
     }

@@ -14,7 +14,7 @@ test('this process is alive and always the same', () => {
 
 test('a later process with the same number is another one', () => {
   const self = identify(process.pid)
-  const earlier = { pid: process.pid, startTicks: (self?.startTicks ?? 0) - 1 }
+  const earlier = { pid: process.pid, startTicks: (self?.startTicks ?? 0) - 1, uid: 0 }
   expect(isAlive(earlier)).toBe(false)
   expect(signalProcess(earlier, 'SIGKILL')).toBe(false)
 })
@@ -32,9 +32,9 @@ test('a zombie is not alive', async () => {
   const pid = Number(line.toString())
   while (!/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))) await sleep(5)
   expect(identify(pid)).toBeUndefined()
-  expect(isAlive({ pid, startTicks: Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[21]) })).toBe(
-    false,
-  )
+  expect(
+    isAlive({ pid, startTicks: Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[21]), uid: 0 }),
+  ).toBe(false)
   parent.kill('SIGKILL')
   await once(parent, 'exit')
 })
@@ -54,7 +54,7 @@ test('a name with blanks and parentheses does not confuse', async () => {
 
 test('a signal reaches exactly its process, once', async () => {
   const child = spawn('sleep', ['300'])
-  const identity = identify(child.pid ?? 0) ?? { pid: 0, startTicks: 0 }
+  const identity = identify(child.pid ?? 0) ?? { pid: 0, startTicks: 0, uid: 0 }
   expect(signalProcess(identity, 'SIGTERM')).toBe(true)
   expect(await once(child, 'exit')).toEqual([null, 'SIGTERM'])
   expect(signalProcess(identity, 'SIGTERM')).toBe(false)

@@ -4,18 +4,20 @@ import type { SessionState } from '@ostler/contract/session.ts'
 export type LogEvent =
   { readonly kind: 'state'; readonly state: SessionState } | { readonly kind: 'pid'; readonly pid: number }
 
-const STATE_BY_WORD: Readonly<Record<string, SessionState>> = {
-  Starting: 'starting',
-  Resuming: 'starting',
-  started: 'connected',
-  resumed: 'connected',
-  Suspending: 'suspending',
-  suspended: 'suspended',
-  Terminating: 'stopping',
-  Aborting: 'stopping',
-  terminated: 'stopped',
-  aborted: 'stopped',
-}
+const STATE_BY_WORD: ReadonlyMap<string, SessionState> = new Map(
+  Object.entries({
+    Starting: 'starting',
+    Resuming: 'starting',
+    started: 'connected',
+    resumed: 'connected',
+    Suspending: 'suspending',
+    suspended: 'suspended',
+    Terminating: 'stopping',
+    Aborting: 'stopping',
+    terminated: 'stopped',
+    aborted: 'stopped',
+  } as const),
+)
 
 /**
  * Reads one line (the lines are listed in QVD's compatibility page 3.3; "Waiting for connection" is when the
@@ -23,8 +25,8 @@ const STATE_BY_WORD: Readonly<Record<string, SessionState>> = {
  */
 export function readLogLine(line: string): LogEvent | undefined {
   if (line.startsWith('Info: Waiting for connection from ')) return { kind: 'state', state: 'listening' }
-  const word = /Session: (?:Session (\w+)|(\w+) session) at /.exec(line)
-  const state = STATE_BY_WORD[word?.[1] ?? word?.[2] ?? '']
+  const word = /^Session: (?:Session (\w+)|(\w+) session) at /.exec(line)
+  const state = STATE_BY_WORD.get(word?.[1] ?? word?.[2] ?? '')
   if (state !== undefined) return { kind: 'state', state }
   const pid = /^Info: Agent running with pid '(\d+)'/.exec(line)
   return pid?.[1] === undefined ? undefined : { kind: 'pid', pid: Number(pid[1]) }

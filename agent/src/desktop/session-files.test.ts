@@ -9,8 +9,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const RECORD: SessionRecord = {
   account: { name: 'ann', uid: 1000, gid: 1000, home: '/home/ann', shell: '/bin/sh' },
-  root: { pid: 12, startTicks: 345 },
-  seed: [{ pid: 13, startTicks: 346 }],
+  root: { pid: 12, startTicks: 345, uid: 1000 },
+  seed: [{ pid: 13, startTicks: 346, uid: 1000 }],
 }
 
 test('the folder is made when it is missing', () => {

@@ -44,8 +44,12 @@ test('the image is below, what the desktop writes is above', () => {
 
 test('the guest reads its boot folder and writes its display folder', () => {
   const mounts = valuesOf('lxc.mount.entry')
-  expect(mounts).toContain('/run/ostler/desktops/7/boot run/ostler/boot none ro,bind,create=dir 0 0')
-  expect(mounts).toContain('/run/ostler/desktops/7/display run/ostler/display none bind,create=dir 0 0')
+  expect(mounts).toContain(
+    '/run/ostler/desktops/7/boot run/ostler/boot none ro,bind,nosuid,nodev,noexec,create=dir 0 0',
+  )
+  expect(mounts).toContain(
+    '/run/ostler/desktops/7/display run/ostler/display none bind,nosuid,nodev,noexec,create=dir 0 0',
+  )
 })
 
 test('whatever of the node is bound in is read-only, but for the home and the display', () => {
