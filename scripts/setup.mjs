@@ -2,7 +2,16 @@
 // so it is plain JavaScript and needs no package. Usage: node scripts/setup.mjs demo|test
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -32,6 +41,7 @@ const FOR_TEST = {
   ...FOR_DEMO,
   '/usr/bin/chromium': 'chromium',
   '/usr/bin/xdotool': 'xdotool',
+  '/usr/bin/pgrep': 'procps',
   '/usr/bin/xwd': 'x11-apps',
   '/usr/bin/xdpyinfo': 'x11-utils',
   '/usr/bin/nsenter': 'util-linux',
@@ -57,11 +67,20 @@ function run(command, args, env = {}) {
   if (status !== 0) fail(`${command} ${args.join(' ')} failed (see above). Mend that and try again.`)
 }
 
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
 function installPackages(wanted) {
   const missing = Object.entries(wanted).filter(([file]) => !existsSync(file))
   const packages = [...new Set(missing.map(([, name]) => name))]
   if (packages.length === 0) return
-  if (!existsSync('/usr/bin/apt-get'))
+  if (!isExecutable('/usr/bin/apt-get'))
     fail(
       `These programs are missing, and this machine has no apt: ${packages.join(' ')}. Install them by hand.`,
     )

@@ -28,7 +28,7 @@ test('heads are read wherever the bytes are split, and no byte behind them is lo
     const more = (stream.read() as Buffer | null) ?? ''
     expect(interim.map(({ status }) => status)).toEqual([102, 102])
     expect(interim[0]?.headers.get('x-qvd-vm-info')).toBe('Starting')
-    expect([result.head.status, `${result.rest}${more}`]).toEqual([101, 'NXPROXY-3'])
+    expect([result.head.status, result.rest.toString() + more.toString()]).toEqual([101, 'NXPROXY-3'])
   }
 })
 

@@ -6,7 +6,7 @@ test('what was opened is closed in reverse order, each when the one before has e
   const scope = new Scope()
   scope.defer(() => void closed.push('first'))
   scope.defer(async () => {
-    await Promise.resolve()
+    await Promise.resolve(undefined)
     closed.push('second')
   })
   scope.own({ [Symbol.dispose]: () => void closed.push('third') })
@@ -22,7 +22,7 @@ test('own hands back what it was given', () => {
 
 test('closing again closes nothing again and waits for the first close', async () => {
   let times = 0
-  const { promise, resolve } = Promise.withResolvers<void>()
+  const { promise, resolve } = Promise.withResolvers<undefined>()
   const scope = new Scope()
   scope.defer(async () => {
     await promise
@@ -30,7 +30,7 @@ test('closing again closes nothing again and waits for the first close', async (
   })
   const both = Promise.all([scope.close(), scope.close()])
   expect(times).toBe(0)
-  resolve()
+  resolve(undefined)
   await both
   await scope.close()
   expect(times).toBe(1)

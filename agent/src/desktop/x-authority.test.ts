@@ -15,9 +15,9 @@ function parse(bytes: Buffer) {
     })
     entries.push({
       family,
-      address: `${address}`,
-      display: `${display}`,
-      name: `${name}`,
+      address: String(address),
+      display: String(display),
+      name: String(name),
       cookie: data?.toString('hex'),
     })
   }
