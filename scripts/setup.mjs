@@ -46,6 +46,7 @@ const FOR_TEST = {
   '/usr/bin/xdpyinfo': 'x11-utils',
   '/usr/bin/nsenter': 'util-linux',
   '/usr/bin/curl': 'curl',
+  '/usr/bin/mmdebstrap': 'mmdebstrap',
 }
 
 function say(text) {

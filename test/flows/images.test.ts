@@ -1,0 +1,77 @@
+import { run } from '@ostler/kit/run.ts'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openRfb } from '../fixtures/door.ts'
+import { startWorld, type World } from '../fixtures/world.ts'
+
+/** A real Debian with what an image must bring (docs/node.md), made as an image builder would make it. */
+const PACKAGES = 'nxagent,nxproxy,xinit,xvfb,xterm,x11vnc,x11-xkb-utils,xkb-data,fonts-dejavu-core'
+const SOURCES = ['/etc/apt/sources.list', '/etc/apt/sources.list.d/debian.sources']
+
+let world: World
+let folder: string
+let tarball: string
+
+beforeAll(async () => {
+  folder = mkdtempSync('/var/tmp/ostler-image-')
+  tarball = join(folder, 'desktop.tar')
+  const session =
+    'mkdir -p "$1/etc/ostler" && echo "command.x-session = /usr/bin/xterm" > "$1/etc/ostler/vma.conf"'
+  await run(
+    'mmdebstrap',
+    [
+      '--quiet',
+      '--variant=minbase',
+      `--include=${PACKAGES}`,
+      `--customize-hook=${session}`,
+      'bookworm',
+      tarball,
+      ...SOURCES.filter((source) => existsSync(source)),
+    ],
+    { timeoutMs: 600_000, env: process.env },
+  )
+  world = await startWorld()
+}, 700_000)
+afterAll(async () => {
+  await world[Symbol.asyncDispose]()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+async function addImage(name: string, kind: string, path: string): Promise<number> {
+  await world.qa(`osf add name=${name} memory=512`)
+  await world.qa(`di add name=${name} osf=${name} kind=${kind} path=${path}`)
+  return await world.addUser(name, name)
+}
+
+test('a tarball is unpacked once and becomes a desktop', async () => {
+  const id = await addImage('tarball', 'tarball', tarball)
+  const client = await openRfb(world, 'tarball', id)
+  expect(await client.greeting).toMatch(/^RFB/)
+  expect(await world.inside(id, ['cat', '/etc/debian_version'])).toMatch(/^12\./)
+  expect(world.processOf(id, 'xterm')).toBeGreaterThan(0)
+  client.close()
+})
+
+test('a folder becomes a desktop, whose changes stay in its overlay', async () => {
+  const basefs = join(world.node.settings.folder, 'state/storage/basefs')
+  const unpacked = readdirSync(basefs).find((name) => name.startsWith('tarball-'))
+  const image = join(basefs, unpacked ?? '')
+  const id = await addImage('directory', 'directory', image)
+  const client = await openRfb(world, 'directory', id)
+  expect(await client.greeting).toMatch(/^RFB/)
+  await world.inside(id, ['touch', '/etc/written-inside'])
+  expect(existsSync(join(image, 'etc/written-inside'))).toBe(false)
+  client.close()
+})
+
+test('a tarball that is broken fails the start with its reason and leaves nothing half-unpacked', async () => {
+  const broken = join(folder, 'broken.tar')
+  writeFileSync(broken, 'this is no archive')
+  const id = await addImage('broken', 'tarball', broken)
+  const client = await openRfb(world, 'broken', id)
+  const { code, reason } = await client.closed
+  expect([code, reason]).toEqual([4503, expect.stringContaining('the disk image broken cannot be used')])
+  const basefs = join(world.node.settings.folder, 'state/storage/basefs')
+  expect(readdirSync(basefs).filter((name) => name.startsWith('tarball-'))).toHaveLength(1)
+})
