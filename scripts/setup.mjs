@@ -20,6 +20,7 @@ const oldest = 20
 
 /** A file that proves a Debian package is there: looking is a thousand times faster than asking dpkg. */
 const FOR_DEMO = {
+  '/usr/lib/x86_64-linux-gnu/libatomic.so.1': 'libatomic1', // Node 26 needs it
   '/usr/bin/lxc-start': 'lxc',
   '/usr/bin/nxagent': 'nxagent',
   '/usr/bin/nxproxy': 'nxproxy',

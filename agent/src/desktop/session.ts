@@ -52,6 +52,8 @@ const POKE_AFTER_MS = 1_500
 /** How long a client that was cut may be seen as connected before we suspend it ourselves. */
 const CUT_GRACE_MS = 1_000
 const LIVENESS_MS = 5_000
+/** How long a seed keeps its connection after the session has started. */
+const SEED_MS = 2_000
 /** xinit normally sees the end of nxagent by itself. */
 const XINIT_GRACE_MS = 300
 
@@ -156,6 +158,7 @@ export class XSession {
   /** Waits until the session is in a state from which it can be opened. */
   async #settle(display: Start['display']): Promise<void> {
     if (display === 'nx' && this.state.value === 'connected') {
+      this.#seed?.cut()
       // The caller has cut the client that was there: nxagent sees a broken link by itself, and suspends in
       // 0.7 s; a hang-up in that moment would only make it slower. A client nobody cut is hung up.
       const left = (state: SessionState): boolean => state !== 'connected'
@@ -310,7 +313,8 @@ export class XSession {
       seed.remove()
       throw error
     }
-    seed.cut()
+    // Cut in its first moments the session hangs for seconds; later it suspends at once. The browser sees it meanwhile.
+    setTimeout(() => seed.cut(), SEED_MS).unref()
     // The browser need not wait for the suspension; the screen goes when it has come.
     void this.state
       .until((state) => state === 'suspended' || state === 'stopped', AbortSignal.timeout(60_000))
