@@ -89,16 +89,17 @@ async function raw(w: World, screen: XScreen, vmId: number): Promise<void> {
   mkdirSync(join(lab, 'raw'), { recursive: true })
   for (const bound of ['boot', 'display'])
     mkdirSync(join(folder, 'run/desktops', String(vmId), bound), { recursive: true })
-  const script = join(folder, 'run/desktops', String(vmId), 'boot/init')
-  writeFileSync(script, '#!/bin/sh\ntouch /run/ostler/display/started\nsleep 60 &\nwait\n')
-  chmodSync(script, 0o755)
+  // In the overlay, because nothing may be run from the folders that are bound in.
+  const upper = join(folder, 'state/storage/overlayfs', String(vmId), 'upper')
+  writeFileSync(join(upper, 'init'), '#!/bin/sh\ntouch /started\nsleep 60 &\nwait\n')
+  chmodSync(join(upper, 'init'), 0o755)
   writeFileSync(
     join(lab, 'raw/config'),
     config
-      .replace(/^lxc\.init\.cmd = .*$/m, 'lxc.init.cmd = /run/ostler/boot/init')
+      .replace(/^lxc\.init\.cmd = .*$/m, 'lxc.init.cmd = /init')
       .replaceAll(`ostler/${name}/`, `ostler/${name}-raw/`),
   )
-  const started = join(folder, 'run/desktops', String(vmId), 'display/started')
+  const started = join(upper, 'started')
   const containers: number[] = []
   const agents: number[] = []
   for (let round = 0; round < ROUNDS; round++) {
@@ -110,9 +111,9 @@ async function raw(w: World, screen: XScreen, vmId: number): Promise<void> {
     await run('lxc-stop', ['-P', lab, '-n', 'raw', '--kill'])
     agents.push(await nxagentAlone(screen))
   }
-  for (const group of ['payload', 'monitor', 'pivot', ''])
-    for (const hierarchy of (await run('ls', ['/sys/fs/cgroup'])).stdout.split('\n'))
-      await run('rmdir', [join('/sys/fs/cgroup', hierarchy, 'ostler', `${name}-raw`, group)]).catch(() => {})
+  await sleep(500) // LXC's monitor lingers in its group
+  const groups = ['/sys/fs/cgroup', '-depth', '-type', 'd', '-path', `*/ostler/${name}-raw*`]
+  await run('find', [...groups, '-exec', 'rmdir', '{}', ';'])
   report('raw: lxc-start until its first process runs', containers)
   report('raw: nxagent until it accepts + nxproxy until the session has started', agents)
 }

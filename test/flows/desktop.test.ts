@@ -58,7 +58,11 @@ describe('a native client', () => {
 describe('a browser', () => {
   test('comes first, sees the desktop and types; a native client finds the same programs', async () => {
     const vmId = await world.addUser('bob')
-    const page = await browser.openDesktop(world, 'bob')
+    const page = await browser.openDesktop(world, 'bob', {
+      whileStarting: async (starting) => {
+        await starting.waitForSelector('.timeline >> text=agent up')
+      },
+    })
     await until(
       'the background in the browser',
       async () => (await canvasPixel(page, FREE.x, FREE.y)) === GROUND,

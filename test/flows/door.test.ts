@@ -216,6 +216,30 @@ describe('a start that cannot succeed', () => {
     expect(second).toMatch(new RegExp(`ostler-hkd is already running here as process ${process.pid}`))
   })
 
+  test("a database that is QVD's is refused with one sentence and not touched", async () => {
+    const psql = async (sql: string): Promise<void> => {
+      const socket = `${world.node.settings.folder}/run/postgres`
+      await run('psql', [
+        '--quiet',
+        '--host',
+        socket,
+        '--username',
+        'ostler_hkd',
+        '--dbname',
+        'ostler',
+        '--command',
+        sql,
+      ])
+    }
+    await psql('CREATE TABLE public.vm_runtimes (vm_id int)')
+    await world.node.crash('hkd')
+    await expect(world.node.start('hkd')).rejects.toThrow(
+      /^the database ostler belongs to QVD: Ostler imports such a database and never migrates it in place\..*\[database\.foreign\]$/,
+    )
+    await psql('DROP TABLE public.vm_runtimes')
+    await world.node.start('hkd')
+  })
+
   test('an image that is no system fails the start with its reason, and nothing runs', async () => {
     await world.qa('osf add name=broken')
     await world.qa('di add name=broken osf=broken kind=directory path=/var/empty-ostler-test')

@@ -19,7 +19,9 @@ export interface AgentWatchSettings {
   readonly onChange: () => void
 }
 
+const TICKET = 'enrol.json'
 const ENROL_MS = 3_000
+const SETTLING_MS = 1_000
 /** Between attempts: quick while a desktop boots, since somebody waits, slower later. */
 const EAGER_MS = 20
 const PATIENT_MS = 500
@@ -56,13 +58,19 @@ export class AgentWatch {
     const { signal } = this.#abort
     let enrolNext = fresh
     let lastUp = Date.now()
+    let enrolledAt = 0
     while (!signal.aborted) {
       try {
-        if (enrolNext) await this.#enrol(signal)
+        if (enrolNext) {
+          await this.#enrol(signal)
+          enrolledAt = Date.now()
+        }
         enrolNext = false
         await this.#watch(signal)
       } catch (error) {
-        enrolNext = !enrolNext
+        // Just enrolled, the agent may still be changing over to its certificate.
+        const settling = !enrolNext && Date.now() - enrolledAt < SETTLING_MS
+        enrolNext = !enrolNext && !settling
         if (this.#up) lastUp = Date.now()
         this.#setUp(false, error)
       }
@@ -80,8 +88,7 @@ export class AgentWatch {
       secret: secret.toString('hex'),
       displayUid,
     }
-    const path = join(bootFolder, 'enrol.json')
-    writeWhole(path, JSON.stringify(ticket), { mode: 0o600 })
+    writeWhole(join(bootFolder, TICKET), JSON.stringify(ticket), { mode: 0o600 })
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(ENROL_MS)])
     await enrolAgent(
       address,
@@ -89,7 +96,6 @@ export class AgentWatch {
       (publicKey) => trust.signAgent(address.desktop, address.epoch, publicKey),
       deadline,
     )
-    rmSync(path, { force: true })
     log.info('agent enrolled', { desktop: address.desktop, epoch: address.epoch })
   }
 
@@ -97,7 +103,11 @@ export class AgentWatch {
     const { address, trust } = this.#settings
     this.#link?.[Symbol.dispose]()
     this.#link = openAgentLink(address, trust.own)
-    for await (const event of this.#link.watch(signal)) this.#setUp(true, event)
+    for await (const event of this.#link.watch(signal)) {
+      // Whatever ticket lies there has done its work, or was one too many.
+      if (!this.#up) rmSync(join(this.#settings.bootFolder, TICKET), { force: true })
+      this.#setUp(true, event)
+    }
   }
 
   #setUp(up: boolean, why: unknown): void {

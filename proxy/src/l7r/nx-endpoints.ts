@@ -1,11 +1,11 @@
 import { parseClientOptions } from '@ostler/contract/client-options.ts'
-import { type DesktopListItem, NX_UPGRADE, SLAVE_KEY_HEADER } from '@ostler/contract/desktop.ts'
+import { NX_UPGRADE, SLAVE_KEY_HEADER } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { randomInt, randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { vmMachine } from '../model/vm-machine.ts'
+import { listItem } from './list-item.ts'
 import { listVms } from '../store/vms.ts'
 import { carry, type DoorParts, openDesktop } from './open-desktop.ts'
 import { interimProgress, replyFault, replyJson, replyOn, replyTo, type Reply, targetOf } from './respond.ts'
@@ -26,13 +26,7 @@ export const CONNECT_PATH = '/qvd/connect_to_vm'
 export function nxEndpoints(parts: DoorParts, signIn: SignIn, isStopping: () => boolean): NxEndpoints {
   const list = async (request: IncomingMessage, reply: Reply, applications: boolean): Promise<void> => {
     const user = await signIn.byHeader(request)
-    const items = (await listVms(parts.db, user.id)).map((vm): DesktopListItem => ({
-      id: vm.id,
-      name: vm.name,
-      state: vmMachine[vm.state].qvd,
-      blocked: vm.blocked ? 1 : 0,
-      is_application: 0,
-    }))
+    const items = (await listVms(parts.db, user.id)).map(listItem)
     replyJson(reply, applications ? [] : items)
   }
   const routes: Readonly<Record<string, (request: IncomingMessage, reply: Reply) => Promise<void>>> = {

@@ -1,6 +1,5 @@
 import { getRequestListener } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
-import type { DesktopListItem } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { StartEvent } from '@ostler/contract/timeline.ts'
 import { Secret } from '@ostler/kit/secret.ts'
@@ -11,9 +10,9 @@ import { secureHeaders } from 'hono/secure-headers'
 import { streamSSE } from 'hono/streaming'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
-import { vmMachine } from '../model/vm-machine.ts'
 import type { User } from '../auth/plugin.ts'
 import { findUserById } from '../store/users.ts'
+import { listItem } from './list-item.ts'
 import { listVms, readTimeline } from '../store/vms.ts'
 import { COOKIE_NAME, COOKIE_SECONDS, type CookieJar } from './cookie.ts'
 import { awaitRunning, type DoorParts, findOwnVm } from './open-desktop.ts'
@@ -86,13 +85,7 @@ export function portal(
   })
   app.get('/portal/api/desktops', async (context) => {
     const user = await userOf(parts, jar, getCookie(context, COOKIE_NAME))
-    const items = (await listVms(parts.db, user.id)).map((vm): DesktopListItem => ({
-      id: vm.id,
-      name: vm.name,
-      state: vmMachine[vm.state].qvd,
-      blocked: vm.blocked ? 1 : 0,
-      is_application: 0,
-    }))
+    const items = (await listVms(parts.db, user.id)).map(listItem)
     return context.json({ login: user.login, desktops: items })
   })
   app.get('/portal/api/desktops/:id{\\d+}/start', async (context) => {

@@ -1,0 +1,14 @@
+import type { DesktopListItem } from '@ostler/contract/desktop.ts'
+import { vmMachine } from '../model/vm-machine.ts'
+import type { VmRow } from '../store/vms.ts'
+
+/** A desktop as its owner's clients see it. */
+export function listItem(vm: VmRow): DesktopListItem {
+  return {
+    id: vm.id,
+    name: vm.name,
+    state: vmMachine[vm.state].qvd,
+    blocked: vm.blocked ? 1 : 0,
+    is_application: 0,
+  }
+}
