@@ -9,43 +9,24 @@ import type { Account } from '@ostler/kit/passwd.ts'
 import { identify, isAlive, signalProcess } from '@ostler/kit/process-table.ts'
 import { Turnstile } from '@ostler/kit/series.ts'
 import type { RunResult } from '@ostler/kit/run.ts'
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { rmSync } from 'node:fs'
 import { connect } from 'node:net'
-import { dirname, join } from 'node:path'
 import { giveSocket } from './give-socket.ts'
-import type { AgentValues } from '../config.ts'
-import { type AsUser, sessionEnvironment } from '../platform/linux/as-user.ts'
+import { sessionEnvironment } from '../platform/linux/as-user.ts'
 import { ensureAccount, ensureRuntimeFolder } from '../user/account.ts'
 import { readLogLine } from './nxagent-log.ts'
-import { nxOptionLine } from './nxagent-options.ts'
+import { launch, type LaunchParts, writeOptions } from './launch.ts'
 import { plantSeed, type Seed } from './seed.ts'
-import type { SessionFiles, SessionRecord } from './session-files.ts'
-import { xAuthority } from './x-authority.ts'
+import type { SessionRecord } from './session-files.ts'
 
-export interface SessionParts {
-  readonly config: AgentValues
-  readonly files: SessionFiles
+export interface SessionParts extends LaunchParts {
   readonly log: Log
   readonly run: (command: string, args: readonly string[]) => Promise<RunResult>
-  readonly asUser: AsUser
-  /** nxagent's socket in the display folder, and who alone may connect to it. */
-  readonly nxSocket: string
+  /** The node user who alone may connect to nxagent's socket. */
   readonly displayOwner: () => number
 }
 
 type Start = Input<'x_start'>
-
-/** The folder of our own programs. */
-const BUNDLE = dirname(process.argv[1] ?? '')
 
 /** A signal that nxagent did not heed within this time is followed by a poke at its X socket, never by a second signal. */
 const POKE_AFTER_MS = 1_500
@@ -193,80 +174,29 @@ export class XSession {
     }
   }
 
-  /** Starts xinit, nxagent and the session program, in a session of their own, logging to a file of ours. */
+  /** Starts the processes of a new session, and follows what becomes of them. */
   #spawn(account: Account, input: Start): void {
-    const { config, files, asUser, log } = this.#parts
-    const display = config['internal.nxagent.display']
+    const { files, log } = this.#parts
     this.state.set('starting')
-    makeXSocketFolder()
-    writeFileSync(files.authority, xAuthority([display, display + 1]), { mode: 0o600 })
-    chownSync(files.authority, account.uid, account.gid)
-    this.#writeOptions(account, input)
-    rmSync(files.log, { force: true })
-    const output = openSync(files.log, 'a', 0o640)
-    const environment = {
-      ...sessionEnvironment(account, config['vma.default.lang']),
-      XAUTHORITY: files.authority,
-      NX_CLIENT: '/bin/true',
+    try {
+      const { root, child } = launch(this.#parts, account, input)
+      this.#record = { account, root, seed: [] }
+      files.write(this.#record)
+      child.once('exit', (code, signal) => {
+        log.info('session program ended', { code, signal })
+        if (this.#record?.root === root) this.#ended()
+      })
+      this.#follow()
+    } catch (error) {
+      this.#ended()
+      throw error
     }
-    const child = asUser(
-      account,
-      config['command.xinit'],
-      [
-        join(BUNDLE, 'ostler-session'),
-        config['command.x-session'],
-        '--',
-        config['command.nxagent'],
-        `:${display}`,
-        '-nolisten',
-        'tcp',
-        '-auth',
-        files.authority,
-        '-name',
-        'Ostler',
-        '-display',
-        `nx/nx,options=${files.options}:${display}`,
-      ],
-      { env: environment, stdio: ['ignore', output, output] },
-    )
-    closeSync(output)
-    child.unref()
-    child.once('error', (error) => log.error('session could not be started', { error }))
-    const root = child.pid === undefined ? undefined : identify(child.pid)
-    if (root === undefined) {
-      this.state.set('stopped')
-      throw new Fault('session.failed', { reason: `${config['command.setpriv']} could not be started` })
-    }
-    this.#record = { account, root, seed: [] }
-    files.write(this.#record)
-    child.once('exit', (code, signal) => {
-      log.info('session program ended', { code, signal })
-      if (this.#record?.root === root) this.#ended()
-    })
-    this.#follow()
-  }
-
-  /** nxagent reads its options again on every resume. */
-  #writeOptions(account: Account, input: Start): void {
-    const { config, files, nxSocket } = this.#parts
-    // A seed's screen has no window manager: nxagent keeps to the wanted size only when it fills the screen.
-    const client = input.display === 'rfb' ? { ...input.client, fullscreen: true } : input.client
-    const line = nxOptionLine(client, {
-      socket: nxSocket,
-      display: config['internal.nxagent.display'],
-      channels: { slave: config['vma.slave.enable'], audio: config['vma.audio.enable'] },
-    })
-    writeFileSync(files.options, line, { mode: 0o640 })
-    chownSync(files.options, 0, account.gid)
-    // The user makes her socket here and cannot list the folder; the node side only passes through.
-    chownSync(nxSocket.slice(0, nxSocket.lastIndexOf('/')), 0, account.gid)
-    chmodSync(nxSocket.slice(0, nxSocket.lastIndexOf('/')), 0o731)
   }
 
   /** Brings an NX session to the point where its socket accepts the l7r. */
   async #listen(account: Account, input: Start, fresh: boolean): Promise<void> {
     if (!fresh && this.state.value === 'suspended') {
-      this.#writeOptions(account, input)
+      writeOptions(this.#parts, account, input)
       this.#hangUp()
     }
     await this.#reach('initiating', (state) => state === 'listening' || state === 'stopped')
@@ -402,13 +332,4 @@ export class XSession {
   #failure(reason: string, cause?: unknown): Fault {
     return new Fault('session.failed', { reason }, { cause })
   }
-}
-
-/** Makes the folder of the X sockets. A link that somebody put there is not followed. */
-function makeXSocketFolder(): void {
-  const folder = '/tmp/.X11-unix'
-  const there = lstatSync(folder, { throwIfNoEntry: false })
-  if (there !== undefined && (!there.isDirectory() || there.uid !== 0)) rmSync(folder, { recursive: true })
-  mkdirSync(folder, { recursive: true })
-  chmodSync(folder, 0o1777)
 }

@@ -27,14 +27,10 @@ export interface HousekeeperParts {
 }
 
 const TICK_MS = 2_000
-/** How often a state is looked at in which processes come or go without telling. */
-const LOOK_MS: Partial<Record<VmState, number>> = {
-  booting: 200,
-  stopping: 50,
-  killing: 100,
-  lost: 2_000,
-  stopped: 1_000,
-}
+/** How often the processes of a desktop are looked at while they are expected to come or go. No row is read for it. */
+const WATCH_MS: Partial<Record<VmState, number>> = { booting: 200, stopping: 50 }
+/** How often what must be dead is killed again. */
+const KILL_AGAIN_MS = 200
 
 /** Where processes of ours have no business any more: they are killed at every look. */
 const MUST_BE_DEAD: readonly VmState[] = ['killing', 'lost', 'stopped', 'failed']
@@ -141,7 +137,9 @@ export class Housekeeper {
     }
     const { deadlineMs } = vmMachine[plan.state]
     const untilDeadline = deadlineMs === null ? Infinity : deadlineMs - ageMs + 10
-    this.#lookLater(id, Math.min(untilDeadline, LOOK_MS[plan.state] ?? Infinity))
+    const killAgain = processes === 'present' && MUST_BE_DEAD.includes(plan.state)
+    const changed = (): boolean => this.#parts.hypervisor.observe(id) !== processes
+    this.#lookLater(id, killAgain ? KILL_AGAIN_MS : untilDeadline, WATCH_MS[plan.state], changed)
     return false
   }
 
@@ -290,13 +288,16 @@ export class Housekeeper {
     this.#timers.delete(id)
   }
 
-  #lookLater(id: number, ms: number): void {
+  /** Looks again after `ms`, or as soon as `changed` says so, which is asked every `watchMs`. */
+  #lookLater(id: number, ms: number, watchMs = Infinity, changed: () => boolean = () => false): void {
     clearTimeout(this.#timers.get(id))
-    if (!Number.isFinite(ms) || this.#closed) return
-    this.#timers.set(
-      id,
-      setTimeout(() => this.look(id), Math.max(ms, 10)),
-    )
+    if (this.#closed || !Number.isFinite(Math.min(ms, watchMs))) return
+    const wait = Math.max(Math.min(ms, watchMs), 10)
+    const timer = setTimeout(() => {
+      if (ms <= wait || changed()) this.look(id)
+      else this.#lookLater(id, ms - wait, watchMs, changed)
+    }, wait)
+    this.#timers.set(id, timer)
   }
 }
 

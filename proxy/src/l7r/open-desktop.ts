@@ -4,10 +4,8 @@ import { AGENT_PORT, type DisplayKind } from '@ostler/contract/identity.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { User } from '../auth/plugin.ts'
 import { reachDisplay } from '../display/reach.ts'
-import { splice } from '../display/splice.ts'
 import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
 import { checkAccess } from '../model/policy.ts'
 import { displaySocket } from '../model/run-folder.ts'
@@ -26,28 +24,6 @@ export interface DoorParts {
   readonly startMs: number
   readonly stopMs: number
   readonly log: Log
-}
-
-/** Carries a stream that is open, and says in the log when it shows, how it ended, and what went through it. */
-export async function carry(
-  opened: OpenDesktop,
-  client: Duplex,
-  options: { readonly head?: Buffer; readonly signal: AbortSignal },
-  log: Log,
-): Promise<void> {
-  log.info('stream opens', { seat: opened.seat.epoch })
-  const end = await splice(client, opened.display, {
-    ...options,
-    onFirstByte: () => {
-      const now = performance.now()
-      log.info('stream shows', {
-        seat: opened.seat.epoch,
-        sinceRequestMs: Math.round(now - opened.receivedAt),
-        sinceClaimMs: Math.round(now - opened.claimedAt),
-      })
-    },
-  })
-  log.info('stream ended', { seat: opened.seat.epoch, ...end })
 }
 
 /** Says to whoever waits what is going on, in QVD's words. */

@@ -1,0 +1,26 @@
+import type { Log } from '@ostler/kit/log.ts'
+import type { Duplex } from 'node:stream'
+import { splice } from '../display/splice.ts'
+import type { OpenDesktop } from './open-desktop.ts'
+
+/** Carries a stream that is open, and says in the log when it shows, how it ended, and what went through it. */
+export async function carry(
+  opened: OpenDesktop,
+  client: Duplex,
+  options: { readonly head?: Buffer; readonly signal: AbortSignal },
+  log: Log,
+): Promise<void> {
+  log.info('stream opens', { seat: opened.seat.epoch })
+  const end = await splice(client, opened.display, {
+    ...options,
+    onFirstByte: () => {
+      const now = performance.now()
+      log.info('stream shows', {
+        seat: opened.seat.epoch,
+        sinceRequestMs: Math.round(now - opened.receivedAt),
+        sinceClaimMs: Math.round(now - opened.claimedAt),
+      })
+    },
+  })
+  log.info('stream ended', { seat: opened.seat.epoch, ...end })
+}
