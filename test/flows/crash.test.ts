@@ -63,10 +63,20 @@ test('l7r: the stream ends, and after a restart the same session is there', asyn
   await expectDesktopLives()
 })
 
+function postmaster(): number {
+  const file = join(world.node.settings.folder, 'state/postgres/postmaster.pid')
+  return Number(readFileSync(file, 'utf8').split('\n')[0])
+}
+
+test("postgresql lives in a control group of its own, not in hkd's", () => {
+  const memoryGroup = (pid: number): string | undefined =>
+    /^\d+:memory:(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[1]
+  expect(memoryGroup(postmaster())).toMatch(/^\/ostler\/postgres-[0-9a-f]{8}$/)
+  expect(memoryGroup(world.node.process('hkd').pid)).not.toMatch(/ostler/)
+})
+
 test('postgresql: hkd starts it again, and nothing else notices', async () => {
-  const pid = Number(
-    readFileSync(join(world.node.settings.folder, 'state/postgres/postmaster.pid'), 'utf8').split('\n')[0],
-  )
+  const pid = postmaster()
   process.kill(pid, 'SIGKILL')
   await until('postgresql to be back', () => world.node.output('hkd').includes('postgresql runs again'))
   expect(await Promise.race([client.closed, Promise.resolve('open')])).toBe('open')

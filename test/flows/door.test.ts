@@ -240,6 +240,24 @@ describe('a start that cannot succeed', () => {
     await world.node.start('hkd')
   })
 
+  test('a second desktop on the same home is refused while the first one runs', async () => {
+    await world.qa('vm add name=ann2 user=ann osf=instant')
+    await world.qa('vm start -f name=ann')
+    await world.untilVm('ann', 'running')
+    const second = (await world.vm('ann2')).id
+    const { text } = await sendRaw(world, get(connectTo(second), 'ann', UPGRADE), 3_000)
+    expect(text).toMatch(/HTTP\/1\.1 503 .*desktop ann has the same home/s)
+    expect(world.processes(second)).toEqual([])
+  })
+
+  test('a desktop that no node has memory for is refused with that reason', async () => {
+    await world.qa('osf add name=huge memory=1000000')
+    await world.qa('di add name=huge osf=huge kind=instant')
+    const id = await world.addUser('hugo', 'huge')
+    const { text } = await sendRaw(world, get(connectTo(id), 'hugo', UPGRADE), 3_000)
+    expect(text).toMatch(/HTTP\/1\.1 503 .*no node has enough memory free/s)
+  })
+
   test('an image that is no system fails the start with its reason, and nothing runs', async () => {
     await world.qa('osf add name=broken')
     await world.qa('di add name=broken osf=broken kind=directory path=/var/empty-ostler-test')

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
@@ -17,6 +18,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
+import { moveToOwnGroup, removeOwnGroup } from './own-group.ts'
 
 export interface ClusterSettings {
   /** The data folder, `path.database`. */
@@ -28,6 +31,7 @@ export interface ClusterSettings {
   readonly account: Account
   /** The group that may reach the socket. */
   readonly clientGid: number
+  readonly cgroups: CgroupLayout
   /** OS user of each role, from outside: peer authentication maps them. */
   readonly peers: readonly { readonly osUser: string; readonly role: string }[]
 }
@@ -75,6 +79,7 @@ export function privateCluster(settings: ClusterSettings): Cluster {
       if (!isRunning(settings.data)) return
       const programs = programsFor(settings.data)
       await runAs(settings, join(programs, 'pg_ctl'), ['-D', settings.data, '-w', '-m', 'fast', 'stop'])
+      removeOwnGroup(settings.cgroups, groupOf(settings))
     },
   }
 }
@@ -137,6 +142,16 @@ async function start(settings: ClusterSettings, programs: string): Promise<void>
     ['-D', settings.data, '-w', '-t', String(START_SECONDS), '-l', settings.logFile, 'start'],
     (START_SECONDS + 10) * 1_000,
   )
+  moveToOwnGroup(settings.cgroups, groupOf(settings), postmaster(settings.data))
+}
+
+/** Several nodes on one machine have a cluster each. */
+function groupOf({ data }: ClusterSettings): string {
+  return `postgres-${createHash('sha256').update(data).digest('hex').slice(0, 8)}`
+}
+
+function postmaster(data: string): number {
+  return Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0])
 }
 
 function writeSettings({ data, sockets, account, peers }: ClusterSettings): void {
@@ -164,11 +179,11 @@ function writeSettings({ data, sockets, account, peers }: ClusterSettings): void
 /** True when the postmaster that holds the data folder lives. */
 function isRunning(data: string): boolean {
   try {
-    const [pid] = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')
-    const name = readFileSync(`/proc/${pid ?? ''}/comm`, 'utf8').trim()
+    const pid = postmaster(data)
+    const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
     // After a power loss the number may be another server's.
-    const here = readlinkSync(`/proc/${pid ?? ''}/cwd`) === realpathSync(data)
-    return identify(Number(pid)) !== undefined && name === 'postgres' && here
+    const here = readlinkSync(`/proc/${pid}/cwd`) === realpathSync(data)
+    return identify(pid) !== undefined && name === 'postgres' && here
   } catch {
     return false
   }

@@ -1,6 +1,5 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { AGENT_PORT } from '@ostler/contract/identity.ts'
-import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { Series } from '@ostler/kit/series.ts'
 import type { LoadBalancer } from '../balance/balancer.ts'
@@ -9,10 +8,19 @@ import { decide } from '../model/decide.ts'
 import { runFolder } from '../model/run-folder.ts'
 import { next, type VmEvent, vmMachine, type VmState } from '../model/vm-machine.ts'
 import { mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
-import { hostLoads, tickHost } from '../store/hosts.ts'
+import { tickHost } from '../store/hosts.ts'
 import type { Db } from '../store/open.ts'
-import { moveVm, planVm, serveWishes, type Transition, type VmPlan, vmsToStep } from '../store/vms.ts'
+import {
+  moveVm,
+  placeVm,
+  planVm,
+  serveWishes,
+  type Transition,
+  type VmPlan,
+  vmsToStep,
+} from '../store/vms.ts'
 import { AgentWatch } from './agent-watch.ts'
+import { moveDetails } from './move-details.ts'
 import type { Trust } from './trust.ts'
 
 export interface HousekeeperParts {
@@ -34,12 +42,6 @@ const KILL_AGAIN_MS = 200
 
 /** Where processes of ours have no business any more: they are killed at every look. */
 const MUST_BE_DEAD: readonly VmState[] = ['killing', 'lost', 'stopped', 'failed']
-
-const STEPS: Partial<Record<VmEvent, readonly TimelineStep[]>> = {
-  start: ['placed'],
-  prepared: ['prepared', 'booting'],
-  agentUp: ['agent up'],
-}
 
 interface Effect {
   readonly key: string
@@ -147,60 +149,25 @@ export class Housekeeper {
     const { db, hypervisor, log } = this.#parts
     const to = next(plan.state, event)
     if (to === undefined) throw new Error(`decide gave ${event} in ${plan.state}`)
-    const details = await this.#detailsOf(plan, event, to, effect)
-    if (details === undefined) return true
+    const move = { vm: plan, event, to, ...moveDetails(plan, event, to, effect.fault) }
     if (to === 'stopped' || to === 'failed') {
       // First free, then say so: if we die between, the next look does both again.
       await hypervisor.release(plan.id)
       this.#forget(plan.id)
     }
-    const epoch = await moveVm(db, { vm: plan, event, to, ...details })
+    const epoch = to === 'preparing' ? await this.#place(plan, move) : await moveVm(db, move)
+    if (epoch === undefined) return true
     log.info('vm moved', { vm: plan.id, event, from: plan.state, to, epoch, afterMs: Math.round(plan.ageMs) })
     return true
   }
 
-  /** What else is written with a move; `undefined` when it cannot be made. */
-  async #detailsOf(
-    plan: VmPlan,
-    event: VmEvent,
-    to: VmState,
-    effect: Effect,
-  ): Promise<Partial<Transition> | undefined> {
-    const steps = STEPS[event] ?? []
-    switch (to) {
-      case 'preparing': {
-        if (plan.homeUsedBy !== null) {
-          await this.#refuse(plan, `desktop ${plan.homeUsedBy} has the same home`)
-          return undefined
-        }
-        const place = this.#parts.balancer.choose(await hostLoads(this.#parts.db), plan.flavour)
-        const queuedAt = plan.wishes.find((wish) => ONE_TIME_WISHES.up.includes(wish.kind))?.at
-        if (place !== undefined)
-          return { steps, hostId: place, fault: null, ...(queuedAt === undefined ? {} : { queuedAt }) }
-        await this.#refuse(plan, `no node has ${plan.flavour.memoryMb} MB free`)
-        return undefined
-      }
-      case 'running':
-        return { steps, serves: { goal: 'up', outcome: 'running' } }
-      case 'stopped':
-        if (event === 'reset') return { fault: plan.fault }
-        return { steps, hostId: null, serves: { goal: 'down', outcome: 'stopped' } }
-      case 'failed': {
-        const fault = plan.fault ?? faultText(plan, event, effect)
-        return { hostId: null, fault, serves: { goal: 'up', outcome: fault } }
-      }
-      case 'killing':
-        return plan.state === 'stopping' ? {} : { fault: faultText(plan, event, effect) }
-      case 'booting':
-      case 'stopping':
-      case 'lost':
-        return { steps }
-    }
-  }
-
-  /** Ends the wishes for a start that cannot be made now, with the reason. */
-  async #refuse(plan: VmPlan, reason: string): Promise<void> {
-    await serveWishes(this.#parts.db, plan.id, 'up', reason)
+  /** Finds a node for a start; ends the wishes for it, with the reason, when there is none. */
+  async #place(plan: VmPlan, move: Transition): Promise<number | undefined> {
+    const { db, balancer } = this.#parts
+    const placed = await placeVm(db, move, (hosts) => balancer.choose(hosts, plan.flavour))
+    if (typeof placed !== 'object') return placed
+    await serveWishes(db, plan.id, 'up', placed.refusal)
+    return undefined
   }
 
   /** Runs the entry effect of a state once per boot and process of ours; all of them are idempotent. */
@@ -313,10 +280,4 @@ function specOf(plan: VmPlan): DesktopSpec {
       reason: `flavour ${plan.flavour.name} has no disk image`,
     })
   return { ...plan, image: plan.image }
-}
-
-function faultText(plan: VmPlan, event: VmEvent, effect: Effect): string {
-  if (effect.fault !== undefined) return effect.fault
-  if (event === 'exited') return 'the desktop ended before its agent answered'
-  return `${plan.state} took longer than ${(vmMachine[plan.state].deadlineMs ?? 0) / 1000} s`
 }

@@ -69,7 +69,7 @@ async function show(
     const signal = AbortSignal.any([left.signal, stopping])
     const opened = await openDesktop(
       parts,
-      { user, vmId, display: 'rfb', client, receivedAt },
+      { user, vmId, display: 'rfb', client, receivedAt, log },
       () => {},
       signal,
     )

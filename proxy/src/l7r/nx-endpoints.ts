@@ -103,7 +103,7 @@ async function connectNx(
   using interim = interimProgress(replyOn(socket))
   const opened = await openDesktop(
     parts,
-    { user, vmId, display: 'nx', client, receivedAt },
+    { user, vmId, display: 'nx', client, receivedAt, log },
     interim.progress,
     signal,
   )

@@ -36,6 +36,8 @@ export interface OpenRequest {
   readonly client: ClientOptions
   /** When the request came, in `performance.now()`. */
   readonly receivedAt: number
+  /** The log of this connection: every line of it bears the same id. */
+  readonly log: Log
 }
 
 /** A display that is reached and not yet spoken to, and the seat that goes with it. */
@@ -80,7 +82,7 @@ export async function openDesktop(
   const vm = await awaitRunning(parts, found, request.user, progress, signal)
   const seat = await parts.seats.claim(vm.id, `${request.user.login}, ${request.display}`)
   const claimedAt = performance.now()
-  parts.log.info('seat claimed', {
+  request.log.info('seat claimed', {
     vm: vm.id,
     user: request.user.login,
     display: request.display,
@@ -153,7 +155,7 @@ async function openSession(
       const now = await findVm(parts.db, vm.id)
       if (now?.state !== 'running' || now.epoch !== vm.epoch)
         throw new Fault('desktop.startFailed', { reason: 'the desktop stopped meanwhile' }, { cause: error })
-      parts.log.debug('session is settling', { vm: vm.id, error })
+      request.log.debug('session is settling', { vm: vm.id, error })
       await systemClock.sleep(RETRY_MS, signal)
     }
   }

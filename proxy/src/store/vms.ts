@@ -1,7 +1,9 @@
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import { sql } from 'kysely'
+import type { HostLoad } from '../model/host.ts'
 import type { VmEvent, VmState } from '../model/vm-machine.ts'
 import { ONE_TIME_WISHES, type Wish, type WishKind } from '../model/wish.ts'
+import { hostLoads } from './hosts.ts'
 import type { Db } from './open.ts'
 
 /** A desktop as the door and the lists see it. */
@@ -33,8 +35,6 @@ export interface VmPlan extends VmRow {
     readonly path: string
   } | null
   readonly wishes: readonly Wish[]
-  /** Another desktop of the same user and flavour that is not at rest: homes have one writer. */
-  readonly homeUsedBy: string | null
 }
 
 const COLUMNS = [
@@ -80,9 +80,7 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
       coalesce((SELECT json_agg(json_build_object('number', number, 'kind', kind, 'by', by, 'reason', reason,
         'at', at))
         FROM ostler.wish WHERE vm_id = vm.id AND closed_at IS NULL
-          AND (expires_at IS NULL OR expires_at > now())), '[]') AS wishes,
-      (SELECT name FROM ostler.vm AS other WHERE other.user_id = vm.user_id AND other.flavour_id = vm.flavour_id
-        AND other.id <> vm.id AND other.state NOT IN ('stopped', 'failed') LIMIT 1) AS "homeUsedBy"
+          AND (expires_at IS NULL OR expires_at > now())), '[]') AS wishes
     FROM ostler.vm JOIN ostler.users ON users.id = user_id JOIN ostler.flavour ON flavour.id = flavour_id
     WHERE vm.id = ${id}`.execute(db)
   return rows[0]
@@ -111,34 +109,72 @@ export interface Transition {
  * @returns the new epoch, or `undefined` when somebody else has moved it: look again.
  */
 export async function moveVm(db: Db, move: Transition): Promise<number | undefined> {
-  const { vm, event, to } = move
+  return await db.transaction().execute((tx) => moveIn(tx, move))
+}
+
+/** Why a desktop could not be placed. */
+export interface Refusal {
+  readonly refusal: string
+}
+
+/**
+ * Places a desktop that is to start and moves it to `preparing`, in one transaction that no other placing overlaps:
+ * what one start takes of a node, or of a home, the next one sees.
+ *
+ * @param choose gets the nodes and says which one, or none.
+ * @returns as `moveVm`, or why not.
+ */
+export async function placeVm(
+  db: Db,
+  move: Omit<Transition, 'hostId'>,
+  choose: (hosts: readonly HostLoad[]) => number | undefined,
+): Promise<number | undefined | Refusal> {
   return await db.transaction().execute(async (tx) => {
-    const row = await tx
-      .updateTable('vm')
-      .set((eb) => ({
-        prior: vm.state,
-        state: to,
-        state_since: sql<Date>`clock_timestamp()`,
-        epoch: to === 'preparing' ? eb('epoch', '+', 1) : eb.ref('epoch'),
-        ...(move.hostId === undefined ? {} : { host_id: move.hostId }),
-        ...(move.fault === undefined ? {} : { fault: move.fault }),
-      }))
-      .where('id', '=', vm.id)
-      .where('state', '=', vm.state)
-      .where('epoch', '=', vm.epoch)
-      .returning(['epoch', 'fault'])
-      .executeTakeFirst()
-    if (row === undefined) return undefined
-    await tx
-      .insertInto('vm_log')
-      .values({ vm_id: vm.id, epoch: row.epoch, event, prior: vm.state, state: to, fault: row.fault })
-      .execute()
-    if (move.queuedAt !== undefined) await reachStep(tx, vm.id, row.epoch, 'queued', move.queuedAt)
-    for (const step of move.steps ?? []) await reachStep(tx, vm.id, row.epoch, step)
-    if (move.serves !== undefined) await closeWishes(tx, vm.id, move.serves)
-    await sql`SELECT pg_notify('ostler_vm', ${String(vm.id)})`.execute(tx)
-    return row.epoch
+    await sql`SELECT pg_advisory_xact_lock(hashtext('ostler.place'))`.execute(tx)
+    const sharer = await homeSharer(tx, move.vm.id)
+    if (sharer !== undefined) return { refusal: `desktop ${sharer} has the same home` }
+    const hostId = choose(await hostLoads(tx))
+    if (hostId === undefined) return { refusal: 'no node has enough memory free' }
+    return await moveIn(tx, { ...move, hostId })
   })
+}
+
+/** Another desktop of the same user and flavour that is not at rest: homes have one writer. */
+async function homeSharer(db: Db, vmId: number): Promise<string | undefined> {
+  const { rows } = await sql<{ name: string }>`
+    SELECT other.name FROM ostler.vm JOIN ostler.vm AS other
+      ON other.user_id = vm.user_id AND other.flavour_id = vm.flavour_id AND other.id <> vm.id
+    WHERE vm.id = ${vmId} AND other.state NOT IN ('stopped', 'failed') LIMIT 1`.execute(db)
+  return rows[0]?.name
+}
+
+async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
+  const { vm, event, to } = move
+  const row = await tx
+    .updateTable('vm')
+    .set((eb) => ({
+      prior: vm.state,
+      state: to,
+      state_since: sql<Date>`clock_timestamp()`,
+      epoch: to === 'preparing' ? eb('epoch', '+', 1) : eb.ref('epoch'),
+      ...(move.hostId === undefined ? {} : { host_id: move.hostId }),
+      ...(move.fault === undefined ? {} : { fault: move.fault }),
+    }))
+    .where('id', '=', vm.id)
+    .where('state', '=', vm.state)
+    .where('epoch', '=', vm.epoch)
+    .returning(['epoch', 'fault'])
+    .executeTakeFirst()
+  if (row === undefined) return undefined
+  await tx
+    .insertInto('vm_log')
+    .values({ vm_id: vm.id, epoch: row.epoch, event, prior: vm.state, state: to, fault: row.fault })
+    .execute()
+  if (move.queuedAt !== undefined) await reachStep(tx, vm.id, row.epoch, 'queued', move.queuedAt)
+  for (const step of move.steps ?? []) await reachStep(tx, vm.id, row.epoch, step)
+  if (move.serves !== undefined) await closeWishes(tx, vm.id, move.serves)
+  await sql`SELECT pg_notify('ostler_vm', ${String(vm.id)})`.execute(tx)
+  return row.epoch
 }
 
 /** Closes the one-time wishes of a goal that a desktop has reached already. */

@@ -36,7 +36,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   // What guests have written must not be within reach of the node's users: a set-user-id file, say.
   mkdirSync(config['path.storage.root'], { recursive: true, mode: 0o755 })
   chmodSync(config['path.storage.root'], 0o700)
-  const cluster = clusterOf(config)
+  const cluster = clusterOf(config, cgroups)
   await cluster.ensure()
   scope.own(cluster.supervise(log))
   await bootstrapDatabase(databaseAddress(config, SUPERUSER, SUPERUSER), config['database.name'])
@@ -99,7 +99,7 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
     log.info('desktop stopped', { vm: id })
   }
   await removeBridge(config['vm.network.bridge'])
-  await clusterOf(config).stop()
+  await clusterOf(config, cgroups).stop()
 }
 
 function hkdPidFile(config: NodeValues): string {
@@ -135,7 +135,7 @@ function hypervisorOf(config: NodeValues, cgroups: CgroupLayout): Hypervisor {
   })
 }
 
-function clusterOf(config: NodeValues): Cluster {
+function clusterOf(config: NodeValues, cgroups: CgroupLayout): Cluster {
   const door = requireAccount(config['l7r.as_user'])
   return privateCluster({
     data: config['path.database'],
@@ -143,6 +143,7 @@ function clusterOf(config: NodeValues): Cluster {
     logFile: join(config['path.log'], 'postgresql.log'),
     account: requireAccount(config['database.as_user']),
     clientGid: door.gid,
+    cgroups,
     peers: [
       { osUser: 'root', role: SUPERUSER },
       { osUser: 'root', role: ROLES.hkd },

@@ -1,0 +1,48 @@
+import type { TimelineStep } from '@ostler/contract/timeline.ts'
+import { type VmEvent, vmMachine, type VmState } from '../model/vm-machine.ts'
+import { ONE_TIME_WISHES } from '../model/wish.ts'
+import type { Transition, VmPlan } from '../store/vms.ts'
+
+const STEPS: Partial<Record<VmEvent, readonly TimelineStep[]>> = {
+  start: ['placed'],
+  prepared: ['prepared', 'booting'],
+  agentUp: ['agent up'],
+}
+
+/** What is written with a move besides the state: timeline, fault, and the wishes that it serves. Pure. */
+export function moveDetails(
+  plan: VmPlan,
+  event: VmEvent,
+  to: VmState,
+  effectFault: string | undefined,
+): Omit<Transition, 'vm' | 'event' | 'to'> {
+  const steps = STEPS[event] ?? []
+  switch (to) {
+    case 'preparing': {
+      const queuedAt = plan.wishes.find((wish) => ONE_TIME_WISHES.up.includes(wish.kind))?.at
+      return { steps, fault: null, ...(queuedAt === undefined ? {} : { queuedAt }) }
+    }
+    case 'running':
+      return { steps, serves: { goal: 'up', outcome: 'running' } }
+    case 'stopped':
+      if (event === 'reset') return {}
+      return { hostId: null, serves: { goal: 'down', outcome: 'stopped' } }
+    case 'failed': {
+      const fault = plan.fault ?? faultText(plan, event, effectFault)
+      return { hostId: null, fault, serves: { goal: 'up', outcome: fault } }
+    }
+    case 'killing':
+      // A stop that takes too long is no fault of the desktop's.
+      return plan.state === 'stopping' ? {} : { fault: faultText(plan, event, effectFault) }
+    case 'booting':
+    case 'stopping':
+    case 'lost':
+      return { steps }
+  }
+}
+
+function faultText(plan: VmPlan, event: VmEvent, effectFault: string | undefined): string {
+  if (effectFault !== undefined) return effectFault
+  if (event === 'exited') return 'the desktop ended before its agent answered'
+  return `${plan.state} took longer than ${(vmMachine[plan.state].deadlineMs ?? 0) / 1000} s`
+}

@@ -1,0 +1,44 @@
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
+
+/**
+ * Moves a process and its children into a control group of their own, out of whatever group they were started in:
+ * what ends that group must not end them. A hierarchy that does not take them (cpuset without processors) is left.
+ */
+export function moveToOwnGroup(layout: CgroupLayout, name: string, pid: number): void {
+  for (const hierarchy of layout.hierarchies) {
+    const group = join(hierarchy, 'ostler', name)
+    try {
+      mkdirSync(group, { recursive: true })
+      // The parent first: whom it starts from now on is born in the group.
+      for (const member of [pid, ...childrenOf(pid)])
+        writeFileSync(join(group, 'cgroup.procs'), String(member))
+    } catch {
+      removeGroup(group)
+    }
+  }
+}
+
+/** Removes a group that `moveToOwnGroup` made, when nobody is in it any more. */
+export function removeOwnGroup(layout: CgroupLayout, name: string): void {
+  for (const hierarchy of layout.hierarchies) removeGroup(join(hierarchy, 'ostler', name))
+}
+
+function removeGroup(group: string): void {
+  for (const folder of [group, join(group, '..')]) {
+    try {
+      if (existsSync(folder)) rmdirSync(folder)
+    } catch {
+      return // somebody is in it
+    }
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
+  }
+}
