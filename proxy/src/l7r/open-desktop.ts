@@ -50,6 +50,8 @@ export interface OpenDesktop {
   readonly claimedAt: number
 }
 
+/** How a viewer is named to the one whom she displaces. */
+const VIEWER: Readonly<Record<DisplayKind, string>> = { nx: 'in a native client', rfb: 'in a browser' }
 /** A lost hint costs this much, not more. */
 const TICK_MS = 2_000
 /** An agent that was restarted, or a session that just lost a client, may need this long. */
@@ -80,7 +82,7 @@ export async function openDesktop(
 ): Promise<OpenDesktop> {
   const found = await findOwnVm(parts, request.user, request.vmId)
   const vm = await awaitRunning(parts, found, request.user, progress, signal)
-  const seat = await parts.seats.claim(vm.id, `${request.user.login}, ${request.display}`)
+  const seat = await parts.seats.claim(vm.id, `${request.user.login}, ${VIEWER[request.display]}`)
   const claimedAt = performance.now()
   request.log.info('seat claimed', {
     vm: vm.id,
