@@ -1,6 +1,16 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { run, RunError } from '@ostler/kit/run.ts'
-import { chownSync, existsSync, lstatSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { macOf, type Subnet } from '../../model/address.ts'
@@ -8,6 +18,7 @@ import { type RunFolder, runFolder } from '../../model/run-folder.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
 import { type CgroupLayout, killGroup, observeGroup, removeGroups } from './cgroup.ts'
 import { containerConfig } from './container-config.ts'
+import { firstError } from './lxc-log.ts'
 import { instantImage } from './instant-image.ts'
 import { tarballImage } from './tarball-image.ts'
 
@@ -72,12 +83,14 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       if (observeGroup(settings.cgroups, containerOf(spec.id)) === 'present') return
       await removeGroups(settings.cgroups, containerOf(spec.id)) // left by a container that was killed with its monitor
       const log = join(settings.logs, `${containerOf(spec.id)}.log`)
+      rmSync(log, { force: true }) // one start, one log
       try {
         await run('lxc-start', [...lxc(spec.id), '--daemon', '-l', 'WARN', '-o', log], {
           timeoutMs: START_MS,
         })
       } catch (cause) {
-        const reason = cause instanceof RunError ? (cause.stderr.trim().split('\n')[0] ?? '') : String(cause)
+        const said = cause instanceof RunError ? (cause.stderr.trim().split('\n')[0] ?? '') : String(cause)
+        const reason = firstError(existsSync(log) ? readFileSync(log, 'utf8') : '') ?? said
         throw new Fault('container.failed', { desktop: spec.id, reason }, { cause })
       }
     },
