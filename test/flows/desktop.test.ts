@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { canvasPixel, openBrowser, typeLine, type UserBrowser } from '../fixtures/browser.ts'
+import { canvasPixel, openBrowser, timelineSeen, typeLine, type UserBrowser } from '../fixtures/browser.ts'
 import { startWorld, until, type World } from '../fixtures/world.ts'
 import { openScreen, type XScreen } from '../fixtures/x-screen.ts'
 
@@ -58,11 +58,8 @@ describe('a native client', () => {
 describe('a browser', () => {
   test('comes first, sees the desktop and types; a native client finds the same programs', async () => {
     const vmId = await world.addUser('bob')
-    const page = await browser.openDesktop(world, 'bob', {
-      whileStarting: async (starting) => {
-        await starting.waitForSelector('.timeline >> text=agent up')
-      },
-    })
+    const page = await browser.openDesktop(world, 'bob')
+    expect(await timelineSeen(page)).toEqual(['queued', 'placed', 'prepared', 'booting', 'agent up'])
     await until(
       'the background in the browser',
       async () => (await canvasPixel(page, FREE.x, FREE.y)) === GROUND,
