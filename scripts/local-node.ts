@@ -1,6 +1,7 @@
 import { pidFileHolder } from '@ostler/kit/pid-file.ts'
 import { findAccount } from '@ostler/kit/passwd.ts'
 import { identify, isAlive, type ProcessIdentity, signalProcess } from '@ostler/kit/process-table.ts'
+import { comesToHold } from '@ostler/kit/poll.ts'
 import { run } from '@ostler/kit/run.ts'
 import { writeWhole } from '@ostler/kit/write-file.ts'
 import { spawn } from 'node:child_process'
@@ -153,7 +154,7 @@ async function endService(folder: string, name: ServiceName): Promise<void> {
   const holder = pidFileHolder(pidFile(folder, name))
   if (holder === undefined) return
   signalProcess(holder, 'SIGTERM')
-  for (let waited = 0; isAlive(holder) && waited < END_MS; waited += 20) await sleep(20)
+  await comesToHold(() => !isAlive(holder), END_MS, 20)
   signalProcess(holder, 'SIGKILL')
 }
 

@@ -1,9 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { openSocketName } from '@ostler/kit/socket-name.ts'
 import { connect, type Socket } from 'node:net'
 
-/** Linux's O_PATH: a handle on the file itself, whatever it is. Node does not name it. */
-const O_PATH = 0o10000000
 const CONNECT_MS = 5_000
 
 /**
@@ -15,16 +13,12 @@ const CONNECT_MS = 5_000
  * @throws Fault `display.unreachable`. The socket comes with `allowHalfOpen`, and without listeners.
  */
 export async function reachDisplay(vmId: number, path: string): Promise<Socket> {
-  let fd: number | undefined
   try {
-    fd = openSync(path, O_PATH | constants.O_NOFOLLOW)
-    if (!fstatSync(fd).isSocket()) throw new Error('this is not a socket')
-    return await connectTo(`/proc/self/fd/${fd}`)
+    using socket = openSocketName(path)
+    return await connectTo(socket.path)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new Fault('display.unreachable', { desktop: vmId, reason }, { cause })
-  } finally {
-    if (fd !== undefined) closeSync(fd)
   }
 }
 

@@ -120,7 +120,8 @@ export class Housekeeper {
     const merged = mergeWishes(plan.wishes)
     const effect = this.#ensureEffect(plan)
     const processes = this.#parts.hypervisor.observe(id)
-    if (processes === 'present' && MUST_BE_DEAD.includes(plan.state)) await this.#parts.hypervisor.kill(id)
+    const mustDie = processes === 'present' && MUST_BE_DEAD.includes(plan.state)
+    if (mustDie) await this.#parts.hypervisor.kill(id)
     const ageMs = Math.min(plan.ageMs, performance.now() - effect.since)
     const event = decide({
       state: plan.state,
@@ -139,9 +140,8 @@ export class Housekeeper {
     }
     const { deadlineMs } = vmMachine[plan.state]
     const untilDeadline = deadlineMs === null ? Infinity : deadlineMs - ageMs + 10
-    const killAgain = processes === 'present' && MUST_BE_DEAD.includes(plan.state)
     const changed = (): boolean => this.#parts.hypervisor.observe(id) !== processes
-    this.#lookLater(id, killAgain ? KILL_AGAIN_MS : untilDeadline, WATCH_MS[plan.state], changed)
+    this.#lookLater(id, mustDie ? KILL_AGAIN_MS : untilDeadline, WATCH_MS[plan.state], changed)
     return false
   }
 

@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type CgroupLayout, removeGroup } from '../hypervisor/lxc/cgroup.ts'
 
 /**
  * Moves a process and its children into a control group of their own, out of whatever group they were started in:
@@ -15,24 +15,19 @@ export function moveToOwnGroup(layout: CgroupLayout, name: string, pid: number):
       for (const member of [pid, ...childrenOf(pid)])
         writeFileSync(join(group, 'cgroup.procs'), String(member))
     } catch {
-      removeGroup(group)
+      removeWithParent(group)
     }
   }
 }
 
 /** Removes a group that `moveToOwnGroup` made, when nobody is in it any more. */
 export function removeOwnGroup(layout: CgroupLayout, name: string): void {
-  for (const hierarchy of layout.hierarchies) removeGroup(join(hierarchy, 'ostler', name))
+  for (const hierarchy of layout.hierarchies) removeWithParent(join(hierarchy, 'ostler', name))
 }
 
-function removeGroup(group: string): void {
-  for (const folder of [group, join(group, '..')]) {
-    try {
-      if (existsSync(folder)) rmdirSync(folder)
-    } catch {
-      return // somebody is in it
-    }
-  }
+function removeWithParent(group: string): void {
+  removeGroup(group)
+  removeGroup(dirname(group))
 }
 
 function childrenOf(pid: number): number[] {

@@ -1,5 +1,4 @@
 import { parseClientOptions } from '@ostler/contract/client-options.ts'
-import { Fault } from '@ostler/contract/fault.ts'
 import { randomUUID } from 'node:crypto'
 import { parse as parseCookies } from 'hono/utils/cookie'
 import type { IncomingMessage } from 'node:http'
@@ -86,7 +85,7 @@ async function show(
 
 function closeWith(webSocket: WebSocket, error: unknown, parts: DoorParts): void {
   if (webSocket.readyState !== webSocket.OPEN) return
-  const fault = error instanceof Fault ? error : asFault(error, parts.log)
+  const fault = asFault(error, parts.log)
   webSocket.close(
     CLOSE_BASE + fault.status,
     Buffer.from(fault.message)

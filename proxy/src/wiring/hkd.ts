@@ -1,12 +1,12 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { pidFileHolder, takePidFile } from '@ostler/kit/pid-file.ts'
+import { comesToHold } from '@ostler/kit/poll.ts'
 import { isAlive, signalProcess } from '@ostler/kit/process-table.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
 import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { leastLoaded } from '../balance/balancer.ts'
 import { type Cluster, privateCluster, SUPERUSER } from '../hkd/cluster.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
@@ -82,19 +82,17 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
   const hkd = pidFileHolder(hkdPidFile(config))
   if (hkd !== undefined) {
     signalProcess(hkd, 'SIGTERM')
-    for (let waited = 0; isAlive(hkd) && waited < STOP_HKD_MS; waited += 50) await sleep(50)
+    await comesToHold(() => !isAlive(hkd), STOP_HKD_MS, 50)
     signalProcess(hkd, 'SIGKILL')
   }
   const hypervisor = hypervisorOf(config, cgroups)
   const ids = desktopsHere(config)
   await Promise.all(ids.map((id) => hypervisor.powerOff(id)))
-  for (let waited = 0; waited < STOP_DESKTOPS_MS; waited += 50) {
-    if (ids.every((id) => hypervisor.observe(id) === 'absent')) break
-    await sleep(50)
-  }
+  const isGone = (id: number): boolean => hypervisor.observe(id) === 'absent'
+  await comesToHold(() => ids.every(isGone), STOP_DESKTOPS_MS, 50)
   for (const id of ids) {
     await hypervisor.kill(id)
-    for (let waited = 0; hypervisor.observe(id) !== 'absent' && waited < 2_000; waited += 20) await sleep(20)
+    await comesToHold(() => isGone(id), 2_000, 20)
     await hypervisor.release(id)
     log.info('desktop stopped', { vm: id })
   }

@@ -89,7 +89,8 @@ function removeTree(group: string): void {
   removeGroup(group)
 }
 
-function removeGroup(group: string): void {
+/** Removes a group, if nobody and nothing is in it. */
+export function removeGroup(group: string): void {
   try {
     rmdirSync(group)
   } catch {
