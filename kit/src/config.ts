@@ -159,6 +159,19 @@ export function path(summary: string, fallback?: string): Option<string> {
   }
 }
 
+/** A program: a path that begins with `/`, or a bare name that is looked up in the search path. */
+export function program(summary: string, fallback?: string): Option<string> {
+  return {
+    default: fallback,
+    summary,
+    parse: (value) => {
+      if (!/^(\/[^\0]*|[\w.+-]+)$/.test(value))
+        throw new Error('is neither an absolute path nor the name of a program')
+      return value
+    },
+  }
+}
+
 /** A whole number from `min` to `max`. */
 export function integer(summary: string, fallback: number, min: number, max: number): Option<number> {
   return {
@@ -170,6 +183,15 @@ export function integer(summary: string, fallback: number, min: number, max: num
         throw new Error(`is not a whole number from ${min} to ${max}`)
       return number
     },
+  }
+}
+
+/** An option that may be left empty: then it is `undefined`. */
+export function optional<T>(option: Option<T>): Option<T | undefined> {
+  return {
+    default: '',
+    summary: option.summary,
+    parse: (value) => (value === '' ? undefined : option.parse(value)),
   }
 }
 

@@ -9,18 +9,18 @@ export interface Account {
   readonly shell: string
 }
 
+/** Reads one line in the form of /etc/passwd; `undefined` when it is none. */
+export function parseAccount(line: string): Account | undefined {
+  const [name, , uid, gid, , home, shell] = line.split(':')
+  if (name === undefined || name === '' || home === undefined) return undefined
+  return { name, uid: Number(uid), gid: Number(gid), home, shell: shell || '/bin/sh' }
+}
+
 /** Reads an account from /etc/passwd; `undefined` when there is none of that name. */
 export function findAccount(name: string, passwd = '/etc/passwd'): Account | undefined {
-  for (const line of readFileSync(passwd, 'utf8').split('\n')) {
-    const [login, , uid, gid, , home, shell] = line.split(':')
-    if (login === name && home !== undefined)
-      return {
-        name,
-        uid: Number(uid),
-        gid: Number(gid),
-        home,
-        shell: shell === undefined || shell === '' ? '/bin/sh' : shell,
-      }
-  }
-  return undefined
+  const line = readFileSync(passwd, 'utf8')
+    .split('\n')
+    .find((candidate) => candidate.startsWith(`${name}:`))
+  const account = line === undefined ? undefined : parseAccount(line)
+  return account?.name === name ? account : undefined
 }

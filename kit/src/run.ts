@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal
   /** Bytes of each output stream that are kept (the first ones). Default 1 MiB. */
   readonly maxOutput?: number
+  /** Called with every piece of either output as it comes. */
+  readonly onOutput?: (chunk: Buffer) => void
 }
 
 export interface RunResult {
@@ -49,7 +51,8 @@ export class RunError extends Error {
 const KILL_AFTER_MS = 2_000
 const PIPE_GRACE_MS = 250
 const TAIL_BYTES = 2_048
-const DEFAULT_ENV = {
+/** What a program gets when nothing else is said. */
+export const DEFAULT_ENV = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   LC_ALL: 'C.UTF-8',
 }
@@ -72,8 +75,14 @@ export function run(command: string, args: readonly string[], options: RunOption
     })
     const stdout = new Capture(options.maxOutput ?? 1 << 20)
     const stderr = new Capture(options.maxOutput ?? 1 << 20)
-    child.stdout?.on('data', (chunk: Buffer) => stdout.add(chunk))
-    child.stderr?.on('data', (chunk: Buffer) => stderr.add(chunk))
+    for (const [stream, capture] of [
+      [child.stdout, stdout],
+      [child.stderr, stderr],
+    ] as const)
+      stream?.on('data', (chunk: Buffer) => {
+        capture.add(chunk)
+        options.onOutput?.(chunk)
+      })
     child.stdin?.on('error', () => {}) // a program may end without reading its input
     child.stdin?.end(options.input)
 
