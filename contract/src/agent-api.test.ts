@@ -1,67 +1,57 @@
 import { describe, expect, test } from 'vitest'
 import { agentApi, agentClient, type ProcedureName, watchApi } from './agent-api.ts'
 
-const START = {
-  display: 'nx',
-  user: { name: 'ann' },
-  client: {
-    geometry: { width: 1024, height: 768 },
-    fullscreen: false,
-    link: 'adsl',
-    keyboard: 'pc105/us',
-    os: 'linux',
-  },
-} as const
+const START = { display: 'nx' as const, parameters: { 'qvd.vm.user.name': 'ann', 'custom.color': 'ä, b' } }
 
 const accepts = (input: unknown): boolean => agentApi.x_start.input.safeParse(input).success
+const acceptsParameter = (name: string, value: unknown): boolean =>
+  accepts({ ...START, parameters: { [name]: value } })
 
 describe('the input of x_start', () => {
   test('is accepted as the contract has it', () => {
     expect(accepts(START)).toBe(true)
   })
 
-  test.each([
-    '-rf',
-    '../x',
-    'root%n',
-    '',
-    'Ann',
-    'a b',
-    'a\n',
-    'a\0',
-    'a:b',
-    'a/b',
-    '1a',
-    'ä',
-    'x'.repeat(33),
-  ])('refuses the account name %j', (name) => {
-    expect(accepts({ ...START, user: { name } })).toBe(false)
+  test.each(['', 'a b', 'a\n', 'a\0', 'a=b', 'a/b', 'ä', 'x'.repeat(129)])(
+    'refuses the parameter name %j',
+    (name) => {
+      expect(acceptsParameter(name, '1')).toBe(false)
+    },
+  )
+
+  test.each(['a\n', 'a\0', 'a\x1b', 'a\x7f', 'x'.repeat(4097), 7, null, {}, ['a']])(
+    'refuses the value %j',
+    (value) => {
+      expect(acceptsParameter('custom.x', value)).toBe(false)
+    },
+  )
+
+  test('takes an empty value, and one of another language', () => {
+    expect(acceptsParameter('custom.x', '')).toBe(true)
+    expect(acceptsParameter('custom.x', 'Größe 日本')).toBe(true)
   })
 
-  test.each(['ann', '_ann', 'a-b_c9', 'x'.repeat(32)])('takes the account name %j', (name) => {
-    expect(accepts({ ...START, user: { name } })).toBe(true)
+  test('refuses more than 300 parameters', () => {
+    const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`p${i}`, '']))
+    expect(accepts({ ...START, parameters: many(300) })).toBe(true)
+    expect(accepts({ ...START, parameters: many(301) })).toBe(false)
   })
 
-  test.each(
-    ['link', 'keyboard', 'os'].flatMap((option) =>
-      ['', 'a,b', 'a b', 'a\n', 'a\x1b', 'a\x7f', 'a=b', 'a:1', 'x'.repeat(65), 7].map((value) => ({
-        option,
-        value,
-      })),
-    ),
-  )('refuses $option = $value', ({ option, value }) => {
-    expect(accepts({ ...START, client: { ...START.client, [option]: value } })).toBe(false)
-  })
-
-  test.each([63, 16_385, 100.5, NaN, '100'])('refuses a width of %j', (width) => {
-    expect(accepts({ ...START, client: { ...START.client, geometry: { width, height: 768 } } })).toBe(false)
-  })
-
-  test('refuses what it does not know, at every depth', () => {
+  test('refuses what it does not know', () => {
     expect(accepts({ ...START, more: 1 })).toBe(false)
-    expect(accepts({ ...START, user: { name: 'ann', uid: 0 } })).toBe(false)
-    expect(accepts({ ...START, client: { ...START.client, command: 'sh' } })).toBe(false)
+    expect(accepts({ ...START, display: 'x11' })).toBe(false)
   })
+})
+
+test.each([
+  ['2026-11-21 05:46:02', true],
+  ['2026-11-21T05:46:02Z', true],
+  ['2026-11-21T05:46:02.123+01:00', true],
+  ['2026-11-21', false],
+  ['tomorrow', false],
+  ['2026-11-21 05:46; rm', false],
+])('expire takes the time %s: %s', (soft, taken) => {
+  expect(agentApi.expire.input.safeParse({ soft }).success).toBe(taken)
 })
 
 describe.each(Object.keys(agentApi) as ProcedureName[])('%s', (name) => {
@@ -80,7 +70,7 @@ describe('the client', () => {
     const calls: unknown[] = []
     const client = agentClient(async (procedure, body) => {
       calls.push([procedure, body])
-      return { state: 'listening', userReadyMs: 1, displayReadyMs: 2, warnings: [] }
+      return { ready: true, state: 'listening', userReadyMs: 1, displayReadyMs: 2, warnings: [], hooks: [] }
     })
     expect((await client.x_start(START)).state).toBe('listening')
     expect(calls).toEqual([['x_start', START]])
@@ -110,7 +100,10 @@ describe('the client', () => {
   })
 })
 
-test('a watched event is a state and nothing else', () => {
-  expect(watchApi.event.safeParse({ state: 'connected' }).success).toBe(true)
-  expect(watchApi.event.safeParse({ state: 'connected', x: 1 }).success).toBe(false)
+test('a watched event is a state, a session and perhaps a hook', () => {
+  const event = { state: 'connected', session: 1 }
+  const hook = { hook: 'vma.on_state.connected', for: 'connected', exit: 0, ms: 3, text: '' }
+  expect(watchApi.event.safeParse(event).success).toBe(true)
+  expect(watchApi.event.safeParse({ ...event, hook }).success).toBe(true)
+  expect(watchApi.event.safeParse({ ...event, x: 1 }).success).toBe(false)
 })

@@ -19,10 +19,39 @@ interface Procedure {
 const nothing = z.strictObject({})
 const sessionState = z.enum(SESSION_STATES)
 
-/** A name that can be neither an option, nor a path, nor a format string. */
-const userName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'is not a usable account name')
-const nxWord = z.string().regex(/^[\w/+-]{1,64}$/, 'has characters that NX options cannot carry')
-const pixels = z.int().min(64).max(16_384)
+/**
+ * What a session is started with: QVD's flat parameters (compatibility page 4.2), merged by the caller: `qvd.client.*` and
+ * `custom.*` of the client, properties of the desktop, `qvd.vm.user.*`. Order is kept: hooks get them as argument pairs.
+ * What they mean is checked by the agent; here only that they can be carried anywhere.
+ */
+const parameters = z
+  .record(
+    z.string().regex(/^[\w.:-]{1,128}$/, 'is no usable parameter name'),
+    // eslint-disable-next-line no-control-regex -- control characters are what is refused
+    z
+      .string()
+      .max(4096)
+      .regex(/^[^\u0000-\u001f\u007f]*$/u, 'has control characters'),
+  )
+  .refine((pairs) => Object.keys(pairs).length <= 300, 'more than 300 parameters')
+
+/** A point in time as QVD writes it, or ISO 8601. */
+const timestamp = z
+  .string()
+  .regex(/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)?$/, 'is no time')
+
+/** What became of one hook: shown in the session's timeline. */
+export const hookResult = z.strictObject({
+  /** The configuration key, such as `vma.on_action.connect`. */
+  hook: z.string().max(100),
+  /** What the hook was called with last: `connect`, `connected`, `add_user`. */
+  for: z.string().max(40),
+  /** 0 when it succeeded; `null` when it was not run to its end. */
+  exit: z.int().nullable(),
+  ms: z.int().min(0),
+  /** Its last line, or why it was not run. */
+  text: z.string().max(500),
+})
 
 /**
  * The agent's procedures. Names are QVD's (compatibility page 3.2). Both ends derive from this value:
@@ -49,31 +78,32 @@ export const agentApi = {
   },
   x_start: {
     summary:
-      'Brings the X session into a state in which the wanted display can be opened: makes the account, starts ' +
-      'or resumes nxagent, and answers when its socket in the display folder accepts a connection. A client ' +
-      'that is still connected is suspended first. Unlike QVD, which answers "starting" at once.',
+      'Brings the X session into a state in which the wanted display can be opened: hooks, home, account, nxagent. ' +
+      'Answers when the display accepts a connection, or after 20 s with `ready` false: the same call again goes on ' +
+      'waiting, and never starts anything twice. A client that is still connected is suspended first. ' +
+      'Unlike QVD, which answers "starting" at once.',
     since: '0.1',
-    input: z.strictObject({
-      display: z.enum(['nx', 'rfb']),
-      user: z.strictObject({ name: userName }),
-      client: z.strictObject({
-        geometry: z.strictObject({ width: pixels, height: pixels }),
-        fullscreen: z.boolean(),
-        link: nxWord,
-        keyboard: nxWord,
-        os: nxWord,
-      }),
-    }),
+    input: z.strictObject({ display: z.enum(['nx', 'rfb']), parameters }),
     output: z.strictObject({
+      ready: z.boolean(),
       state: sessionState,
       /** Milliseconds from the call until the account was ready and until the display was. */
       userReadyMs: z.int().min(0).max(3_600_000),
       displayReadyMs: z.int().min(0).max(3_600_000),
       warnings: z.array(z.string().max(500)).max(20),
+      hooks: z.array(hookResult).max(20),
     }),
     callers: ['l7r'],
-    deadlineMs: 60_000,
-    faults: ['session.busy', 'session.failed', 'session.user'],
+    deadlineMs: 30_000,
+    faults: [
+      'session.busy',
+      'session.failed',
+      'session.user',
+      'session.parameter',
+      'hook.failed',
+      'hook.timeout',
+      'hook.refused',
+    ],
   },
   x_suspend: {
     summary: 'Takes the display from a connected client; answers when the session is suspended.',
@@ -81,8 +111,8 @@ export const agentApi = {
     input: nothing,
     output: z.strictObject({ state: sessionState }),
     callers: ['hkd', 'l7r'],
-    deadlineMs: 25_000,
-    faults: ['session.busy'],
+    deadlineMs: 90_000,
+    faults: ['session.failed', 'hook.failed', 'hook.timeout', 'hook.refused'],
   },
   x_stop: {
     summary: 'Ends the X session; answers when it has stopped.',
@@ -90,17 +120,45 @@ export const agentApi = {
     input: nothing,
     output: z.strictObject({ state: sessionState }),
     callers: ['hkd', 'l7r'],
-    deadlineMs: 30_000,
-    faults: [],
+    deadlineMs: 110_000,
+    faults: ['session.failed', 'hook.failed', 'hook.timeout', 'hook.refused'],
   },
   poweroff: {
-    summary: 'Answers, ends the X session, then halts the guest.',
+    summary:
+      'Answers, then runs the poweroff hook, ends the X session and halts the guest. A hook that fails prevents the halt.',
     since: '0.1',
     input: nothing,
     output: nothing,
     callers: ['hkd'],
     deadlineMs: 4_000,
     faults: [],
+  },
+  expire: {
+    summary: 'Runs the expire hook with the times at which the desktop softly and finally expires.',
+    since: '0.1',
+    input: z.strictObject({ soft: timestamp.optional(), hard: timestamp.optional() }),
+    output: nothing,
+    callers: ['hkd'],
+    deadlineMs: 70_000,
+    faults: ['hook.failed', 'hook.timeout', 'hook.refused'],
+  },
+  renew_key: {
+    summary: 'Makes a new key for the agent, to be signed, and gives its public half.',
+    since: '0.1',
+    input: nothing,
+    output: z.strictObject({ publicKey: z.string().max(1024) }),
+    callers: ['hkd'],
+    deadlineMs: 4_000,
+    faults: [],
+  },
+  renew_certificate: {
+    summary: 'Brings the certificate for the key of `renew_key`: used for every connection from now on.',
+    since: '0.1',
+    input: z.strictObject({ certificate: z.string().max(8192), authority: z.string().max(8192) }),
+    output: nothing,
+    callers: ['hkd'],
+    deadlineMs: 4_000,
+    faults: ['request.invalid'],
   },
 } as const satisfies Record<string, Procedure>
 
@@ -111,8 +169,20 @@ export const agentApi = {
 export const watchApi = {
   path: '/vma/watch',
   callers: ['hkd', 'l7r'] as readonly Role[],
-  event: z.strictObject({ state: sessionState }),
+  event: z.strictObject({
+    state: sessionState,
+    /** Counts the sessions of this boot, from 1; 0 before the first. */
+    session: z.int().min(0),
+    /** A hook that has ended since the last event. */
+    hook: hookResult.optional(),
+  }),
   heartbeatMs: 5_000,
+} as const
+
+/** Procedures that take over their connection: `GET` with `Upgrade`, answered with 101, or with a fault. */
+export const upgradeApi = {
+  /** Raw RFB of the running session, after the user agreed (`vma.x11vnc.confirm.*`). QVD's name and token. */
+  vnc_connect: { path: '/vma/vnc_connect', protocol: 'VNC', callers: ['l7r'] as readonly Role[] },
 } as const
 
 /** The two steps of an enrolment, spoken over TLS with the boot ticket's secret as pre-shared key. */
@@ -128,6 +198,7 @@ export type AgentApi = typeof agentApi
 export type ProcedureName = keyof AgentApi
 export type Input<P extends ProcedureName> = z.output<AgentApi[P]['input']>
 export type Output<P extends ProcedureName> = z.output<AgentApi[P]['output']>
+export type HookResult = z.output<typeof hookResult>
 export type SessionEvent = z.output<typeof watchApi.event>
 
 /** What an agent implements. */

@@ -143,6 +143,30 @@ const FAULTS = {
     sentence: 'the account {user} could not be made: {reason}',
     advice: 'An administrator should look at the image and the user name.',
   },
+  'session.parameter': {
+    status: 400,
+    exit: 64,
+    sentence: 'invalid value for {parameter}: {problem}',
+    advice: 'Correct the parameter in the client, or the property in the administration.',
+  },
+  'hook.failed': {
+    status: 503,
+    exit: 69,
+    sentence: 'hook {file} for {name} failed, rc: {rc}',
+    advice: 'It said: {said}. qvd-hooks.log in the desktop has the rest.',
+  },
+  'hook.timeout': {
+    status: 503,
+    exit: 69,
+    sentence: 'hook {file} for {name} did not end within {seconds} s and was killed',
+    advice: 'Mend the hook, or give it more time with {key}.',
+  },
+  'hook.refused': {
+    status: 503,
+    exit: 78,
+    sentence: 'hook {file} for {name} is not run: {reason}',
+    advice: 'A hook must be an executable file of root that nobody else can write to.',
+  },
   'agent.unreachable': {
     status: 503,
     exit: 69,

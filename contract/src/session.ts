@@ -7,7 +7,7 @@ const SESSION_EDGES = {
   /** The account and the home are being made. */
   provisioning: ['starting'],
   /** nxagent was spawned or woken and is not listening yet. */
-  starting: ['listening', 'connected', 'stopping'],
+  starting: ['listening', 'connected', 'suspending', 'suspended', 'stopping'],
   /** nxagent waits for the NX link. */
   listening: ['connected', 'suspending', 'suspended', 'stopping'],
   connected: ['suspending', 'stopping'],
