@@ -3,39 +3,47 @@ import { openLog } from '@ostler/kit/log.ts'
 import { Scope } from '@ostler/kit/scope.ts'
 import { runMain, serveUntilSignalled } from '@ostler/kit/service.ts'
 import { mkdirSync } from 'node:fs'
-import { loadAgentConfig } from '../config.ts'
+import { LiveConfig } from '../config/live.ts'
+import { loadAgentConfig, printConfig } from '../config/load.ts'
 import { startAgent } from '../wiring.ts'
 import { VERSION } from '../version.ts'
 
 const USAGE = `ostler-vma ${VERSION}: the agent inside a desktop. It is started by the desktop's init.
 
-usage: ostler-vma [--help | --version]
+usage: ostler-vma                     serve the node's calls
+       ostler-vma config              print every key with its effective value and where that comes from
+       ostler-vma --help | --version
 
-Configuration: /etc/ostler/vma.conf, else /etc/qvd/vma.conf. It waits for the node's boot ticket in
-/run/ostler/boot, enrols, and serves the node's calls on port 3030.`
+Configuration: /etc/ostler/vma.conf, else /etc/qvd/vma.conf; SIGHUP reads it again. It waits for the node's boot
+ticket in /run/ostler/boot, enrols, and serves the node's calls on port 3030.`
 
 async function main(): Promise<void> {
-  const [option] = process.argv.slice(2)
-  if (option === '--help') return void console.log(USAGE)
-  if (option === '--version') return void console.log(VERSION)
-  const config = loadAgentConfig()
-  mkdirSync(config.values['path.log'], { recursive: true, mode: 0o750 })
-  const log = openLog({
-    name: 'ostler-vma',
-    level: config.values['log.level'],
-    filename: config.values['log.filename'],
-  })
-  for (const warning of config.warnings) log.warn('configuration', { warning })
+  const [command] = process.argv.slice(2)
+  if (command === '--help') return void console.log(USAGE)
+  if (command === '--version') return void console.log(VERSION)
+  if (command === 'config') return showConfig()
+  const live = new LiveConfig(loadAgentConfig)
+  const values = live.values()
+  mkdirSync(values['path.log'], { recursive: true, mode: 0o750 })
+  const log = openLog({ name: 'ostler-vma', level: values['log.level'], filename: values['log.filename'] })
+  for (const warning of live.warnings) log.warn('configuration', { warning })
   await using scope = new Scope()
+  process.on('SIGHUP', () => live.reload(log))
   // A signal must be heard from the beginning, also while we wait for the ticket.
   const served = serveUntilSignalled(scope, log, 5_000)
-  startAgent(config, VERSION, log, scope).catch((error: unknown) => {
+  startAgent(live, VERSION, log, scope).catch((error: unknown) => {
     if (scope.signal.aborted) return
     log.error('agent could not start', { error })
     process.exitCode = lastSentence(error).exitCode
     process.kill(process.pid, 'SIGTERM')
   })
   await served
+}
+
+function showConfig(): void {
+  const config = loadAgentConfig()
+  console.log(printConfig(config))
+  for (const warning of config.warnings) console.error(warning)
 }
 
 runMain(main, lastSentence)

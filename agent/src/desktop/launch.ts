@@ -1,4 +1,3 @@
-import type { Input } from '@ostler/contract/agent-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
 import { identify, type ProcessIdentity } from '@ostler/kit/process-table.ts'
@@ -7,29 +6,35 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   openSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { AgentValues } from '../config.ts'
-import { type AsUser, sessionEnvironment } from '../platform/linux/as-user.ts'
+import type { AgentValues } from '../config/options.ts'
+import type { AsUser } from '../platform/linux/as-user.ts'
 import { nxOptionLine } from './nxagent-options.ts'
-import type { SessionFiles } from './session-files.ts'
+import type { SessionRequest } from './request.ts'
 import { xAuthority } from './x-authority.ts'
 
-/** What a session is launched with. */
-export interface LaunchParts {
-  readonly config: AgentValues
-  readonly files: SessionFiles
-  readonly asUser: AsUser
-  /** nxagent's socket in the display folder. */
-  readonly nxSocket: string
+/** Where nxagent and the session have their files and sockets. */
+export interface NxPlaces {
+  /** nxagent's words. On a file system in memory: a full disk must not hide the session's state from us. */
+  readonly log: string
+  readonly authority: string
+  /** nxagent's socket in the display folder; `undefined` when it is to listen on TCP. */
+  readonly socket: string | undefined
 }
 
-type Start = Input<'x_start'>
+/** The files of a session below `path.run`. */
+export function nxPlaces(config: AgentValues, socket: string | undefined): NxPlaces {
+  const run = config['path.run']
+  return { log: join(run, 'nxagent.log'), authority: join(run, 'Xauthority'), socket }
+}
 
 /** The folder of our own programs. */
 const BUNDLE = dirname(process.argv[1] ?? '')
@@ -42,41 +47,54 @@ const BUNDLE = dirname(process.argv[1] ?? '')
  * @throws Fault `session.failed` when it cannot be started.
  */
 export function launch(
-  parts: LaunchParts,
+  config: AgentValues,
+  places: NxPlaces,
+  asUser: AsUser,
   account: Account,
-  input: Start,
+  request: SessionRequest,
+  environment: Readonly<Record<string, string>>,
 ): { root: ProcessIdentity; child: ChildProcess } {
-  const { config, files, asUser } = parts
   const display = config['internal.nxagent.display']
+  for (const command of [config['command.nxagent'], config['command.x-session']])
+    if (command.startsWith('/') && !existsSync(command))
+      throw new Fault('session.failed', { reason: `${command} is not in this desktop` })
   makeXSocketFolder()
-  writeFileSync(files.authority, xAuthority([display, display + 1]), { mode: 0o600 })
-  chownSync(files.authority, account.uid, account.gid)
-  writeOptions(parts, account, input)
-  rmSync(files.log, { force: true })
-  const output = openSync(files.log, 'a', 0o640)
+  writeFileSync(places.authority, xAuthority([display, display + 1]), { mode: 0o600 })
+  chownSync(places.authority, account.uid, account.gid)
+  writeOptions(config, places, account, request)
+  rmSync(places.log, { force: true })
+  const output = openSync(places.log, 'ax', 0o640)
+  linkLog(places.log, join(config['path.log'], 'qvd-nxagent.log'))
   const child = asUser(
     account,
     config['command.xinit'],
     [
       join(BUNDLE, 'ostler-session'),
+      config['vma.user.umask'],
       config['command.x-session'],
+      ...words(config['command.x-session.args.extra']),
       '--',
       config['command.nxagent'],
       `:${display}`,
+      ...(request.application ? ['-R'] : []),
       '-nolisten',
       'tcp',
       '-auth',
-      files.authority,
+      places.authority,
       '-name',
-      'Ostler',
+      'QVD',
       '-display',
-      `nx/nx,options=${files.options}:${display}`,
+      `nx/nx,options=${config['internal.vma.nxagent.config']}:${display}`,
+      ...words(config['command.nxagent.args.extra']),
     ],
     {
       env: {
-        ...sessionEnvironment(account, config['vma.default.lang']),
-        XAUTHORITY: files.authority,
-        NX_CLIENT: '/bin/true',
+        ...environment,
+        XAUTHORITY: places.authority,
+        NX_CLIENT: config['command.nxdiag'],
+        ...(config['vma.slave.enable']
+          ? { NX_SLAVE_CMD: config['vma.slave.command'], QVD_SLAVE_CMD: config['vma.slave.command'] }
+          : {}),
       },
       stdio: ['ignore', output, output],
     },
@@ -91,20 +109,42 @@ export function launch(
 }
 
 /** Writes nxagent's option file, which it reads at its start and again at every resume. */
-export function writeOptions(parts: LaunchParts, account: Account, input: Start): void {
-  const { config, files, nxSocket } = parts
+export function writeOptions(
+  config: AgentValues,
+  places: NxPlaces,
+  account: Account,
+  request: SessionRequest,
+): void {
   // A seed's screen has no window manager: nxagent keeps to the wanted size only when it fills the screen.
-  const client = input.display === 'rfb' ? { ...input.client, fullscreen: true } : input.client
-  const line = nxOptionLine(client, {
-    socket: nxSocket,
-    display: config['internal.nxagent.display'],
-    channels: { slave: config['vma.slave.enable'], audio: config['vma.audio.enable'] },
-  })
-  writeFileSync(files.options, line, { mode: 0o640 })
-  chownSync(files.options, 0, account.gid)
+  const filling = request.display === 'rfb'
+  const line = nxOptionLine(
+    filling ? { ...request, client: { ...request.client, fullscreen: true } } : request,
+    {
+      socket: places.socket,
+      display: config['internal.nxagent.display'],
+      tolerance: config['internal.vma.nxagent.tolerancechecks'],
+      slave: config['vma.slave.enable'],
+      audio: config['vma.audio.enable'],
+    },
+  )
+  const file = config['internal.vma.nxagent.config']
+  mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
+  writeFileSync(file, line, { mode: 0o640 })
+  chownSync(file, 0, account.gid)
+  if (places.socket === undefined) return
   // The user makes her socket here and cannot list the folder; the node side only passes through.
-  chownSync(dirname(nxSocket), 0, account.gid)
-  chmodSync(dirname(nxSocket), 0o731)
+  chownSync(dirname(places.socket), 0, account.gid)
+  chmodSync(dirname(places.socket), 0o731)
+}
+
+/** Shows nxagent's log beside the others, under QVD's name. */
+function linkLog(log: string, link: string): void {
+  try {
+    rmSync(link, { force: true })
+    symlinkSync(log, link)
+  } catch {
+    // a full or missing log folder costs the link, nothing else
+  }
 }
 
 /** Makes the folder of the X sockets. A link that somebody put there is not followed. */
@@ -114,4 +154,8 @@ function makeXSocketFolder(): void {
   if (there !== undefined && (!there.isDirectory() || there.uid !== 0)) rmSync(folder, { recursive: true })
   mkdirSync(folder, { recursive: true })
   chmodSync(folder, 0o1777)
+}
+
+function words(text: string): string[] {
+  return text.split(/\s+/).filter(Boolean)
 }

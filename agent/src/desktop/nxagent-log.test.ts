@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readLogLine } from './nxagent-log.ts'
+import { readLogLine, readPidLine } from './nxagent-log.ts'
 
 const AT = "at 'Sat Nov 21 05:46:02 2026'."
 
@@ -18,11 +18,11 @@ test.each([
   [`Session: Aborting session ${AT}`, 'stopping'],
   [`Session: Session aborted ${AT}`, 'stopped'],
 ])('%s means %s', (line, state) => {
-  expect(readLogLine(line)).toEqual({ kind: 'state', state })
+  expect(readLogLine(line)).toEqual({ state })
 })
 
 test('the process tells its number', () => {
-  expect(readLogLine("Info: Agent running with pid '20737'.")).toEqual({ kind: 'pid', pid: 20737 })
+  expect(readPidLine("Info: Agent running with pid '20737'.")).toBe(20737)
 })
 
 test.each([

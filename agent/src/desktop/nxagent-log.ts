@@ -1,8 +1,9 @@
 import type { SessionState } from '@ostler/contract/session.ts'
 
-/** What one line of nxagent's log tells. */
-export type LogEvent =
-  { readonly kind: 'state'; readonly state: SessionState } | { readonly kind: 'pid'; readonly pid: number }
+/** What one line of nxagent's log tells about the session. */
+export interface LogEvent {
+  readonly state: SessionState
+}
 
 const STATE_BY_WORD: ReadonlyMap<string, SessionState> = new Map(
   Object.entries({
@@ -24,10 +25,14 @@ const STATE_BY_WORD: ReadonlyMap<string, SessionState> = new Map(
  * socket really accepts). Returns `undefined` for the many lines that say nothing about the state.
  */
 export function readLogLine(line: string): LogEvent | undefined {
-  if (line.startsWith('Info: Waiting for connection from ')) return { kind: 'state', state: 'listening' }
+  if (line.startsWith('Info: Waiting for connection from ')) return { state: 'listening' }
   const word = /^Session: (?:Session (\w+)|(\w+) session) at /.exec(line)
   const state = STATE_BY_WORD.get(word?.[1] ?? word?.[2] ?? '')
-  if (state !== undefined) return { kind: 'state', state }
+  return state === undefined ? undefined : { state }
+}
+
+/** The process number that a line tells, or `undefined`. */
+export function readPidLine(line: string): number | undefined {
   const pid = /^Info: Agent running with pid '(\d+)'/.exec(line)
-  return pid?.[1] === undefined ? undefined : { kind: 'pid', pid: Number(pid[1]) }
+  return pid?.[1] === undefined ? undefined : Number(pid[1])
 }

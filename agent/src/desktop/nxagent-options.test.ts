@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { nxOptionLine } from './nxagent-options.ts'
+import { nxOptionLine, type NxSettings } from './nxagent-options.ts'
+import type { SessionRequest } from './request.ts'
 
 const CLIENT = {
   geometry: { width: 1280, height: 720 },
@@ -7,6 +8,34 @@ const CLIENT = {
   link: 'adsl',
   keyboard: 'pc105/us',
   os: 'linux',
+}
+const SETTINGS: NxSettings = {
+  display: 100,
+  socket: '/run/ostler/display/nx.sock',
+  tolerance: 'risky',
+  slave: false,
+  audio: false,
+}
+const REQUEST: SessionRequest = {
+  display: 'nx',
+  user: {
+    name: 'ann',
+    uid: undefined,
+    gid: undefined,
+    group: 'ann',
+    groups: [],
+    home: '/home/ann',
+    shell: '/bin/sh',
+  },
+  client: CLIENT,
+  extraArgs: new Map(),
+  application: false,
+  printing: undefined,
+  printingFlavor: '',
+  slaveKey: undefined,
+  timeZone: undefined,
+  locale: undefined,
+  pairs: [],
 }
 
 function optionsOf(line: string): Map<string, string> {
@@ -16,8 +45,8 @@ function optionsOf(line: string): Map<string, string> {
   )
 }
 
-function line(channels = { slave: false, audio: false }, client = CLIENT): string {
-  return nxOptionLine(client, { socket: '/run/ostler/display/nx.sock', display: 100, channels })
+function line(settings: Partial<NxSettings> = {}, request: Partial<SessionRequest> = {}): string {
+  return nxOptionLine({ ...REQUEST, ...request }, { ...SETTINGS, ...settings })
 }
 
 test('it is one line that begins with nx/nx and ends with the display', () => {
@@ -31,7 +60,7 @@ test('the wishes of the client are in it', () => {
   expect(options.get('link')).toBe('adsl')
   expect(options.get('client')).toBe('linux')
   expect(options.get('keyboard')).toBe('pc105/us')
-  expect(optionsOf(line(undefined, { ...CLIENT, fullscreen: true })).get('fullscreen')).toBe('1')
+  expect(optionsOf(line({}, { client: { ...CLIENT, fullscreen: true } })).get('fullscreen')).toBe('1')
 })
 
 test('it listens on the unix socket alone, and never sleeps', () => {
@@ -44,6 +73,15 @@ test('it listens on the unix socket alone, and never sleeps', () => {
 test('only the channels that are wanted are opened', () => {
   expect([...optionsOf(line()).keys()]).not.toContain('slave')
   expect([...optionsOf(line()).keys()]).not.toContain('media')
-  expect(optionsOf(line({ slave: true, audio: false })).get('slave')).toBe('1')
-  expect(optionsOf(line({ slave: false, audio: true })).get('media')).toBe('1')
+  expect(optionsOf(line({ slave: true })).get('slave')).toBe('1')
+  expect(optionsOf(line({ audio: true })).get('media')).toBe('1')
+})
+
+test("QVD's l7r finds it on TCP: then no socket is named", () => {
+  expect([...optionsOf(line({ socket: undefined })).keys()]).not.toContain('listen')
+})
+
+test('what a client chose comes before what is ours, so that ours is the last word', () => {
+  const text = line({}, { extraArgs: new Map([['cache', '16M']]) })
+  expect(text).toMatch(/^nx\/nx,cache=16M,.*listen=unix:/)
 })

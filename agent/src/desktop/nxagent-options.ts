@@ -1,32 +1,41 @@
-import type { Input } from '@ostler/contract/agent-api.ts'
+import type { SessionRequest } from './request.ts'
 
-export interface NxChannels {
+/** Where nxagent listens, and which channels it opens. */
+export interface NxSettings {
+  readonly display: number
+  /** A unix socket; `undefined`: TCP port 4000 + display on every address, as QVD's l7r expects it. */
+  readonly socket: string | undefined
+  readonly tolerance: string
   readonly slave: boolean
   readonly audio: boolean
 }
 
+const PRINTING_PORT = 2100
+
 /**
- * The single line of nxagent's option file (compatibility page 4.4): begins with `nx/nx,`, ends with the
- * display. Listens on a unix socket alone; `sleep=0` keeps the screen alive for browsers while suspended.
+ * The single line of nxagent's option file (compatibility page 4.4): begins with `nx/nx,`, ends with the display.
+ * `sleep=0` keeps the screen alive for browsers while suspended. What the client chose comes first: of two values nxagent takes
+ * the last, which is ours.
  *
- * @param client values already checked by the contract: none can hold a comma or a blank.
+ * @param request already checked: none of its values can hold a comma or a blank.
  */
-export function nxOptionLine(
-  client: Input<'x_start'>['client'],
-  settings: { socket: string; display: number; channels: NxChannels },
-): string {
-  const options: Record<string, string | number> = {
-    link: client.link,
-    client: client.os,
-    geometry: `${client.geometry.width}x${client.geometry.height}`,
-    fullscreen: client.fullscreen ? 1 : 0,
-    keyboard: client.keyboard,
-    sleep: 0,
-    listen: `unix:${settings.socket}`,
-    tolerancechecks: 'risky',
-    ...(settings.channels.slave ? { slave: 1 } : {}),
-    ...(settings.channels.audio ? { media: 1 } : {}),
-  }
-  const words = Object.entries(options).map(([key, value]) => `${key}=${value}`)
+export function nxOptionLine(request: SessionRequest, settings: NxSettings): string {
+  const { client } = request
+  const { width, height } = client.geometry
+  const options: readonly (readonly [string, string | number])[] = [
+    ...request.extraArgs,
+    ['link', client.link],
+    ['client', client.os],
+    ['geometry', `${width}x${height}`],
+    ['fullscreen', client.fullscreen ? 1 : 0],
+    ['keyboard', client.keyboard],
+    ['sleep', 0],
+    ...(settings.socket === undefined ? [] : [['listen', `unix:${settings.socket}`] as const]),
+    ['tolerancechecks', settings.tolerance],
+    ...(settings.slave ? [['slave', 1] as const] : []),
+    ...(settings.audio ? [['media', 1] as const] : []),
+    ...(request.printing === undefined ? [] : [[request.printing, PRINTING_PORT] as const]),
+  ]
+  const words = options.map(([key, value]) => `${key}=${value}`)
   return `nx/nx,${words.join(',')}:${settings.display}\n`
 }

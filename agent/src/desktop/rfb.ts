@@ -1,71 +1,38 @@
-import { isAlive as isSessionAlive } from '@ostler/contract/session.ts'
-import type { Log } from '@ostler/kit/log.ts'
+import { Fault } from '@ostler/contract/fault.ts'
 import { chmodSync, chownSync, rmSync } from 'node:fs'
-import { createServer, type Socket } from 'node:net'
-import type { AsUser } from '../platform/linux/as-user.ts'
-import { sessionEnvironment } from '../platform/linux/as-user.ts'
-import type { XSession } from './session.ts'
-
-export interface RfbSettings {
-  readonly socket: string
-  /** The node user who alone may open the socket. */
-  readonly owner: number
-  readonly x11vnc: string
-  readonly display: number
-  readonly authority: string
-  readonly lang: string
-}
+import { createServer } from 'node:net'
+import { showSession, type ViewerParts } from './viewer.ts'
 
 /**
- * Serves RFB on a unix socket of the display folder: each connection gets an x11vnc of its own, as the user,
- * with the connection itself on its standard input and output. Works while the session is connected or suspended.
+ * Serves RFB on a unix socket of the display folder, for browsers behind the l7r.
  *
+ * @param place the socket, and the node user who alone may open it.
  * @returns a disposer that stops listening; viewers that are connected stay.
  */
 export async function serveRfb(
-  session: XSession,
-  settings: RfbSettings,
-  asUser: AsUser,
-  log: Log,
+  place: { socket: string; owner: number },
+  parts: ViewerParts,
 ): Promise<AsyncDisposable> {
-  rmSync(settings.socket, { force: true })
+  rmSync(place.socket, { force: true })
   const server = createServer({ pauseOnConnect: true }, (connection) => {
     connection.on('error', () => connection.destroy())
-    show(session, settings, asUser, log, connection)
+    try {
+      const viewer = showSession(parts, connection, false)
+      const left = parts.session.viewerCame()
+      viewer.once('exit', left)
+      viewer.once('error', left)
+    } catch (error) {
+      parts.log.warn('viewer refused', { error: error instanceof Fault ? error.message : error })
+      connection.destroy()
+    }
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(settings.socket, resolve)
+    server.listen(place.socket, resolve)
   })
-  chmodSync(settings.socket, 0o600)
-  chownSync(settings.socket, settings.owner, 0)
+  chmodSync(place.socket, 0o600)
+  chownSync(place.socket, place.owner, 0)
   return {
     [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
   }
-}
-
-function show(session: XSession, settings: RfbSettings, asUser: AsUser, log: Log, connection: Socket): void {
-  const account = session.account
-  if (account === undefined || !isSessionAlive(session.state.value)) {
-    log.warn('viewer refused', { state: session.state.value })
-    connection.destroy()
-    return
-  }
-  const viewer = asUser(
-    account,
-    settings.x11vnc,
-    [
-      '-display',
-      `:${settings.display}`,
-      '-auth',
-      settings.authority,
-      ...'-inetd -q -shared -nopw -noxdamage -xrandr -no6 -noipv6 -nolookup -norc'.split(' '),
-    ],
-    { env: sessionEnvironment(account, settings.lang), stdio: [connection, connection, 'ignore'] },
-  )
-  viewer.once('error', (error) => log.error('x11vnc could not be started', { error }))
-  viewer.once('exit', (code, signal) => log.debug('viewer ended', { code, signal }))
-  viewer.unref()
-  // x11vnc holds the connection now; our copy only would keep it open after its end.
-  connection.destroy()
 }

@@ -1,47 +1,41 @@
-import type { Account } from '@ostler/kit/passwd.ts'
-import type { ProcessIdentity } from '@ostler/kit/process-table.ts'
 import { writeWhole } from '@ostler/kit/write-file.ts'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Pairs } from '../hooks/run-hook.ts'
+import type { XAgentRecord } from './x-agent.ts'
 
-/** What an agent that was restarted must know to find the running session again. */
+/** What an agent that was restarted must know to go on with the running session. */
 export interface SessionRecord {
-  readonly account: Account
-  /** xinit: it lives exactly as long as the session. */
-  readonly root: ProcessIdentity
-  /** Left over from a seed that was under way. */
-  readonly seed: readonly ProcessIdentity[]
+  readonly agent: XAgentRecord
+  /** Counts the sessions of this boot. */
+  readonly session: number
+  /** The last state whose hook was run; empty before the first. */
+  readonly announced: string
+  /** The parameters of the session, for hooks. */
+  readonly pairs: Pairs
 }
 
-/** The files of the session, all below one folder of root's. */
-export interface SessionFiles {
-  readonly log: string
-  readonly options: string
-  readonly authority: string
+/** Keeps the record of the running session, below one folder of root's. */
+export interface SessionRecords {
   read(): SessionRecord | undefined
   write(record: SessionRecord): void
-  /** Forgets the session; the log stays until the next one begins. */
   forget(): void
 }
 
 /** @param folder `path.run`; made when missing. */
-export function sessionFiles(folder: string): SessionFiles {
+export function sessionRecords(folder: string): SessionRecords {
   mkdirSync(folder, { recursive: true, mode: 0o755 })
-  const record = join(folder, 'session.json')
+  const file = join(folder, 'session.json')
   return {
-    log: join(folder, 'nxagent.log'),
-    options: join(folder, 'nxagent.conf'),
-    authority: join(folder, 'Xauthority'),
     read: () => {
       try {
-        return JSON.parse(readFileSync(record, 'utf8')) as SessionRecord
+        return JSON.parse(readFileSync(file, 'utf8')) as SessionRecord
       } catch {
         return undefined // none was written, or the machine died while it was: then no process lives either
       }
     },
-    write: (value) => {
-      writeWhole(record, JSON.stringify(value), { mode: 0o600 })
-    },
-    forget: () => rmSync(record, { force: true }),
+    // Parameters may hold the slave channel's key.
+    write: (value) => writeWhole(file, JSON.stringify(value), { mode: 0o600 }),
+    forget: () => rmSync(file, { force: true }),
   }
 }

@@ -1,328 +1,516 @@
-import type { Input, Output } from '@ostler/contract/agent-api.ts'
+import type { HookResult, Output, SessionEvent } from '@ostler/contract/agent-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { isAlive as isSessionAlive, mayFollow, type SessionState } from '@ostler/contract/session.ts'
 import { DeadlineExceeded, withDeadline } from '@ostler/kit/deadline.ts'
-import { followLines } from '@ostler/kit/follow-lines.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { Observable } from '@ostler/kit/observable.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
-import { identify, isAlive, signalProcess } from '@ostler/kit/process-table.ts'
 import { Turnstile } from '@ostler/kit/series.ts'
-import type { RunResult } from '@ostler/kit/run.ts'
-import { rmSync } from 'node:fs'
-import { connect } from 'node:net'
-import { giveSocket } from './give-socket.ts'
-import { sessionEnvironment } from '../platform/linux/as-user.ts'
-import { ensureAccount, ensureRuntimeFolder } from '../user/account.ts'
+import type { AgentValues } from '../config/options.ts'
+import type { ActionHook } from '../hooks/hook-table.ts'
+import type { Pairs } from '../hooks/run-hook.ts'
 import { readLogLine } from './nxagent-log.ts'
-import { launch, type LaunchParts, writeOptions } from './launch.ts'
-import { plantSeed, type Seed } from './seed.ts'
-import type { SessionRecord } from './session-files.ts'
+import type { SessionRequest } from './request.ts'
+import type { SessionRecord, SessionRecords } from './session-records.ts'
+import type { XAgentProcess, XAgents, XSeed } from './x-agent.ts'
 
-export interface SessionParts extends LaunchParts {
+export interface SessionParts {
+  readonly config: () => AgentValues
+  readonly agents: XAgents
+  readonly records: SessionRecords
   readonly log: Log
-  readonly run: (command: string, args: readonly string[]) => Promise<RunResult>
-  /** The node user who alone may connect to nxagent's socket. */
-  readonly displayOwner: () => number
+  readonly hooks: SessionHooks
+  /** Makes home and account available; calls `onWork` before the first thing that takes time. */
+  readonly provision: (
+    request: SessionRequest,
+    onWork: () => void,
+    signal: AbortSignal,
+  ) => Promise<{ account: Account; warnings: readonly string[] }>
+  /** What is made ready for every connect and never stops one: time zone, keys and settings of channels. Gives warnings. */
+  readonly prepare: (request: SessionRequest, account: Account) => readonly string[]
 }
 
-type Start = Input<'x_start'>
+/** The hooks as a session sees them. */
+export interface SessionHooks {
+  action(name: ActionHook, pairs: Pairs, state: SessionState, signal?: AbortSignal): Promise<void>
+  state(state: SessionState): void
+  /** Says what hooks are told from now on about whose session this is. */
+  describeSession(pairs: Pairs): void
+}
+
+/** A start that is under way. */
+export interface Opening {
+  /** The first hook has agreed and the work begins; QVD's `x_start` answers here. */
+  readonly accepted: Promise<void>
+  /** The display accepts a connection. */
+  readonly ready: Promise<Opened>
+}
+
+export type Opened = Omit<Output<'x_start'>, 'ready'>
 
 /** A signal that nxagent did not heed within this time is followed by a poke at its X socket, never by a second signal. */
 const POKE_AFTER_MS = 1_500
 /** How long a client that was cut may be seen as connected before we suspend it ourselves. */
 const CUT_GRACE_MS = 1_000
-const LIVENESS_MS = 5_000
-/** How long a seed keeps its connection after the session has started. */
+/** A session that an earlier agent started is no child of ours: its end is looked for. */
+const LIVENESS_MS = 10_000
+/** How long a seed keeps its connection after the session has started: cut in its first moments it hangs for seconds. */
 const SEED_MS = 2_000
 /** xinit normally sees the end of nxagent by itself. */
 const XINIT_GRACE_MS = 300
 
 /**
- * The one X session of this desktop: xinit, nxagent and the user's programs, none of which depends on the
- * agent's own life. The state is read from nxagent's log and from the process table, never remembered.
+ * The one X session of this desktop. Its processes do not depend on the agent's life: the state is read from nxagent's log
+ * and from the process table, never remembered. Operations pass one after the other; every wait has a deadline.
  */
 export class XSession {
-  readonly state = new Observable<SessionState>('stopped')
+  /** State, number and hooks of the session: a new value with every change. */
+  readonly news: Observable<SessionEvent>
   readonly #parts: SessionParts
   readonly #turnstile = new Turnstile()
-  #record: SessionRecord | undefined
-  #nxagentPid = 0
-  #seed: Seed | undefined
+  #state: Observable<SessionState> = new Observable<SessionState>('stopped')
+  #agent: XAgentProcess | undefined
+  #seed: XSeed | undefined
+  /** The session's number: what waits for one session never acts on the next. */
+  #number = 0
+  #pairs: Pairs = []
+  /** True when a client has been connected to this session: then there is work in it, and only the user or an administrator ends it. */
+  #joined = false
+  #viewers = 0
+  #announced = ''
+  #opening: (Opening & { key: string; abort: AbortController }) | undefined
+  #replaying = false
   #stopFollowing: () => void = () => {}
+  #guard: NodeJS.Timeout | undefined
   #liveness: NodeJS.Timeout | undefined
 
   constructor(parts: SessionParts) {
     this.#parts = parts
+    this.news = new Observable<SessionEvent>({ state: 'stopped', session: 0 })
   }
 
-  /** Finds a session that an earlier agent process left running. */
-  recover(): void {
-    const record = this.#parts.files.read()
-    if (record === undefined) return
-    if (!isAlive(record.root)) {
-      this.#parts.files.forget()
-      return
-    }
-    this.#record = record
-    this.#follow()
-    for (const process of record.seed) signalProcess(process, 'SIGTERM')
-    this.#liveness = setInterval(() => {
-      if (!isAlive(record.root)) this.#ended()
-    }, LIVENESS_MS)
-    this.#parts.log.info('session found again', { state: this.state.value, user: record.account.name })
+  get state(): SessionState {
+    return this.#state.value
   }
 
   /** The account of the running session. */
   get account(): Account | undefined {
-    return this.#record?.account
+    return this.#agent?.record.account
   }
 
-  /** See `x_start` in the contract. */
-  start(input: Start): Promise<Output<'x_start'>> {
-    const began = performance.now()
-    return this.#turnstile.pass(async () => {
-      await this.#settle(input.display)
-      const user = this.#record?.account.name
-      if (user !== undefined && user !== input.user.name)
-        throw new Fault('session.busy', { state: `${this.state.value} for user ${user}` })
-      const fresh = this.state.value === 'stopped'
-      const account = fresh ? await this.#provision(input) : this.#record?.account
-      const userReadyMs = Math.round(performance.now() - began)
-      if (account === undefined) throw new Fault('session.busy', { state: this.state.value })
-      if (fresh) this.#spawn(account, input)
-      if (input.display === 'nx') await this.#listen(account, input, fresh)
-      else await this.#comeAlive(account, input)
-      return {
-        state: this.state.value,
-        userReadyMs,
-        displayReadyMs: Math.round(performance.now() - began),
-        warnings: [],
-      }
-    })
+  /** Finds a session that an earlier agent process left running, and goes on with it. */
+  recover(): void {
+    const record = this.#parts.records.read()
+    if (record === undefined) return
+    const agent = this.#parts.agents.find(record.agent)
+    this.#number = record.session
+    this.#announced = record.announced
+    this.#pairs = record.pairs
+    this.#agent = agent
+    this.#parts.hooks.describeSession(record.pairs)
+    if (!agent.isAlive()) {
+      this.#ended(agent)
+      return
+    }
+    // What is in the log happened before us: hooks hear only where it has led.
+    this.#replaying = true
+    this.#follow(agent)
+    this.#replaying = false
+    this.#announce()
+    this.#arm()
+    this.#liveness = setInterval(() => this.look(), LIVENESS_MS)
+    this.#parts.log.info('session found again', { state: this.state, user: record.agent.account.name })
+  }
+
+  /** Looks whether the session's processes still live; whoever asks for the state wants the truth. */
+  look(): SessionState {
+    if (this.#agent?.isAlive() === false) this.#ended(this.#agent)
+    return this.state
+  }
+
+  /**
+   * Brings the session to where the wanted display can be opened; see `x_start` in the contract. A call that asks for what is
+   * already under way joins it.
+   */
+  start(request: SessionRequest): Opening {
+    const key = keyOf(request)
+    if (this.#opening?.key === key) return this.#opening
+    const accepted = Promise.withResolvers<void>()
+    const abort = new AbortController()
+    const ready = this.#turnstile.pass(() => this.#open(request, accepted.resolve, abort.signal))
+    const opening = { key, accepted: accepted.promise, ready, abort }
+    this.#opening = opening
+    ready
+      .catch((error: unknown) => accepted.reject(error))
+      .finally(() => {
+        if (this.#opening === opening) this.#opening = undefined
+        this.#arm()
+      })
+    accepted.promise.catch(() => {}) // whoever waits for `ready` hears it too
+    return opening
+  }
+
+  /** True while exactly this is under way. */
+  isOpening(request: SessionRequest): boolean {
+    return this.#opening?.key === keyOf(request)
   }
 
   /** See `x_suspend` in the contract. */
   suspend(): Promise<SessionState> {
     return this.#turnstile.pass(async () => {
-      if (this.state.value === 'connected') this.#hangUp()
-      if (this.state.value === 'connected' || this.state.value === 'suspending')
+      if (this.state === 'connected' || this.state === 'listening') {
+        await this.#parts.hooks.action('suspend', [], this.state)
+        if (this.state === 'connected' || (this.state === 'listening' && this.#joined)) this.#hangUp()
+      }
+      if (this.state === 'connected' || this.state === 'suspending')
         await this.#reach('suspending', (state) => state !== 'connected' && state !== 'suspending')
-      return this.state.value
+      return this.state
     })
   }
 
-  /** See `x_stop` in the contract. */
+  /** See `x_stop` in the contract. A start that is under way is given up. */
   stop(): Promise<SessionState> {
+    this.#opening?.abort.abort(new Fault('session.busy', { state: 'stopping' }))
     return this.#turnstile.pass(async () => {
-      const record = this.#record
-      if (record === undefined) return this.state.value
-      if (!this.#signalNxagent('SIGTERM')) signalProcess(record.root, 'SIGTERM')
-      try {
-        await this.#reach('stopping', (state) => state === 'stopped')
-      } catch {
-        this.#parts.log.warn('session did not end by itself, killed')
-        this.#signalNxagent('SIGKILL')
-        signalProcess(record.root, 'SIGKILL')
-        await this.#reach('stopping', (state) => state === 'stopped')
-      }
-      return this.state.value
+      if (this.look() === 'stopped') return this.state
+      await this.#parts.hooks.action('stop', [], this.state)
+      await this.#end()
+      return this.state
     })
+  }
+
+  /** Ends the session without asking a hook: the desktop halts. */
+  halt(): Promise<void> {
+    this.#opening?.abort.abort(new Fault('session.busy', { state: 'stopping' }))
+    return this.#turnstile.pass(() => this.#end())
+  }
+
+  /** A browser sees the session from now on; call the result when it has gone. A browser counts as a client for hooks. */
+  viewerCame(): () => void {
+    const number = this.#number
+    this.#viewers += 1
+    this.#announce()
+    let here = true
+    return () => {
+      if (!here || number !== this.#number) return
+      here = false
+      this.#viewers -= 1
+      this.#announce()
+    }
+  }
+
+  /** Tells whoever watches that a hook has ended. */
+  tellHook(hook: HookResult): void {
+    this.news.set({ state: this.state, session: this.#number, hook })
   }
 
   /** Lets go of files and timers; the session lives on. */
   release(): void {
     this.#stopFollowing()
     clearInterval(this.#liveness)
+    clearTimeout(this.#guard)
+  }
+
+  // --- opening ---
+
+  async #open(request: SessionRequest, accept: () => void, signal: AbortSignal): Promise<Opened> {
+    const began = performance.now()
+    const since = (): number => Math.round(performance.now() - began)
+    signal.throwIfAborted()
+    this.look()
+    const hooks: HookResult[] = []
+    const unsubscribe = this.news.subscribe(({ hook }) => {
+      if (hook !== undefined) hooks.push(hook)
+    })
+    try {
+      await this.#settle(request.display)
+      const user = this.account?.name
+      if (user !== undefined && user !== request.user.name)
+        throw new Fault('session.busy', { state: `${this.state} for user ${user}` })
+      await this.#parts.hooks.action('pre-connect', request.pairs, this.state, signal)
+      accept()
+      let userReadyMs = since()
+      const warnings: readonly string[] =
+        this.#agent === undefined
+          ? await this.#begin(request, signal, () => (userReadyMs = since()))
+          : await this.#wake(request, this.#agent, signal)
+      if (request.display === 'nx') await this.#listen()
+      else await this.#comeAlive(request)
+      return { state: this.state, userReadyMs, displayReadyMs: since(), warnings: [...warnings], hooks }
+    } finally {
+      unsubscribe()
+    }
   }
 
   /** Waits until the session is in a state from which it can be opened. */
-  async #settle(display: Start['display']): Promise<void> {
-    if (display === 'nx' && this.state.value === 'connected') {
+  async #settle(display: SessionRequest['display']): Promise<void> {
+    if (display === 'nx' && this.state === 'connected') {
       this.#seed?.cut()
       // The caller has cut the client that was there: nxagent sees a broken link by itself, and suspends in
       // 0.7 s; a hang-up in that moment would only make it slower. A client nobody cut is hung up.
       const left = (state: SessionState): boolean => state !== 'connected'
-      await this.state.until(left, AbortSignal.timeout(CUT_GRACE_MS)).catch(() => this.#hangUp())
+      await withDeadline('the client to go', CUT_GRACE_MS, (signal) => this.#state.until(left, signal)).catch(
+        () => this.#hangUp(),
+      )
       await this.#reach('suspending', (state) => state !== 'connected')
     }
-    if (display === 'nx' && this.state.value === 'suspending')
+    if (display === 'nx' && this.state === 'suspending')
       await this.#reach('suspending', (state) => state !== 'suspending')
-    if (this.state.value === 'stopping') await this.#reach('stopping', (state) => state === 'stopped')
-    if (this.state.value === 'starting' || this.state.value === 'provisioning')
+    if (this.state === 'stopping') await this.#reach('stopping', (state) => state === 'stopped')
+    if (this.state === 'starting')
       await this.#reach('initiating', (state) => state !== 'starting' && state !== 'provisioning')
   }
 
-  async #provision(input: Start): Promise<Account> {
-    const { config, run } = this.#parts
-    this.state.set('provisioning')
+  /** Begins a new session. */
+  async #begin(
+    request: SessionRequest,
+    signal: AbortSignal,
+    userReady: () => void,
+  ): Promise<readonly string[]> {
+    const { agents, hooks, prepare, provision } = this.#parts
+    this.#number += 1
+    this.#pairs = request.pairs
+    this.#announced = ''
+    hooks.describeSession(request.pairs)
+    this.#enter('starting')
     try {
-      const account = await ensureAccount(
-        input.user.name,
-        {
-          useradd: config['command.useradd'],
-          homes: config['vma.user.home.path'],
-          shell: config['vma.user.shell'],
-        },
-        run,
-      )
-      ensureRuntimeFolder(account)
-      return account
+      const made = await provision(request, () => this.#enter('provisioning'), signal)
+      userReady()
+      const warnings = [...made.warnings, ...prepare(request, made.account)]
+      await hooks.action('connect', request.pairs, this.state, signal)
+      signal.throwIfAborted()
+      this.#enter('starting')
+      const agent = await agents.launch(made.account, request)
+      this.#agent = agent
+      this.#remember()
+      agent.onEnd(() => this.#ended(agent))
+      this.#follow(agent)
+      return warnings
     } catch (error) {
-      this.state.set('stopped')
+      this.#ended(this.#agent)
       throw error
     }
   }
 
-  /** Starts the processes of a new session, and follows what becomes of them. */
-  #spawn(account: Account, input: Start): void {
-    const { files, log } = this.#parts
-    this.state.set('starting')
-    try {
-      const { root, child } = launch(this.#parts, account, input)
-      this.#record = { account, root, seed: [] }
-      files.write(this.#record)
-      child.once('exit', (code, signal) => {
-        log.info('session program ended', { code, signal })
-        if (this.#record?.root === root) this.#ended()
-      })
-      this.#follow()
-    } catch (error) {
-      this.#ended()
-      throw error
-    }
-  }
-
-  /** Brings an NX session to the point where its socket accepts the l7r. */
-  async #listen(account: Account, input: Start, fresh: boolean): Promise<void> {
-    if (!fresh && this.state.value === 'suspended') {
-      writeOptions(this.#parts, account, input)
+  /** Opens a session that is there. */
+  async #wake(
+    request: SessionRequest,
+    agent: XAgentProcess,
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    const warnings = this.#parts.prepare(request, agent.record.account)
+    this.#pairs = request.pairs
+    this.#parts.hooks.describeSession(request.pairs)
+    this.#remember()
+    if (request.display === 'nx' && this.state === 'suspended') {
+      agent.configure(request)
       this.#hangUp()
     }
-    await this.#reach('initiating', (state) => state === 'listening' || state === 'stopped')
-    if (this.state.value !== 'listening') throw this.#failure('nxagent ended before it listened')
-    this.#handOver(account)
+    try {
+      await this.#parts.hooks.action('connect', request.pairs, this.state, signal)
+      signal.throwIfAborted()
+      return warnings
+    } catch (error) {
+      await this.#sleepAgain()
+      throw error
+    }
   }
 
-  /** Gives nxagent's socket to the node user who alone may open it. */
-  #handOver(account: Account): void {
-    const { nxSocket, displayOwner } = this.#parts
-    giveSocket(nxSocket, [account.uid, displayOwner()], { uid: displayOwner(), gid: 0 })
+  /** A woken session that nobody may join goes back to sleep: the user's work is in it. */
+  async #sleepAgain(): Promise<void> {
+    if (!this.#joined) return
+    await this.#reach('initiating', (state) => state !== 'starting').catch(() => {})
+    if (this.state === 'listening') this.#hangUp()
+  }
+
+  /** Waits until nxagent accepts the l7r, and gives it the socket. */
+  async #listen(): Promise<void> {
+    await this.#reach('initiating', (state) => state === 'listening' || state === 'stopped')
+    if (this.state !== 'listening') throw this.#failure('nxagent ended before it listened')
+    this.#agent?.handOver()
   }
 
   /** Brings a session to life for a browser: lends it a first connection if it never had one. */
-  async #comeAlive(account: Account, input: Start): Promise<void> {
-    await this.#reach(
-      'initiating',
-      (state) => state === 'listening' || isSessionAlive(state) || state === 'stopped',
-    )
-    if (this.state.value === 'listening') await this.#seedSession(account, input)
-    if (!isSessionAlive(this.state.value)) throw this.#failure('nxagent ended before it had a screen')
+  async #comeAlive(request: SessionRequest): Promise<void> {
+    const come = (state: SessionState): boolean =>
+      state === 'listening' || isSessionAlive(state) || state === 'stopped'
+    await this.#reach('initiating', come)
+    if (this.state === 'listening' && !this.#joined) await this.#seedSession(request)
+    if (this.state === 'listening')
+      await this.#sleepAgain().then(() => this.#reach('suspending', isSessionAlive))
+    if (!isSessionAlive(this.state)) throw this.#failure('nxagent ended before it had a screen')
   }
 
-  async #seedSession(account: Account, input: Start): Promise<void> {
-    const { config, files, asUser, nxSocket, displayOwner, log } = this.#parts
-    giveSocket(nxSocket, [account.uid, displayOwner()], account)
-    const seed = await plantSeed(account, asUser, {
-      xvfb: config['command.xvfb'],
-      nxproxy: config['command.nxproxy'],
-      display: config['internal.nxagent.display'] + 1,
-      authority: files.authority,
-      socket: nxSocket,
-      geometry: input.client.geometry,
-      environment: sessionEnvironment(account, config['vma.default.lang']),
-    })
+  async #seedSession(request: SessionRequest): Promise<void> {
+    const agent = this.#agent
+    if (agent === undefined) throw this.#failure('nxagent ended before it had a screen')
+    const seed = await agent.seed(request)
     this.#seed = seed
-    if (this.#record !== undefined) {
-      this.#record = { ...this.#record, seed: seed.processes }
-      files.write(this.#record)
-    }
+    this.#remember()
+    const gone = (state: SessionState): boolean => state === 'suspended' || state === 'stopped'
     try {
       await this.#reach('initiating', (state) => isSessionAlive(state) || state === 'stopped')
     } catch (error) {
-      seed.remove()
+      this.#removeSeed(seed)
       throw error
     }
-    // Cut in its first moments the session hangs for seconds; later it suspends at once. The browser sees it meanwhile.
+    // The browser sees the session meanwhile, and need not wait for the suspension; the lent screen goes when it has come.
     setTimeout(() => seed.cut(), SEED_MS).unref()
-    // The browser need not wait for the suspension; the screen goes when it has come.
-    void this.state
-      .until((state) => state === 'suspended' || state === 'stopped', AbortSignal.timeout(60_000))
-      .catch(() => log.warn('seeded session did not suspend'))
-      .finally(() => this.#removeSeed())
+    void withDeadline('the seeded session to suspend', 60_000, (signal) => this.#state.until(gone, signal))
+      .catch((error: unknown) => this.#parts.log.warn('seed is still needed after its time', { error }))
+      .finally(() => this.#removeSeed(seed))
   }
 
-  #removeSeed(): void {
-    this.#seed?.remove()
+  #removeSeed(seed: XSeed): void {
+    seed.remove()
+    if (this.#seed !== seed) return
     this.#seed = undefined
-    if (this.#record === undefined) return
-    this.#record = { ...this.#record, seed: [] }
-    this.#parts.files.write(this.#record)
+    this.#remember()
   }
 
-  #follow(): void {
+  // --- following ---
+
+  #follow(agent: XAgentProcess): void {
     this.#stopFollowing()
-    this.#stopFollowing = followLines(this.#parts.files.log, (line) => {
+    this.#stopFollowing = agent.follow((line) => {
+      if (agent !== this.#agent) return
       const event = readLogLine(line)
-      if (event?.kind === 'pid') this.#nxagentPid = event.pid
-      else if (event?.state === 'stopped') this.#nxagentEnded()
-      else if (event !== undefined) this.#become(event.state)
+      if (event === undefined) return
+      if (event.state === 'stopped') this.#agentSaidGoodbye(agent)
+      else this.#become(event.state)
     })
   }
 
-  /** Takes a state that the log tells, if it may follow: a user's program can write there too. */
+  /** Takes a state that the log tells, if it may follow: a program of the user's must not confuse us. */
   #become(state: SessionState): void {
-    if (mayFollow(this.state.value, state)) this.state.set(state)
-    else if (this.state.value !== state)
-      this.#parts.log.warn('log tells what cannot be', { from: this.state.value, to: state })
+    if (state === this.state) return
+    if (mayFollow(this.state, state)) this.#enter(state)
+    else this.#parts.log.warn('log tells what cannot be', { from: this.state, to: state })
   }
 
   /** nxagent says that it is done: xinit may take many seconds to find out, so it is told. */
-  #nxagentEnded(): void {
-    this.state.set('stopping')
-    const root = this.#record?.root
-    if (root !== undefined) setTimeout(() => signalProcess(root, 'SIGTERM'), XINIT_GRACE_MS).unref()
+  #agentSaidGoodbye(agent: XAgentProcess): void {
+    this.#become('stopping')
+    setTimeout(() => {
+      if (agent === this.#agent) agent.terminate()
+    }, XINIT_GRACE_MS).unref()
+  }
+
+  #enter(state: SessionState): void {
+    if (state === this.state) return
+    if (state === 'connected') this.#joined = true
+    this.#state.set(state)
+    this.news.set({ state, session: this.#number })
+    if (!this.#replaying) this.#announce()
+    this.#arm()
+  }
+
+  /** Runs the hook of the state that users and scripts see, once per change. */
+  #announce(): void {
+    const seen = this.#viewers > 0 && isSessionAlive(this.state) ? 'connected' : this.state
+    if (seen === this.#announced) return
+    if (seen !== 'connected' && seen !== 'suspended' && seen !== 'stopped') return
+    this.#announced = seen
+    this.#remember()
+    this.#parts.hooks.state(seen)
   }
 
   /** The session's processes are gone, or as good as: only then is it stopped. */
-  #ended(): void {
-    const { files, nxSocket } = this.#parts
+  #ended(agent: XAgentProcess | undefined): void {
+    if (agent !== this.#agent) return
     this.release()
     this.#seed?.remove()
     this.#seed = undefined
-    this.#record = undefined
-    this.#nxagentPid = 0
-    files.forget()
-    rmSync(nxSocket, { force: true })
-    this.state.set('stopped')
+    agent?.cleanUp()
+    this.#agent = undefined
+    this.#joined = false
+    this.#viewers = 0
+    if (this.state === 'stopped') this.#announce()
+    else this.#enter('stopped')
+    this.#parts.records.forget()
   }
 
-  /** SIGHUP suspends a connected and wakes a suspended nxagent. It can stall: a poke at the X socket wakes it. */
+  #remember(): void {
+    if (this.#agent === undefined) return
+    const record: SessionRecord = {
+      agent: this.#agent.record,
+      session: this.#number,
+      announced: this.#announced,
+      pairs: this.#pairs,
+    }
+    this.#parts.records.write(record)
+  }
+
+  // --- deadlines ---
+
+  /** Sets the deadline of the present state. While somebody opens the session, that walk has deadlines of its own. */
+  #arm(): void {
+    clearTimeout(this.#guard)
+    const ms = this.#deadlineMs()
+    if (ms === undefined || this.#agent === undefined) return
+    const [agent, state] = [this.#agent, this.state]
+    this.#guard = setTimeout(() => this.#overdue(agent, state), ms)
+    this.#guard.unref()
+  }
+
+  #deadlineMs(): number | undefined {
+    const config = this.#parts.config()
+    switch (this.state) {
+      case 'starting':
+        return config['internal.nxagent.timeout.initiating'] * 1_000
+      case 'listening':
+        return this.#opening === undefined ? config['internal.nxagent.timeout.listening'] * 1_000 : undefined
+      case 'suspending':
+        return config['internal.nxagent.timeout.suspending'] * 1_000
+      case 'stopping':
+        return config['internal.nxagent.timeout.stopping'] * 1_000
+      default:
+        return undefined
+    }
+  }
+
+  /** A state lasted too long. A session that holds somebody's work is put to sleep; it is ended only when it answers to nothing. */
+  #overdue(agent: XAgentProcess, state: SessionState): void {
+    if (agent !== this.#agent || state !== this.state) return
+    this.#parts.log.warn('session stays in a state', { state, joined: this.#joined })
+    if (state === 'listening' && this.#joined) this.#hangUp()
+    else if (state === 'stopping') agent.kill()
+    else agent.terminate()
+    // Whatever that leads to has its own deadline; where it leads to nothing, this is the last word.
+    this.#guard = setTimeout(() => {
+      if (agent !== this.#agent || state !== this.state) return
+      this.#parts.log.error('session answers to nothing and is killed', { state })
+      agent.kill()
+    }, this.#parts.config()['internal.nxagent.timeout.stopping'] * 1_000)
+    this.#guard.unref()
+  }
+
+  async #end(): Promise<void> {
+    const agent = this.#agent
+    if (agent === undefined) return
+    agent.terminate()
+    try {
+      await this.#reach('stopping', (state) => state === 'stopped')
+    } catch {
+      this.#parts.log.warn('session did not end by itself, killed')
+      agent.kill()
+      await this.#reach('stopping', (state) => state === 'stopped')
+    }
+  }
+
+  /** SIGHUP can stall: a poke at the X socket wakes it. A second signal would undo the first. */
   #hangUp(): void {
-    const before = this.state.value
-    this.#signalNxagent('SIGHUP')
+    const [agent, before] = [this.#agent, this.state]
+    agent?.hangUp()
     setTimeout(() => {
-      if (this.state.value === before) this.#poke()
+      if (agent === this.#agent && this.state === before) agent?.poke()
     }, POKE_AFTER_MS).unref()
   }
 
-  #poke(): void {
-    const socket = connect(`/tmp/.X11-unix/X${this.#parts.config['internal.nxagent.display']}`)
-    socket.once('connect', () => socket.destroy())
-    socket.once('error', () => socket.destroy())
-  }
-
-  #signalNxagent(signal: NodeJS.Signals): boolean {
-    const process_ = this.#nxagentPid === 0 ? undefined : identify(this.#nxagentPid)
-    // The number comes from a log that the user's programs can write to: only a process of hers is signalled.
-    if (process_ === undefined || process_.uid !== this.#record?.account.uid) return false
-    return signalProcess(process_, signal)
-  }
-
   async #reach(what: 'initiating' | 'suspending' | 'stopping', wanted: (state: SessionState) => boolean) {
-    const ms = this.#parts.config[`internal.nxagent.timeout.${what}`] * 1_000
+    const ms = this.#parts.config()[`internal.nxagent.timeout.${what}`] * 1_000
     try {
-      await withDeadline(`${what} the X session`, ms, (signal) => this.state.until(wanted, signal))
+      await withDeadline(`${what} the X session`, ms, (signal) => this.#state.until(wanted, signal))
     } catch (error) {
       if (error instanceof DeadlineExceeded) throw this.#failure(error.message, error)
       throw error
@@ -332,4 +520,8 @@ export class XSession {
   #failure(reason: string, cause?: unknown): Fault {
     return new Fault('session.failed', { reason }, { cause })
   }
+}
+
+function keyOf(request: SessionRequest): string {
+  return JSON.stringify([request.display, request.pairs])
 }

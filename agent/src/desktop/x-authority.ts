@@ -23,6 +23,13 @@ export function xAuthority(displays: readonly number[]): Buffer {
   )
 }
 
+/** The cookie in a file that `xAuthority` made. */
+export function cookieOf(authority: Buffer): Buffer {
+  let at = 2
+  for (let field = 0; field < 3; field++) at += 2 + authority.readUInt16BE(at)
+  return authority.subarray(at + 2, at + 2 + authority.readUInt16BE(at))
+}
+
 function counted(bytes: Buffer): Buffer {
   const length = Buffer.alloc(2)
   length.writeUInt16BE(bytes.length)

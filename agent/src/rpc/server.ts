@@ -8,15 +8,37 @@ import {
 } from '@ostler/contract/agent-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { type Role, roleOf } from '@ostler/contract/identity.ts'
-import type { SessionState } from '@ostler/contract/session.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Observable } from '@ostler/kit/observable.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { z } from 'zod'
 import type { EnrolledIdentity } from './enrol.ts'
-import { answerFault, answerJson, readJson } from './http.ts'
+import { answerFault, answerJson, refuseUpgrade, readJson } from './http.ts'
+
+/** A procedure that takes over its connection. It answers the 101, or throws a fault before it. */
+export interface Upgrade {
+  readonly path: string
+  /** The token that must stand in the request's `Upgrade` header. */
+  readonly protocol: string
+  readonly callers: readonly Role[]
+  take(request: IncomingMessage, socket: Duplex, head: Buffer): void | Promise<void>
+}
+
+export interface AgentServerParts {
+  readonly handlers: AgentHandlers
+  readonly upgrades: readonly Upgrade[]
+  readonly news: Observable<SessionEvent>
+  readonly log: Log
+}
+
+/** The agent's server. Its certificate can be exchanged while connections live on. */
+export interface AgentServer extends AsyncDisposable {
+  /** Presents another certificate to every connection from now on. @throws Fault `request.invalid` when it does not fit its key. */
+  renew(identity: EnrolledIdentity): void
+}
 
 /**
  * Serves the contract over mutual TLS. A caller without a certificate of our authority fails the handshake;
@@ -25,55 +47,90 @@ import { answerFault, answerJson, readJson } from './http.ts'
 export async function serveAgentApi(
   port: number,
   identity: EnrolledIdentity,
-  handlers: AgentHandlers,
-  state: Observable<SessionState>,
-  log: Log,
-): Promise<AsyncDisposable> {
+  parts: AgentServerParts,
+): Promise<AgentServer> {
   const server = createServer(
-    {
-      key: identity.key,
-      cert: identity.certificate,
-      ca: identity.authority,
-      requestCert: true,
-      rejectUnauthorized: true,
-      minVersion: 'TLSv1.3',
-    },
+    { ...contextOf(identity), requestCert: true, rejectUnauthorized: true },
     (request, response) => {
-      answer(request, response, handlers, state, log).catch((error: unknown) => {
-        if (!(error instanceof Fault)) log.error('procedure failed', { path: request.url, error })
+      answer(request, response, parts).catch((error: unknown) => {
+        if (!(error instanceof Fault)) parts.log.error('procedure failed', { path: request.url, error })
         answerFault(response, error)
       })
     },
   )
-  server.on('tlsClientError', (error: Error) => log.warn('caller refused', { reason: error.message }))
+  const taken = new Set<Duplex>()
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // The one place where a peer that vanishes in this moment would end the process.
+    socket.on('error', () => socket.destroy())
+    taken.add(socket)
+    socket.once('close', () => taken.delete(socket))
+    takeOver(request, socket, head, parts).catch((error: unknown) => {
+      if (!(error instanceof Fault)) parts.log.error('upgrade failed', { path: request.url, error })
+      refuseUpgrade(socket, error)
+    })
+  })
+  server.on('tlsClientError', (error: Error) => parts.log.warn('caller refused', { reason: error.message }))
   await listen(server, port)
   return {
+    renew: (next) => {
+      try {
+        server.setSecureContext(contextOf(next))
+      } catch (cause) {
+        throw new Fault('request.invalid', { problem: 'the certificate does not fit the key' }, { cause })
+      }
+    },
     [Symbol.asyncDispose]: async () => {
+      for (const socket of taken) socket.destroy()
       server.closeAllConnections()
       await new Promise<void>((resolve) => server.close(() => resolve()))
     },
   }
 }
 
+function contextOf(identity: EnrolledIdentity) {
+  return {
+    key: identity.key,
+    cert: identity.certificate,
+    ca: identity.authority,
+    minVersion: 'TLSv1.3',
+  } as const
+}
+
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  handlers: AgentHandlers,
-  state: Observable<SessionState>,
-  log: Log,
+  parts: AgentServerParts,
 ): Promise<void> {
-  const role = roleOf((request.socket as TLSSocket).getPeerCertificate().subjectaltname)
-  if (request.method === 'GET' && request.url === watchApi.path) {
+  const role = roleOfCaller(request)
+  const path = request.url ?? ''
+  if (request.method === 'GET' && path === watchApi.path) {
     admit(role, watchApi.callers, 'watch')
-    watch(response, state)
+    watch(response, parts.news)
     return
   }
+  const upgrade = parts.upgrades.find((candidate) => candidate.path === path)
+  if (upgrade !== undefined) throw new Fault('request.upgradeRequired', { protocol: upgrade.protocol })
   const name = procedureOf(request)
   admit(role, agentApi[name].callers, name)
   const input = agentApi[name].input.safeParse(await readJson(request))
-  if (!input.success) throw new Fault('request.invalid', { problem: z.prettifyError(input.error) })
-  log.debug('procedure called', { procedure: name, role })
-  answerJson(response, 200, await call(handlers, name, input.data))
+  if (!input.success)
+    throw new Fault('request.invalid', { problem: z.prettifyError(input.error).slice(0, 500) })
+  parts.log.debug('procedure called', { procedure: name, role })
+  answerJson(response, 200, await call(parts.handlers, name, input.data))
+}
+
+async function takeOver(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  parts: AgentServerParts,
+): Promise<void> {
+  const upgrade = parts.upgrades.find((candidate) => candidate.path === request.url)
+  if (upgrade === undefined) throw new Fault('request.notFound', { path: request.url ?? '' })
+  admit(roleOfCaller(request), upgrade.callers, upgrade.path)
+  if (request.headers.upgrade?.toLowerCase() !== upgrade.protocol.toLowerCase())
+    throw new Fault('request.upgradeRequired', { protocol: upgrade.protocol })
+  await upgrade.take(request, socket, head)
 }
 
 function call(handlers: AgentHandlers, name: ProcedureName, input: unknown): Promise<unknown> {
@@ -84,8 +141,12 @@ function call(handlers: AgentHandlers, name: ProcedureName, input: unknown): Pro
 function procedureOf(request: IncomingMessage): ProcedureName {
   const name = /^\/vma\/(\w+)$/.exec(request.url ?? '')?.[1] ?? ''
   if (request.method !== 'POST' || !Object.hasOwn(agentApi, name))
-    throw new Fault('request.notFound', { path: request.url ?? '' })
+    throw new Fault('request.notFound', { path: (request.url ?? '').slice(0, 100) })
   return name as ProcedureName
+}
+
+function roleOfCaller(request: IncomingMessage): Role | undefined {
+  return roleOf((request.socket as TLSSocket).getPeerCertificate().subjectaltname)
 }
 
 function admit(role: Role | undefined, callers: readonly Role[], procedure: string): void {
@@ -93,21 +154,22 @@ function admit(role: Role | undefined, callers: readonly Role[], procedure: stri
     throw new Fault('agent.forbidden', { role: role ?? 'a stranger', procedure })
 }
 
-/** Streams the state: at once, on every change, and as a heartbeat. */
-function watch(response: ServerResponse, state: Observable<SessionState>): void {
+/** Streams the session's news: at once, on every change, and as a heartbeat. */
+function watch(response: ServerResponse, news: Observable<SessionEvent>): void {
   response.writeHead(200, { 'Content-Type': 'application/x-ndjson' })
-  const send = (): void => {
-    const event: SessionEvent = { state: state.value }
+  const send = (event: SessionEvent): void => {
     response.write(`${JSON.stringify(event)}\n`)
   }
-  const unsubscribe = state.subscribe(send)
-  const heartbeat = setInterval(send, watchApi.heartbeatMs)
+  // A hook's result is news once; a heartbeat tells only where things stand.
+  const standing = (): SessionEvent => ({ state: news.value.state, session: news.value.session })
+  const unsubscribe = news.subscribe(send)
+  const heartbeat = setInterval(() => send(standing()), watchApi.heartbeatMs)
   response.once('close', () => {
     unsubscribe()
     clearInterval(heartbeat)
   })
   response.on('error', () => response.destroy())
-  send()
+  send(standing())
 }
 
 function listen(server: Server, port: number): Promise<void> {

@@ -64,11 +64,11 @@ async function show(
   const { path, parameters } = targetOf(request)
   const vmId = Number(DISPLAY_PATH.exec(path)?.[1])
   try {
-    const client = parseClientOptions(parameters)
+    parseClientOptions(parameters)
     const signal = AbortSignal.any([left.signal, stopping])
     const opened = await openDesktop(
       parts,
-      { user, vmId, display: 'rfb', client, receivedAt, log },
+      { user, vmId, display: 'rfb', parameters: clientOnly(parameters), receivedAt, log },
       () => {},
       signal,
     )
@@ -93,4 +93,9 @@ function closeWith(webSocket: WebSocket, error: unknown, parts: DoorParts): void
       .toString('utf8')
       .replace(/\ufffd$/, ''),
   )
+}
+
+/** The address bar has parameters of ours beside those of the session. */
+function clientOnly(parameters: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  return new Map([...parameters].filter(([name]) => name.startsWith('qvd.client.')))
 }

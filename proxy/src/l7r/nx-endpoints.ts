@@ -98,12 +98,13 @@ async function connectNx(
   const { parameters } = targetOf(request)
   const vmId = requireId(parameters)
   requireKnownParameters(parameters)
-  const client = parseClientOptions(parameters)
+  parseClientOptions(parameters)
+  const key = slaveKey()
 
   using interim = interimProgress(replyOn(socket))
   const opened = await openDesktop(
     parts,
-    { user, vmId, display: 'nx', client, receivedAt, log },
+    { user, vmId, display: 'nx', parameters: forSession(parameters, key), receivedAt, log },
     interim.progress,
     signal,
   )
@@ -113,7 +114,7 @@ async function connectNx(
   // The line that matters most here: every failure before it is an HTTP status, and after it none can be.
   socket.write(
     'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n' +
-      `Upgrade: ${NX_UPGRADE}\r\n${SLAVE_KEY_HEADER}: ${slaveKey()}\r\n\r\n`,
+      `Upgrade: ${NX_UPGRADE}\r\n${SLAVE_KEY_HEADER}: ${key}\r\n\r\n`,
   )
   const cut = AbortSignal.any([stopping, seat.signal])
   await carry(opened, socket, { head, signal: cut }, log.child({ vm: vmId, user: user.login, display: 'nx' }))
@@ -132,6 +133,12 @@ function requireKnownParameters(parameters: ReadonlyMap<string, string>): void {
     (name) => name !== 'id' && !/^(qvd\.client|custom)\./.test(name),
   )
   if (strange.length > 0) throw new Fault('request.parameters', { names: strange.join(', ') })
+}
+
+/** What the agent gets of a request's parameters, and the key of the slave channel, which client and guest must share. */
+function forSession(parameters: ReadonlyMap<string, string>, key: string): Map<string, string> {
+  const said = [...parameters].filter(([name]) => name !== 'id')
+  return new Map([...said, ['qvd.slave.key', key]])
 }
 
 const SLAVE_KEY_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'

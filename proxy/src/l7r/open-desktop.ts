@@ -1,4 +1,3 @@
-import type { ClientOptions } from '@ostler/contract/client-options.ts'
 import { Fault, type FaultCode } from '@ostler/contract/fault.ts'
 import { AGENT_PORT, type DisplayKind } from '@ostler/contract/identity.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
@@ -33,7 +32,8 @@ export interface OpenRequest {
   readonly user: User
   readonly vmId: number
   readonly display: DisplayKind
-  readonly client: ClientOptions
+  /** What the client said about her session: `qvd.client.*` and `custom.*`, checked as far as we read them. */
+  readonly parameters: ReadonlyMap<string, string>
   /** When the request came, in `performance.now()`. */
   readonly receivedAt: number
   /** The log of this connection: every line of it bears the same id. */
@@ -173,10 +173,14 @@ async function tryOpenSession(
   const address = { desktop: vm.id, epoch: vm.epoch, host: vm.address, port: AGENT_PORT }
   using link = openAgentLink(address, parts.identity())
   const called = Date.now()
-  const answer = await link.client.x_start(
-    { display: request.display, user: { name: request.user.login }, client: request.client },
-    signal,
-  )
+  const parameters = sessionParameters(request)
+  let answer = await link.client.x_start({ display: request.display, parameters }, signal)
+  // A home on a slow server, or a hook that takes its time: the same call goes on waiting where the last one stopped.
+  while (!answer.ready) {
+    progress(`X session is ${answer.state}`)
+    answer = await link.client.x_start({ display: request.display, parameters }, signal)
+  }
+  for (const warning of answer.warnings) request.log.warn('session', { vm: vm.id, warning })
   const at = (afterMs: number): string => new Date(called + afterMs).toISOString()
   await Promise.all([
     reachStep(parts.db, vm.id, vm.epoch, 'user ready', at(answer.userReadyMs)),
@@ -185,4 +189,9 @@ async function tryOpenSession(
   progress(`Connecting X session for VM_ID: ${vm.id}`)
   signal.throwIfAborted()
   return await reachDisplay(vm.id, displaySocket(parts.run, vm.id, request.display))
+}
+
+/** The parameters of a session (compatibility page 1.4, step 16): whose it is cannot be said by the client. */
+function sessionParameters(request: OpenRequest): Record<string, string> {
+  return { ...Object.fromEntries(request.parameters), 'qvd.vm.user.name': request.user.login }
 }

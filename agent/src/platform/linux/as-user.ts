@@ -1,5 +1,6 @@
 import type { Account } from '@ostler/kit/passwd.ts'
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
+import { existsSync } from 'node:fs'
 
 /** Starts a program as a user of the guest, detached, with her groups and nothing of our privileges. */
 export interface AsUser {
@@ -11,11 +12,11 @@ export interface AsUser {
   ): ChildProcess
 }
 
-/** @param setpriv path of util-linux's setpriv: spawn's own uid option would keep root's groups. */
-export function asUserWith(setpriv: string): AsUser {
+/** @param setpriv util-linux's setpriv: spawn's own uid option would keep root's groups. */
+export function asUserWith(setpriv: () => string): AsUser {
   return (account, command, args, options) =>
     spawn(
-      setpriv,
+      setpriv(),
       [
         `--reuid=${account.uid}`,
         `--regid=${account.gid}`,
@@ -25,19 +26,11 @@ export function asUserWith(setpriv: string): AsUser {
         command,
         ...args,
       ],
-      { env: options.env, stdio: options.stdio, cwd: account.home, detached: true },
+      {
+        env: options.env,
+        stdio: options.stdio,
+        cwd: existsSync(account.home) ? account.home : '/',
+        detached: true,
+      },
     )
-}
-
-/** The environment of a login session. */
-export function sessionEnvironment(account: Account, lang: string): Record<string, string> {
-  return {
-    HOME: account.home,
-    USER: account.name,
-    LOGNAME: account.name,
-    SHELL: account.shell,
-    PATH: '/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games',
-    LANG: lang,
-    XDG_RUNTIME_DIR: `/run/user/${account.uid}`,
-  }
 }

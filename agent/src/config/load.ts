@@ -1,0 +1,59 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { type Config, ConfigError, loadConfig, type OptionTable } from '@ostler/kit/config.ts'
+import { existsSync } from 'node:fs'
+import { AGENT_OPTIONS } from './options.ts'
+
+export type AgentConfig = Config<typeof AGENT_OPTIONS>
+
+/** Where scripts written for QVD look, when it is QVD's file that is read. */
+const QVD_DEFAULTS = { 'path.run': '/var/run/qvd', 'path.log': '/var/log/qvd' } as const
+
+const OWN_FILE = '/etc/ostler/vma.conf'
+const QVD_FILE = '/etc/qvd/vma.conf'
+
+/**
+ * Reads `/etc/ostler/vma.conf`, else QVD's `/etc/qvd/vma.conf` (then with QVD's run and log folders), else the defaults.
+ * @throws Fault `config.invalid` with every problem of the file, each with its line.
+ */
+export function loadAgentConfig(files = { own: OWN_FILE, qvd: QVD_FILE }): AgentConfig {
+  const own = existsSync(files.own)
+  const found = own ? files.own : existsSync(files.qvd) ? files.qvd : undefined
+  const table = found === files.qvd && !own ? withDefaults(AGENT_OPTIONS, QVD_DEFAULTS) : AGENT_OPTIONS
+  try {
+    const config = loadConfig(table, found === undefined ? [] : [{ path: found, required: true }])
+    return { ...config, warnings: [...config.warnings, ...deadKeys(config)] }
+  } catch (error) {
+    if (error instanceof ConfigError)
+      throw new Fault('config.invalid', { problems: error.problems.join('\n') }, { cause: error })
+    throw error
+  }
+}
+
+/** Keys that are set and will never do anything. */
+function deadKeys({ values, origin }: Pick<AgentConfig, 'values' | 'origin'>): string[] {
+  const key = 'vma.on_action.disconnect'
+  return values[key] === ''
+    ? []
+    : [`${origin(key)}: ${key} is never run, as in QVD: use vma.on_state.suspended`]
+}
+
+function withDefaults<T extends OptionTable>(table: T, defaults: Readonly<Record<string, string>>): T {
+  const changed = Object.entries(defaults).map(([key, value]) => [key, { ...table[key], default: value }])
+  return { ...table, ...Object.fromEntries(changed) } as T
+}
+
+/** The effective configuration as a file, each line with where its value came from, sorted by key. */
+export function printConfig(config: AgentConfig): string {
+  const keys = Object.keys(AGENT_OPTIONS).sort() as (keyof typeof AGENT_OPTIONS)[]
+  const width = Math.max(
+    ...keys.map((key) => `${key} = ${shown(config.values[key])}`.length).filter((n) => n < 80),
+  )
+  return keys
+    .map((key) => `${`${key} = ${shown(config.values[key])}`.padEnd(width)}  # ${config.origin(key)}`)
+    .join('\n')
+}
+
+function shown(value: string | number | boolean | undefined): string {
+  if (value === undefined) return ''
+  return typeof value === 'boolean' ? (value ? '1' : '0') : String(value)
+}

@@ -1,0 +1,170 @@
+import { followLines } from '@ostler/kit/follow-lines.ts'
+import { identify, isAlive, type ProcessIdentity, signalProcess } from '@ostler/kit/process-table.ts'
+import type { ChildProcess } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { Fault } from '@ostler/contract/fault.ts'
+import type { AgentValues } from '../config/options.ts'
+import type { AsUser } from '../platform/linux/as-user.ts'
+import { sessionEnvironment } from './environment.ts'
+import { giveSocket } from './give-socket.ts'
+import { launch, type NxPlaces, nxPlaces, writeOptions } from './launch.ts'
+import { readPidLine } from './nxagent-log.ts'
+import type { SessionRequest } from './request.ts'
+import { plantSeed } from './seed.ts'
+import { watchLastWindow } from './last-window.ts'
+import type { XAgentProcess, XAgentRecord, XAgents, XSeed } from './x-agent.ts'
+
+export interface NxAgentParts {
+  readonly config: () => AgentValues
+  readonly asUser: AsUser
+  /** nxagent's socket in the display folder; `undefined`: TCP, for QVD's l7r. */
+  readonly socket: string | undefined
+  /** The node user who alone may connect to that socket. */
+  readonly displayOwner: () => number
+  /** The client's language if this system has it, else one that it has. */
+  readonly language: (wanted: string | undefined) => Promise<{ wanted: string | undefined; fallback: string }>
+}
+
+/** Real nxagents, under xinit. */
+export function nxAgents(parts: NxAgentParts): XAgents {
+  const places = (): NxPlaces => nxPlaces(parts.config(), parts.socket)
+  return {
+    launch: async (account, request) => {
+      const language = await parts.language(request.locale)
+      const environment = sessionEnvironment(account, language.wanted, language.fallback)
+      const { root, child } = launch(parts.config(), places(), parts.asUser, account, request, environment)
+      const record = { account, root, seed: [], application: request.application }
+      return new NxAgent(parts, places(), record, child)
+    },
+    find: (record) => {
+      for (const left of record.seed) signalProcess(left, 'SIGTERM')
+      return new NxAgent(parts, places(), { ...record, seed: [] }, undefined)
+    },
+  }
+}
+
+class NxAgent implements XAgentProcess {
+  readonly #parts: NxAgentParts
+  readonly #places: NxPlaces
+  readonly #child: ChildProcess | undefined
+  #record: XAgentRecord
+  /** nxagent itself, known when its log has told the number. */
+  #process: ProcessIdentity | undefined
+  #stopWatching: (() => void) | undefined
+
+  constructor(parts: NxAgentParts, places: NxPlaces, record: XAgentRecord, child: ChildProcess | undefined) {
+    this.#parts = parts
+    this.#places = places
+    this.#record = record
+    this.#child = child
+  }
+
+  get record(): XAgentRecord {
+    return this.#record
+  }
+
+  isAlive(): boolean {
+    return isAlive(this.#record.root)
+  }
+
+  follow(onLine: (line: string) => void): () => void {
+    return followLines(this.#places.log, (line) => {
+      const pid = readPidLine(line)
+      if (pid !== undefined) this.#process = this.#ofUser(pid)
+      if (this.#record.application && line.startsWith('Session: Session started at ')) this.#watchWindows()
+      onLine(line)
+    })
+  }
+
+  onEnd(listener: () => void): void {
+    this.#child?.once('exit', listener)
+  }
+
+  configure(request: SessionRequest): void {
+    writeOptions(this.#parts.config(), this.#places, this.#record.account, request)
+  }
+
+  hangUp(): void {
+    this.#signal('SIGHUP')
+  }
+
+  poke(): void {
+    const socket = connect(`/tmp/.X11-unix/X${this.#parts.config()['internal.nxagent.display']}`)
+    socket.once('connect', () => socket.destroy())
+    socket.once('error', () => socket.destroy())
+  }
+
+  terminate(): void {
+    if (!this.#signal('SIGTERM')) signalProcess(this.#record.root, 'SIGTERM')
+  }
+
+  kill(): void {
+    this.#signal('SIGKILL')
+    signalProcess(this.#record.root, 'SIGKILL')
+  }
+
+  handOver(): void {
+    const { account } = this.#record
+    const owner = this.#parts.displayOwner()
+    if (this.#places.socket !== undefined)
+      giveSocket(this.#places.socket, [account.uid, owner], { uid: owner, gid: 0 })
+  }
+
+  async seed(request: SessionRequest): Promise<XSeed> {
+    const { config, asUser, displayOwner } = this.#parts
+    const { account } = this.#record
+    const values = config()
+    const { socket } = this.#places
+    if (socket === undefined)
+      throw new Fault('session.failed', { reason: 'a browser cannot open a session that listens on TCP' })
+    giveSocket(socket, [account.uid, displayOwner()], account)
+    const seed = await plantSeed(account, asUser, {
+      xvfb: values['command.xvfb'],
+      nxproxy: values['command.nxproxy'],
+      display: values['internal.nxagent.display'] + 1,
+      authority: this.#places.authority,
+      socket,
+      geometry: request.client.geometry,
+      environment: sessionEnvironment(account, undefined, 'C.UTF-8'),
+    })
+    this.#setSeed(seed.processes)
+    return {
+      cut: seed.cut,
+      remove: () => {
+        seed.remove()
+        this.#setSeed([])
+      },
+    }
+  }
+
+  cleanUp(): void {
+    this.#stopWatching?.()
+    if (this.#places.socket !== undefined) rmSync(this.#places.socket, { force: true })
+  }
+
+  #setSeed(seed: readonly ProcessIdentity[]): void {
+    this.#record = { ...this.#record, seed }
+  }
+
+  /** An application's session ends with its last window, also when the program that opened it went on in the background. */
+  #watchWindows(): void {
+    this.#stopWatching ??= watchLastWindow(
+      {
+        socket: `/tmp/.X11-unix/X${this.#parts.config()['internal.nxagent.display']}`,
+        authority: this.#places.authority,
+      },
+      () => this.terminate(),
+    )
+  }
+
+  /** The number comes from a log that the user's programs can write to: only a process of hers is taken. */
+  #ofUser(pid: number): ProcessIdentity | undefined {
+    const found = identify(pid)
+    return found?.uid === this.#record.account.uid ? found : undefined
+  }
+
+  #signal(signal: NodeJS.Signals): boolean {
+    return this.#process !== undefined && signalProcess(this.#process, signal)
+  }
+}

@@ -1,0 +1,103 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { type Account, findAccount, parseAccount } from '@ostler/kit/passwd.ts'
+import { type run as runProgram, RunError } from '@ostler/kit/run.ts'
+import { readFileSync, statSync } from 'node:fs'
+import type { AgentValues } from '../../config/options.ts'
+import type { Accounts } from '../../user/account.ts'
+
+/** Numbers below belong to the system. */
+const FIRST_USER = 1_000
+
+/** The accounts of a Linux guest, made with the programs that the configuration names. */
+export function linuxAccounts(config: () => AgentValues, run: typeof runProgram): Accounts {
+  const find = async (name: string): Promise<Account | undefined> =>
+    findAccount(name) ?? (await lookUp(run, name))
+  return {
+    find,
+    create: async (request) => {
+      const commands = config()
+      const home = statSync(request.home, { throwIfNoEntry: false })
+      const warnings: string[] = []
+      const groups = request.groups.filter((group) => {
+        if (groupExists(group)) return true
+        warnings.push(`the group ${group} does not exist in this desktop`)
+        return false
+      })
+      const undoing: (() => Promise<unknown>)[] = []
+      const undo = async (): Promise<void> => {
+        for (const step of undoing.reverse()) await step().catch(() => {})
+      }
+      try {
+        if (!groupExists(request.group)) {
+          const gid = request.gid ?? adopted(home?.gid, 3, '/etc/group')
+          await run(commands['command.groupadd'], [...number('--gid', gid), '--', request.group])
+          undoing.push(() => run(commands['command.groupdel'], ['--', request.group]))
+        }
+        const uid = request.uid ?? adopted(home?.uid, 3, '/etc/passwd')
+        await run(commands['command.useradd'], [
+          '--create-home',
+          '--home-dir',
+          request.home,
+          '--gid',
+          request.group,
+          '--shell',
+          request.shell,
+          ...(groups.length === 0 ? [] : ['--groups', groups.join(',')]),
+          ...number('--uid', uid),
+          '--',
+          request.name,
+        ])
+        // A home that was there before holds somebody's work: it stays.
+        const removeHome = home === undefined ? ['--remove'] : []
+        undoing.push(() => run(commands['command.userdel'], ['--force', ...removeHome, '--', request.name]))
+      } catch (error) {
+        // useradd leaves an account behind when only its home could not be made.
+        if (findAccount(request.name) !== undefined)
+          undoing.push(() => run(commands['command.userdel'], ['--force', '--', request.name]))
+        await undo()
+        throw new Fault('session.user', { user: request.name, reason: reasonOf(error) }, { cause: error })
+      }
+      return { warnings, undo }
+    },
+  }
+}
+
+/** An account of a directory service, which is in no file here. */
+async function lookUp(run: typeof runProgram, name: string): Promise<Account | undefined> {
+  try {
+    const { stdout } = await run('getent', ['passwd', name], { timeoutMs: 5_000 })
+    const account = parseAccount(stdout.trim())
+    return account?.name === name ? account : undefined
+  } catch (error) {
+    if (error instanceof RunError && error.exitCode === 2) return undefined
+    throw new Fault(
+      'session.user',
+      { user: name, reason: `it could not be looked up: ${reasonOf(error)}` },
+      { cause: error },
+    )
+  }
+}
+
+/** The number of whoever owns a home that outlived its account, so that the files in it stay hers; if it is free. */
+function adopted(owner: number | undefined, field: number, file: string): number | undefined {
+  if (owner === undefined || owner < FIRST_USER) return undefined
+  const taken = readFileSync(file, 'utf8')
+    .split('\n')
+    .some((line) => line.split(':')[field - 1] === String(owner))
+  return taken ? undefined : owner
+}
+
+function groupExists(name: string): boolean {
+  return readFileSync('/etc/group', 'utf8')
+    .split('\n')
+    .some((line) => line.startsWith(`${name}:`))
+}
+
+function number(option: string, value: number | undefined): string[] {
+  return value === undefined ? [] : [option, String(value)]
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof RunError) return error.stderr.trim() || error.message
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,15 @@
+import { run } from '@ostler/kit/run.ts'
+import type { AgentValues } from '../../config/options.ts'
+import type { Platform } from '../platform.ts'
+import { linuxAccounts } from './accounts.ts'
+import { hookFileProblem } from './hook-file.ts'
+import { halt } from './power.ts'
+
+/** A Linux guest. */
+export function linuxPlatform(config: () => AgentValues): Platform {
+  return {
+    accounts: linuxAccounts(config, run),
+    hooks: { problem: hookFileProblem, command: (file, args) => ({ command: file, args }) },
+    halt,
+  }
+}

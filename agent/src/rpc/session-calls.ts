@@ -1,0 +1,48 @@
+import type { AgentHandlers, Input, Output } from '@ostler/contract/agent-api.ts'
+import { DeadlineExceeded, withDeadline } from '@ostler/kit/deadline.ts'
+import type { AgentValues } from '../config/options.ts'
+import { readRequest } from '../desktop/request.ts'
+import type { XSession } from '../desktop/session.ts'
+
+/** So long one call of `x_start` waits: then the caller hears how far it is, and calls again. */
+const START_WAIT_MS = 20_000
+
+/** The contract's procedures that are about the session. */
+export function sessionCalls(
+  session: XSession,
+  config: () => AgentValues,
+): Pick<AgentHandlers, 'x_state' | 'x_start' | 'x_suspend' | 'x_stop'> {
+  return {
+    x_state: () => Promise.resolve({ state: session.look() }),
+    x_start: (input) => start(session, config, input),
+    x_suspend: async () => ({ state: await session.suspend() }),
+    x_stop: async () => ({ state: await session.stop() }),
+  }
+}
+
+async function start(
+  session: XSession,
+  config: () => AgentValues,
+  input: Input<'x_start'>,
+): Promise<Output<'x_start'>> {
+  const { ready } = session.start(readRequest(input.display, input.parameters, config()))
+  try {
+    const opened = await withDeadline('x_start', START_WAIT_MS, () => ready)
+    return {
+      ...opened,
+      warnings: opened.warnings.slice(0, 20).map((text) => text.slice(0, 500)),
+      ready: true,
+    }
+  } catch (error) {
+    if (!(error instanceof DeadlineExceeded) || error.what !== 'x_start') throw error
+    const waited = START_WAIT_MS
+    return {
+      ready: false,
+      state: session.state,
+      userReadyMs: waited,
+      displayReadyMs: waited,
+      warnings: [],
+      hooks: [],
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import type { Account } from '@ostler/kit/passwd.ts'
+import { existsSync } from 'node:fs'
+import type { ProvisioningHook } from '../hooks/hook-table.ts'
+import type { Pairs } from '../hooks/run-hook.ts'
+import type { Accounts, UserRequest } from './account.ts'
+
+export interface ProvisionParts {
+  readonly accounts: Accounts
+  /** Runs a provisioning hook; false when none is configured. */
+  readonly hook: (name: ProvisioningHook, pairs: Pairs, signal: AbortSignal) => Promise<boolean>
+  /** Brings the homes' own disk, if there is one. */
+  readonly mountHomes: (signal: AbortSignal) => Promise<void>
+  /** Checks whose the home is. Throws `home.owner`. */
+  readonly verifyHome: (account: Account) => void
+}
+
+/**
+ * Makes the home and the account available (compatibility page 4.3): a missing home by the hook `mount_home` or the homes' disk,
+ * a missing account by the hook `add_user` or the system's own tools, then `after_add_user`.
+ *
+ * @param onWork called once, before the first thing that takes time.
+ * @throws Fault; an account that this call made by itself is gone again.
+ */
+export async function provision(
+  parts: ProvisionParts,
+  request: UserRequest,
+  pairs: Pairs,
+  onWork: () => void,
+  signal: AbortSignal,
+): Promise<{ account: Account; warnings: readonly string[] }> {
+  const known = await parts.accounts.find(request.name)
+  if (known !== undefined) refuseRoot(known)
+  const home = known?.home ?? request.home
+  if (!existsSync(home)) {
+    onWork()
+    if (!(await parts.hook('mount_home', pairs, signal))) await parts.mountHomes(signal)
+  }
+  if (known !== undefined) {
+    parts.verifyHome(known)
+    return { account: known, warnings: [] }
+  }
+  onWork()
+  return await make(parts, request, pairs, signal)
+}
+
+async function make(
+  parts: ProvisionParts,
+  request: UserRequest,
+  pairs: Pairs,
+  signal: AbortSignal,
+): Promise<{ account: Account; warnings: readonly string[] }> {
+  const byHook = await parts.hook('add_user', pairs, signal)
+  const made = byHook ? undefined : await parts.accounts.create(request)
+  try {
+    const account = await parts.accounts.find(request.name)
+    const who = byHook ? 'the hook add_user' : 'useradd'
+    if (account === undefined)
+      throw new Fault('session.user', {
+        user: request.name,
+        reason: `${who} said it succeeded, but there is no such account`,
+      })
+    refuseRoot(account)
+    parts.verifyHome(account)
+    await parts.hook('after_add_user', pairs, signal)
+    return { account, warnings: made?.warnings ?? [] }
+  } catch (error) {
+    await made?.undo()
+    throw error
+  }
+}
+
+function refuseRoot(account: Account): void {
+  if (account.uid === 0)
+    throw new Fault('session.user', { user: account.name, reason: 'this is the system account' })
+}
