@@ -48,6 +48,11 @@ const FOR_TEST = {
   '/usr/bin/nsenter': 'util-linux',
   '/usr/bin/curl': 'curl',
   '/usr/bin/mmdebstrap': 'mmdebstrap',
+  '/sbin/sfdisk': 'fdisk',
+  '/sbin/losetup': 'mount',
+  '/sbin/mkfs.ext4': 'e2fsprogs',
+  '/sbin/mkfs.xfs': 'xfsprogs',
+  '/sbin/mkfs.btrfs': 'btrfs-progs',
 }
 
 function say(text) {

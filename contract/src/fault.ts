@@ -166,6 +166,42 @@ const FAULTS = {
     exit: 78,
     sentence: 'hook {file} for {name} is not run: {reason}',
     advice: 'A hook must be an executable file of root that nobody else can write to.',
+  'home.damaged': {
+    status: 503,
+    exit: 65,
+    sentence: 'the filesystem of the homes on {partition} is damaged: {reason}',
+    advice: 'Copy the drive, then repair the copy with fsck.',
+  },
+  'home.failed': {
+    status: 503,
+    exit: 74,
+    sentence: 'the homes on {place} cannot be used: {reason}',
+    advice: 'Check the drive, then start the desktop again.',
+  },
+  'home.foreign': {
+    status: 503,
+    exit: 65,
+    sentence: 'the home drive {drive} is left untouched: it carries {found}',
+    advice:
+      'Correct vma.user.home.drive or vma.user.home.fs; only if nothing on the drive is needed, clear it with "blkdiscard --zeroout {drive}".',
+  },
+  'home.full': {
+    status: 503,
+    exit: 73,
+    sentence: 'there is no room left for homes on {place}',
+    advice: 'Delete what is not needed, or give the desktop a larger drive.',
+  },
+  'home.owner': {
+    status: 503,
+    exit: 77,
+    sentence: 'the folder {folder} cannot be trusted with a home: {reason}',
+    advice: 'An administrator should find out why, and correct the owner and the permissions.',
+  },
+  'home.readOnly': {
+    status: 503,
+    exit: 74,
+    sentence: 'homes must be written to, and {place} is read-only',
+    advice: 'Attach the drive writable; after an error of the drive, check it first.',
   },
   'agent.unreachable': {
     status: 503,

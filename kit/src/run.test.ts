@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -36,6 +36,14 @@ test('both outputs are kept apart', async () => {
 
 test('input is written and closed', async () => {
   expect((await run('cat', [], { input: 'grüße\n' })).stdout).toBe('grüße\n')
+})
+
+test('open files are passed on as 3 and the following', async () => {
+  const path = join(folder, 'passed')
+  writeFileSync(path, 'from a file')
+  const fd = openSync(path, 'r')
+  expect((await run('sh', ['-c', 'cat <&3'], { files: [fd] })).stdout).toBe('from a file')
+  closeSync(fd)
 })
 
 test('a program that does not read its input does not disturb', async () => {

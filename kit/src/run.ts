@@ -7,6 +7,8 @@ export interface RunOptions {
   readonly cwd?: string
   /** Written to standard input, which is then closed. */
   readonly input?: string
+  /** Open files that the program finds as 3, 4, …; they stay open here. */
+  readonly files?: readonly number[]
   /** Milliseconds until the whole process group gets TERM, and KILL 2 s later. Default 30 000. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
@@ -71,7 +73,7 @@ export function run(command: string, args: readonly string[], options: RunOption
       env: options.env ?? DEFAULT_ENV,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       detached: true,
-      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.files ?? [])],
     })
     const stdout = new Capture(options.maxOutput ?? 1 << 20)
     const stderr = new Capture(options.maxOutput ?? 1 << 20)
