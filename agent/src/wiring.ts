@@ -5,6 +5,7 @@ import { run } from '@ostler/kit/run.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
 import { join } from 'node:path'
 import type { LiveConfig } from './config/live.ts'
+import type { AgentValues } from './config/options.ts'
 import { writeChannelFiles } from './desktop/channel-files.ts'
 import { nxAgents } from './desktop/nxagent.ts'
 import type { SessionRequest } from './desktop/request.ts'
@@ -26,6 +27,8 @@ import { Renewal } from './rpc/renewal.ts'
 import { serveAgentApi } from './rpc/server.ts'
 import { sessionCalls } from './rpc/session-calls.ts'
 import { serveSimpleRpc } from './rpc/simple-rpc.ts'
+import { mountHomes } from './user/home-drive.ts'
+import { settleHome } from './user/settle-home.ts'
 import { provision } from './user/provision.ts'
 
 /** Puts the agent together, enrols it, and serves until the scope closes. The session outlives the scope. */
@@ -35,16 +38,16 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
   const platform = linuxPlatform(live.values)
   const asUser = asUserWith(() => live.values()['command.setpriv'])
   const locales = new Locales(run)
-  let session: XSession
+  const heard: { session?: XSession } = {}
   const hooks = new Hooks({
     config: live.values,
     platform: platform.hooks,
     run,
     hookLog: openHookLog(live.values()['path.log']),
     log,
-    onResult: (result) => session.tellHook(result),
+    onResult: (result) => heard.session?.tellHook(result),
   })
-  session = new XSession({
+  const session = new XSession({
     config: live.values,
     log,
     hooks,
@@ -62,9 +65,9 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
     provision: async (request, onWork, signal) => {
       const parts = {
         accounts: platform.accounts,
-        hook: hooks.provisioning.bind(hooks),
-        mountHomes: () => Promise.resolve(),
-        verifyHome: () => {},
+        hook: (...call: Parameters<typeof hooks.provisioning>) => hooks.provisioning(...call),
+        mountHomes: (signal: AbortSignal) => mountDrive(live.values(), log, signal),
+        settleHome,
       }
       const made = await provision(parts, request.user, request.pairs, onWork, signal)
       ensureRuntimeFolder(made.account)
@@ -75,6 +78,7 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
       return comforts(request)
     },
   })
+  heard.session = session
   session.recover()
   scope.defer(() => session.release())
   const power = powerCalls({ session, hooks, halt: platform.halt, log })
@@ -111,6 +115,17 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
   const server = await serveAgentApi(port, identity, { handlers, upgrades, news: session.news, log })
   renewal.present = (next) => server.renew(next)
   scope.own(server)
+}
+
+async function mountDrive(config: AgentValues, log: Log, signal: AbortSignal): Promise<void> {
+  const settings = {
+    drive: config['vma.user.home.drive'],
+    filesystem: config['vma.user.home.fs'],
+    homes: config['vma.user.home.path'],
+    signal,
+  }
+  const outcome = await mountHomes(settings, run, log)
+  log.debug('disk of the homes', { outcome })
 }
 
 /** What never stops a session. */

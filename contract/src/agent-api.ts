@@ -27,7 +27,6 @@ const sessionState = z.enum(SESSION_STATES)
 const parameters = z
   .record(
     z.string().regex(/^[\w.:-]{1,128}$/, 'is no usable parameter name'),
-    // eslint-disable-next-line no-control-regex -- control characters are what is refused
     z
       .string()
       .max(4096)

@@ -166,6 +166,7 @@ const FAULTS = {
     exit: 78,
     sentence: 'hook {file} for {name} is not run: {reason}',
     advice: 'A hook must be an executable file of root that nobody else can write to.',
+  },
   'home.damaged': {
     status: 503,
     exit: 65,

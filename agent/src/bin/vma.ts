@@ -21,7 +21,7 @@ async function main(): Promise<void> {
   const [command] = process.argv.slice(2)
   if (command === '--help') return void console.log(USAGE)
   if (command === '--version') return void console.log(VERSION)
-  if (command === 'config') return showConfig()
+  if (command === 'config') return void showConfig()
   const live = new LiveConfig(loadAgentConfig)
   const values = live.values()
   mkdirSync(values['path.log'], { recursive: true, mode: 0o750 })

@@ -16,8 +16,8 @@ export function sessionEnvironment(
   files: readonly string[] = FILES,
 ): Record<string, string> {
   const system = Object.assign({}, ...files.map(readEnvironmentFile)) as Record<string, string>
-  const wanted = language === undefined ? {} : { LANG: language }
-  if (language !== undefined) for (const name of ['LANGUAGE', 'LC_ALL']) delete system[name]
+  // What the client wants must not be overruled by what the system prefers.
+  const wanted = language === undefined ? {} : { LANG: language, LANGUAGE: '', LC_ALL: '' }
   return {
     PATH: '/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games',
     LANG: fallback,

@@ -130,7 +130,7 @@ class NxAgent implements XAgentProcess {
     })
     this.#setSeed(seed.processes)
     return {
-      cut: seed.cut,
+      cut: () => seed.cut(),
       remove: () => {
         seed.remove()
         this.#setSeed([])

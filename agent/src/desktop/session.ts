@@ -135,9 +135,11 @@ export class XSession {
   start(request: SessionRequest): Opening {
     const key = keyOf(request)
     if (this.#opening?.key === key) return this.#opening
-    const accepted = Promise.withResolvers<void>()
+    const accepted = Promise.withResolvers<undefined>()
     const abort = new AbortController()
-    const ready = this.#turnstile.pass(() => this.#open(request, accepted.resolve, abort.signal))
+    const ready = this.#turnstile.pass(() =>
+      this.#open(request, () => accepted.resolve(undefined), abort.signal),
+    )
     const opening = { key, accepted: accepted.promise, ready, abort }
     this.#opening = opening
     ready
@@ -160,7 +162,8 @@ export class XSession {
     return this.#turnstile.pass(async () => {
       if (this.state === 'connected' || this.state === 'listening') {
         await this.#parts.hooks.action('suspend', [], this.state)
-        if (this.state === 'connected' || (this.state === 'listening' && this.#joined)) this.#hangUp()
+        // A session that nobody has joined yet has nothing to suspend: a hang-up would end it.
+        if (this.#joined) this.#hangUp()
       }
       if (this.state === 'connected' || this.state === 'suspending')
         await this.#reach('suspending', (state) => state !== 'connected' && state !== 'suspending')
@@ -455,18 +458,14 @@ export class XSession {
 
   #deadlineMs(): number | undefined {
     const config = this.#parts.config()
-    switch (this.state) {
-      case 'starting':
-        return config['internal.nxagent.timeout.initiating'] * 1_000
-      case 'listening':
-        return this.#opening === undefined ? config['internal.nxagent.timeout.listening'] * 1_000 : undefined
-      case 'suspending':
-        return config['internal.nxagent.timeout.suspending'] * 1_000
-      case 'stopping':
-        return config['internal.nxagent.timeout.stopping'] * 1_000
-      default:
-        return undefined
+    const seconds: Partial<Record<SessionState, number>> = {
+      starting: config['internal.nxagent.timeout.initiating'],
+      ...(this.#opening === undefined ? { listening: config['internal.nxagent.timeout.listening'] } : {}),
+      suspending: config['internal.nxagent.timeout.suspending'],
+      stopping: config['internal.nxagent.timeout.stopping'],
     }
+    const limit = seconds[this.state]
+    return limit === undefined ? undefined : limit * 1_000
   }
 
   /** A state lasted too long. A session that holds somebody's work is put to sleep; it is ended only when it answers to nothing. */

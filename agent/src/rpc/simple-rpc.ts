@@ -123,13 +123,13 @@ async function answer(
   request.resume()
   if (request.httpVersion !== '1.1') {
     response.shouldKeepAlive = false
-    return answerText(response, 505, 'speak HTTP/1.1\r\n')
+    return void answerText(response, 505, 'speak HTTP/1.1\r\n')
   }
   const name = methodName(request)
   if (request.method === 'GET' && name === 'vnc_connect')
-    return answerText(response, 426, `upgrade to ${upgradeApi.vnc_connect.protocol}\r\n`)
+    return void answerText(response, 426, `upgrade to ${upgradeApi.vnc_connect.protocol}\r\n`)
   const method = name !== undefined && Object.hasOwn(methods, name) ? methods[name] : undefined
-  if (request.method !== 'GET' || method === undefined) return answerText(response, 404, 'not found\r\n')
+  if (request.method !== 'GET' || method === undefined) return void answerText(response, 404, 'not found\r\n')
   let body: string
   try {
     const result = await method(readParameters(request))

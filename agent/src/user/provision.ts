@@ -11,8 +11,8 @@ export interface ProvisionParts {
   readonly hook: (name: ProvisioningHook, pairs: Pairs, signal: AbortSignal) => Promise<boolean>
   /** Brings the homes' own disk, if there is one. */
   readonly mountHomes: (signal: AbortSignal) => Promise<void>
-  /** Checks whose the home is. Throws `home.owner`. */
-  readonly verifyHome: (account: Account) => void
+  /** Sees to it that the home is there and hers. Throws `home.*`. */
+  readonly settleHome: (account: Account) => void
 }
 
 /**
@@ -37,7 +37,7 @@ export async function provision(
     if (!(await parts.hook('mount_home', pairs, signal))) await parts.mountHomes(signal)
   }
   if (known !== undefined) {
-    parts.verifyHome(known)
+    parts.settleHome(known)
     return { account: known, warnings: [] }
   }
   onWork()
@@ -61,7 +61,7 @@ async function make(
         reason: `${who} said it succeeded, but there is no such account`,
       })
     refuseRoot(account)
-    parts.verifyHome(account)
+    parts.settleHome(account)
     await parts.hook('after_add_user', pairs, signal)
     return { account, warnings: made?.warnings ?? [] }
   } catch (error) {

@@ -1,10 +1,14 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { type Account, findAccount, parseAccount } from '@ostler/kit/passwd.ts'
 import { type run as runProgram, RunError } from '@ostler/kit/run.ts'
-import { readFileSync, statSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { AgentValues } from '../../config/options.ts'
 import type { Accounts } from '../../user/account.ts'
+import { explainHomeError } from '../../user/home-folder.ts'
 
+/** useradd's exit code when it could not make the home; it does not say why. */
+const HOME_NOT_MADE = 12
 /** Numbers below belong to the system. */
 const FIRST_USER = 1_000
 
@@ -55,10 +59,27 @@ export function linuxAccounts(config: () => AgentValues, run: typeof runProgram)
         if (findAccount(request.name) !== undefined)
           undoing.push(() => run(commands['command.userdel'], ['--force', '--', request.name]))
         await undo()
+        const full =
+          error instanceof RunError && error.exitCode === HOME_NOT_MADE ? whyNot(request.home) : undefined
+        if (full !== undefined) throw full
         throw new Fault('session.user', { user: request.name, reason: reasonOf(error) }, { cause: error })
       }
       return { warnings, undo }
     },
+  }
+}
+
+/** Tries to make a home, to hear why useradd could not. */
+function whyNot(home: string): Fault | undefined {
+  const trial = `${home}.trial`
+  try {
+    mkdirSync(trial)
+    writeFileSync(join(trial, 'trial'), Buffer.alloc(4_096))
+    return undefined
+  } catch (error) {
+    return explainHomeError(error, home)
+  } finally {
+    rmSync(trial, { recursive: true, force: true })
   }
 }
 
