@@ -15,7 +15,9 @@ import { XSession } from './desktop/session.ts'
 import { supportView } from './desktop/support-view.ts'
 import { showSession } from './desktop/viewer.ts'
 import { openHookLog } from './hooks/hook-log.ts'
+import type { ProvisioningHook } from './hooks/hook-table.ts'
 import { Hooks } from './hooks/hooks.ts'
+import type { Pairs } from './hooks/run-hook.ts'
 import { asUserWith } from './platform/linux/as-user.ts'
 import { Locales } from './platform/linux/locales.ts'
 import { linuxPlatform } from './platform/linux/platform.ts'
@@ -65,7 +67,8 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
     provision: async (request, onWork, signal) => {
       const parts = {
         accounts: platform.accounts,
-        hook: (...call: Parameters<typeof hooks.provisioning>) => hooks.provisioning(...call),
+        hook: (name: ProvisioningHook, pairs: Pairs, heeded: AbortSignal) =>
+          hooks.provisioning(name, pairs, heeded),
         mountHomes: (signal: AbortSignal) => mountDrive(live.values(), log, signal),
         settleHome,
       }

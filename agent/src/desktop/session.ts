@@ -305,12 +305,13 @@ export class XSession {
     this.#pairs = request.pairs
     this.#parts.hooks.describeSession(request.pairs)
     this.#remember()
-    if (request.display === 'nx' && this.state === 'suspended') {
+    const waking = request.display === 'nx' && this.state === 'suspended'
+    if (waking) {
       agent.configure(request)
       this.#hangUp()
     }
     try {
-      await this.#parts.hooks.action('connect', request.pairs, this.state, signal)
+      await this.#parts.hooks.action('connect', request.pairs, waking ? 'starting' : this.state, signal)
       signal.throwIfAborted()
       return warnings
     } catch (error) {
