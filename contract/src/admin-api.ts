@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** What the administrator's tools send to the api, and get back. Names are QVD's: osf is a flavour, di a disk image. */
 const name = z

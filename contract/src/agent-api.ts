@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { Fault, type FaultCode } from './fault.ts'
 import type { Role } from './identity.ts'
 import { SESSION_STATES } from './session.ts'

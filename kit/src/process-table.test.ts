@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { identify, isAlive, signalProcess } from './process-table.ts'
+import { comesToHold } from './poll.ts'
+import { identify, isAlive, killGroup, signalProcess } from './process-table.ts'
 
 test('this process is alive and always the same', () => {
   const self = identify(process.pid)
@@ -58,4 +59,24 @@ test('a signal reaches exactly its process, once', async () => {
   expect(signalProcess(identity, 'SIGTERM')).toBe(true)
   expect(await once(child, 'exit')).toEqual([null, 'SIGTERM'])
   expect(signalProcess(identity, 'SIGTERM')).toBe(false)
+})
+
+test('what is left of a group goes with it, and nobody else does', async () => {
+  const leader = spawn('bash', ['-c', 'sleep 60 & echo $!; exec sleep 60'], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  const other = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' })
+  const child = await new Promise<number>((resolve) =>
+    leader.stdout.once('data', (chunk: Buffer) => resolve(Number(chunk.toString()))),
+  )
+  const identity = identify(leader.pid ?? 0)
+  expect(identity).toBeDefined()
+  const ended = new Promise((resolve) => leader.once('exit', resolve))
+  leader.kill('SIGKILL')
+  await ended
+  if (identity !== undefined) killGroup(identity)
+  expect(await comesToHold(() => identify(child) === undefined, 5_000, 10)).toBe(true)
+  expect(identify(other.pid ?? 0)).toBeDefined()
+  other.kill('SIGKILL')
 })

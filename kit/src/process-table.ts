@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 
 /** A process that cannot be mistaken for a later one with the same number. */
 export interface ProcessIdentity {
@@ -39,5 +39,28 @@ export function signalProcess(process_: ProcessIdentity, signal: NodeJS.Signals)
     return true
   } catch {
     return false
+  }
+}
+
+/**
+ * Kills what is left of the process group that `leader` led, also when the leader itself has ended: processes of the same user
+ * alone.
+ */
+export function killGroup(leader: ProcessIdentity): void {
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name)
+    if (!Number.isInteger(pid) || groupOf(pid) !== leader.pid) continue
+    const member = identify(pid)
+    if (member?.uid === leader.uid) signalProcess(member, 'SIGKILL')
+  }
+}
+
+/** Field 5 of /proc/PID/stat; `undefined` when there is no such process. */
+function groupOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2])
+  } catch {
+    return undefined
   }
 }

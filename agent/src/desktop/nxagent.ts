@@ -1,5 +1,11 @@
 import { followLines } from '@ostler/kit/follow-lines.ts'
-import { identify, isAlive, type ProcessIdentity, signalProcess } from '@ostler/kit/process-table.ts'
+import {
+  identify,
+  isAlive,
+  killGroup,
+  type ProcessIdentity,
+  signalProcess,
+} from '@ostler/kit/process-table.ts'
 import type { ChildProcess } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -100,7 +106,7 @@ class NxAgent implements XAgentProcess {
   }
 
   kill(): void {
-    this.#signal('SIGKILL')
+    if (this.#process !== undefined) killGroup(this.#process)
     signalProcess(this.#record.root, 'SIGKILL')
   }
 
@@ -140,6 +146,8 @@ class NxAgent implements XAgentProcess {
 
   cleanUp(): void {
     this.#stopWatching?.()
+    // While it waits for its first connection, nxagent has a child that would outlive it.
+    if (this.#process !== undefined) killGroup(this.#process)
     if (this.#places.socket !== undefined) rmSync(this.#places.socket, { force: true })
   }
 

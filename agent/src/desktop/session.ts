@@ -489,6 +489,11 @@ export class XSession {
     const agent = this.#agent
     if (agent === undefined) return
     agent.terminate()
+    // In its first moments nxagent does not hear the signal; unlike a hang-up, this one may be repeated.
+    const again = setTimeout(() => {
+      if (agent === this.#agent && this.state !== 'stopping') agent.terminate()
+    }, POKE_AFTER_MS)
+    again.unref()
     try {
       await this.#reach('stopping', (state) => state === 'stopped')
     } catch {

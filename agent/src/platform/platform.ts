@@ -6,5 +6,5 @@ export interface Platform {
   readonly accounts: Accounts
   readonly hooks: HookPlatform
   /** Halts the guest; returns when that was begun. */
-  halt(): Promise<void>
+  readonly halt: () => Promise<void>
 }

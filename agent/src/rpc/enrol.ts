@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { z } from 'zod'
+import * as z from 'zod'
 import { answerFault, answerJson, readJson } from './http.ts'
 
 /** What the agent presents from now on. The key exists in memory alone. */

@@ -3,7 +3,7 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { Secret } from '@ostler/kit/secret.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { type Context, Hono } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import { hashPassword } from '../auth/password.ts'
 import type { Subnet } from '../model/address.ts'
 import {

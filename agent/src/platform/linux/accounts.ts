@@ -24,7 +24,9 @@ export function linuxAccounts(config: () => AgentValues, run: typeof runProgram)
       const warnings: string[] = []
       const groups = request.groups.filter((group) => {
         if (groupExists(group)) return true
-        warnings.push(`the group ${group} does not exist in this desktop`)
+        // The default group is QVD's: an image without it lacks nothing.
+        if (!commands['vma.user.default.groups'].split(',').includes(group))
+          warnings.push(`the group ${group} does not exist in this desktop`)
         return false
       })
       const undoing: (() => Promise<unknown>)[] = []
@@ -32,8 +34,11 @@ export function linuxAccounts(config: () => AgentValues, run: typeof runProgram)
         for (const step of undoing.reverse()) await step().catch(() => {})
       }
       try {
-        if (!groupExists(request.group)) {
-          const gid = request.gid ?? adopted(home?.gid, 3, '/etc/group')
+        // useradd makes a group of the user's own name by itself, in one go.
+        const isNew = !groupExists(request.group)
+        const gid = request.gid ?? adopted(home?.gid, 3, '/etc/group')
+        const ownGroup = isNew && request.group === request.name && gid === undefined
+        if (isNew && !ownGroup) {
           await run(commands['command.groupadd'], [...number('--gid', gid), '--', request.group])
           undoing.push(() => run(commands['command.groupdel'], ['--', request.group]))
         }
@@ -42,8 +47,7 @@ export function linuxAccounts(config: () => AgentValues, run: typeof runProgram)
           '--create-home',
           '--home-dir',
           request.home,
-          '--gid',
-          request.group,
+          ...(ownGroup ? ['--user-group'] : ['--gid', request.group]),
           '--shell',
           request.shell,
           ...(groups.length === 0 ? [] : ['--groups', groups.join(',')]),
@@ -83,8 +87,9 @@ function whyNot(home: string): Fault | undefined {
   }
 }
 
-/** An account of a directory service, which is in no file here. */
+/** An account of a directory service, which is in no file here; nobody is asked when the system has no such service. */
 async function lookUp(run: typeof runProgram, name: string): Promise<Account | undefined> {
+  if (!hasDirectory()) return undefined
   try {
     const { stdout } = await run('getent', ['passwd', name], { timeoutMs: 5_000 })
     const account = parseAccount(stdout.trim())
@@ -106,6 +111,17 @@ function adopted(owner: number | undefined, field: number, file: string): number
     .split('\n')
     .some((line) => line.split(':')[field - 1] === String(owner))
   return taken ? undefined : owner
+}
+
+/** True when accounts come from elsewhere than files (nsswitch.conf(5)). */
+function hasDirectory(): boolean {
+  try {
+    const line = /^passwd:(.*)$/m.exec(readFileSync('/etc/nsswitch.conf', 'utf8'))?.[1] ?? ''
+    const services = line.replaceAll(/\[[^\]]*\]/g, ' ').split(/\s+/)
+    return services.some((service) => !['', 'files', 'compat', 'systemd'].includes(service))
+  } catch {
+    return false
+  }
 }
 
 function groupExists(name: string): boolean {
