@@ -53,6 +53,20 @@ const FOR_TEST = {
   '/sbin/mkfs.ext4': 'e2fsprogs',
   '/sbin/mkfs.xfs': 'xfsprogs',
   '/sbin/mkfs.btrfs': 'btrfs-progs',
+  // What the examples of hooks work with.
+  '/usr/bin/shellcheck': 'shellcheck',
+  '/usr/bin/python3': 'python3',
+  '/usr/bin/faketime': 'faketime',
+  '/usr/bin/socat': 'socat',
+  '/usr/bin/thunderbird': 'thunderbird',
+  '/usr/sbin/cupsd': 'cups-daemon',
+  '/usr/bin/lpoptions': 'cups-client',
+  '/usr/sbin/rsyslogd': 'rsyslog',
+  '/usr/bin/feh': 'feh',
+  '/usr/bin/xfdesktop': 'xfdesktop4',
+  '/usr/bin/xfconf-query': 'xfconf',
+  '/usr/bin/dbus-daemon': 'dbus-daemon',
+  '/usr/share/zoneinfo/Asia/Tokyo': 'tzdata',
 }
 
 function say(text) {
