@@ -48,6 +48,8 @@ const FOR_TEST = {
   '/usr/bin/nsenter': 'util-linux',
   '/usr/bin/curl': 'curl',
   '/usr/bin/mmdebstrap': 'mmdebstrap',
+  '/usr/sbin/rsyslogd': 'rsyslog',
+  '/usr/bin/logger': 'bsdutils',
 }
 
 function say(text) {

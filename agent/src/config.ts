@@ -1,14 +1,13 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import { ConfigError, flag, integer, loadConfig, oneOf, path, text, type Config } from '@ostler/kit/config.ts'
-import { LOG_LEVELS } from '@ostler/kit/log.ts'
+import { ConfigError, flag, integer, loadConfig, path, text, type Config } from '@ostler/kit/config.ts'
+import { logOptions } from '@ostler/kit/log/options.ts'
 import { existsSync } from 'node:fs'
 
 /** Keys of `vma.conf`: QVD's names (compatibility page 10.2). */
 const AGENT_OPTIONS = {
   'path.run': path('run-time state of the session', '/run/ostler/session'),
   'path.log': path('folder of the logs', '/var/log/ostler'),
-  'log.level': oneOf('what is logged', LOG_LEVELS, 'INFO'),
-  'log.filename': text('file of the agent log; empty: standard output', '${path.log}/vma.log'),
+  ...logOptions({ filename: '${path.log}/vma.log' }),
   'command.nxagent': path('the X agent', '/usr/bin/nxagent'),
   'command.nxproxy': path('seeds a session that a browser opens first', '/usr/bin/nxproxy'),
   'command.xinit': path('starts the X agent and the session', '/usr/bin/xinit'),
@@ -38,7 +37,8 @@ export type AgentValues = AgentConfig['values']
 export function loadAgentConfig(files = ['/etc/ostler/vma.conf', '/etc/qvd/vma.conf']): AgentConfig {
   const found = files.find((file) => existsSync(file))
   try {
-    return loadConfig(AGENT_OPTIONS, found === undefined ? [] : [{ path: found, required: true }])
+    const chosen = found === undefined ? [] : [{ path: found, required: true }]
+    return loadConfig(AGENT_OPTIONS, chosen, {}, ['log4perl.'])
   } catch (error) {
     if (error instanceof ConfigError)
       throw new Fault('config.invalid', { problems: error.problems.join('\n') }, { cause: error })

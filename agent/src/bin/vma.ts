@@ -1,8 +1,8 @@
 import { lastSentence } from '@ostler/contract/fault.ts'
 import { openLog } from '@ostler/kit/log.ts'
+import { logSettings } from '@ostler/kit/log/options.ts'
 import { Scope } from '@ostler/kit/scope.ts'
 import { runMain, serveUntilSignalled } from '@ostler/kit/service.ts'
-import { mkdirSync } from 'node:fs'
 import { loadAgentConfig } from '../config.ts'
 import { startAgent } from '../wiring.ts'
 import { VERSION } from '../version.ts'
@@ -19,19 +19,15 @@ async function main(): Promise<void> {
   if (option === '--help') return void console.log(USAGE)
   if (option === '--version') return void console.log(VERSION)
   const config = loadAgentConfig()
-  mkdirSync(config.values['path.log'], { recursive: true, mode: 0o750 })
-  const log = openLog({
-    name: 'ostler-vma',
-    level: config.values['log.level'],
-    filename: config.values['log.filename'],
-  })
-  for (const warning of config.warnings) log.warn('configuration', { warning })
+  const { settings, warnings } = logSettings(config)
+  const log = await openLog({ name: 'ostler-vma', settings })
+  for (const warning of [...config.warnings, ...warnings]) log.warn('configuration', { warning })
   await using scope = new Scope()
   // A signal must be heard from the beginning, also while we wait for the ticket.
   const served = serveUntilSignalled(scope, log, 5_000)
   startAgent(config, VERSION, log, scope).catch((error: unknown) => {
     if (scope.signal.aborted) return
-    log.error('agent could not start', { error })
+    log.fatal('agent could not start', { error })
     process.exitCode = lastSentence(error).exitCode
     process.kill(process.pid, 'SIGTERM')
   })
