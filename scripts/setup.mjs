@@ -67,6 +67,7 @@ const FOR_TEST = {
   '/usr/bin/xfconf-query': 'xfconf',
   '/usr/bin/dbus-daemon': 'dbus-daemon',
   '/usr/share/zoneinfo/Asia/Tokyo': 'tzdata',
+  '/usr/bin/logger': 'bsdutils',
 }
 
 function say(text) {

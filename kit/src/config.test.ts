@@ -182,3 +182,28 @@ describe('kinds of options', () => {
     expect(inspect(values) + JSON.stringify(values) + String(values.password)).not.toContain('hush')
   })
 })
+
+describe('keys that are collected', () => {
+  const table = { 'path.log': path('', '/log') }
+  const collected = (content: string) =>
+    loadConfig(table, [{ path: file(content), required: true }], {}, ['other.'])
+
+  test('come back resolved with their place, and nobody warns', () => {
+    const config = collected('other.a = ${path.log}/x\n\nother.b = 1\nother.b = 2')
+    expect(config.warnings).toEqual([])
+    expect(config.collected.map(({ key, value, line }) => [key, value, line])).toEqual([
+      ['other.a', '/log/x', 1],
+      ['other.b', '2', 4],
+    ])
+  })
+
+  test('are a warning when they cannot be resolved: nobody here knows what they are for', () => {
+    const config = collected('other.a = ${nothing}')
+    expect(config.collected).toEqual([])
+    expect(config.warnings).toEqual([expect.stringMatching(/:1: other\.a \$\{nothing\} is not set$/)])
+  })
+
+  test('are only those: others that nobody knows are warned of', () => {
+    expect(collected('another.a = 1').warnings).toHaveLength(1)
+  })
+})

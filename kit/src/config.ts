@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { parseProperties, type Problem } from './properties.ts'
+import { parseProperties, type Problem, type Property } from './properties.ts'
 import { Secret } from './secret.ts'
 
 /** One configuration key: its default (none: the key must be set), its type and a sentence for the docs. */
@@ -21,8 +21,12 @@ export interface Config<T extends OptionTable> {
   readonly values: Values<T>
   /** Where a key's value came from: `file:line`, `default`, or the name of an override. */
   readonly origin: (key: keyof T & string) => string
+  /** A key's value as text, with every `${…}` resolved. */
+  readonly text: (key: keyof T & string) => string
   /** Keys that nobody knows, each with the nearest known one. They do not stop a start. */
   readonly warnings: readonly string[]
+  /** The properties below the collected prefixes, resolved; of a key that is set twice the later one. */
+  readonly collected: readonly Property[]
 }
 
 /** All that is wrong with a configuration, at once. */
@@ -47,21 +51,26 @@ interface Entry {
  * Reads files (later ones win, a missing optional one is skipped), then `overrides`, resolves `${key}`
  * and parses every option of the table.
  *
+ * @param collect prefixes of keys that are no options but somebody else's to read: they come back in `collected`.
  * @throws ConfigError with every problem of every file.
  */
 export function loadConfig<T extends OptionTable>(
   table: T,
   files: readonly { path: string; required: boolean }[],
   overrides: Readonly<Record<string, string>> = {},
+  collect: readonly string[] = [],
 ): Config<T> {
   const problems: string[] = []
   const warnings: string[] = []
+  const collected = new Map<string, Property>()
   const entries = new Map<string, Entry>()
   for (const [key, option] of Object.entries(table))
     if (option.default !== undefined) entries.set(key, { value: option.default, origin: 'default' })
   for (const file of files) {
-    for (const { key, value, line } of readFile(file, problems)) {
-      if (!Object.hasOwn(table, key))
+    for (const property of readFile(file, problems)) {
+      const { key, value, line } = property
+      if (collect.some((prefix) => key.startsWith(prefix))) collected.set(key, property)
+      else if (!Object.hasOwn(table, key))
         warnings.push(`${file.path}:${line}: unknown key "${key}"${suggestion(key, table)}`)
       entries.set(key, { value, origin: `${file.path}:${line}` })
     }
@@ -86,8 +95,28 @@ export function loadConfig<T extends OptionTable>(
   return {
     values: Object.freeze(values) as Values<T>,
     origin: (key) => entries.get(key)?.origin ?? 'default',
+    text: (key) => interpolate(entries.get(key)?.value ?? '', entries, [key]),
+    collected: resolve(collected.values(), entries, warnings),
     warnings,
   }
+}
+
+/** Nobody here knows what these properties are for, so one that cannot be resolved does not stop a start. */
+function resolve(
+  properties: Iterable<Property>,
+  entries: ReadonlyMap<string, Entry>,
+  warnings: string[],
+): Property[] {
+  const resolved: Property[] = []
+  for (const property of properties) {
+    const { key, file, line } = property
+    try {
+      resolved.push({ ...property, value: interpolate(property.value, entries, [key]) })
+    } catch (error) {
+      warnings.push(`${file}:${line}: ${key} ${error instanceof Error ? error.message : ''}`)
+    }
+  }
+  return resolved
 }
 
 function readFile(file: { path: string; required: boolean }, problems: string[]) {

@@ -1,102 +1,103 @@
-import { writeSync } from 'node:fs'
-import winston from 'winston'
-
-/** Levels as QVD's configuration names them, most to least talkative. */
-export const LOG_LEVELS = ['ALL', 'TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL', 'OFF'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
+import type { LogEntry } from 'winston'
+import createLogger from 'winston/lib/winston/create-logger.js'
+import { complain } from './log/complain.ts'
+import { LIGHTEST, LINE_LEVELS, type LineLevel } from './log/level.ts'
+import { jsonLines, lossNotice } from './log/line.ts'
+import type { LogSettings } from './log/options.ts'
+import type { LogSink, LossNotice } from './log/sink.ts'
+import { SinkTransport } from './log/sink-transport.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** A log with static messages; everything that varies is a field. */
+/** A log with static messages; everything that varies is a field. It never throws and never waits. */
 export interface Log {
   debug(message: string, fields?: Fields): void
   info(message: string, fields?: Fields): void
   warn(message: string, fields?: Fields): void
   error(message: string, fields?: Fields): void
+  /** The process cannot go on. */
+  fatal(message: string, fields?: Fields): void
   /** A log whose lines all carry `fields`. */
   child(fields: Fields): Log
-  /** Writes out what is queued. Nothing may be logged afterwards. */
+  /** Writes out what is queued, for two seconds at most. What is logged afterwards is lost. */
   close(): Promise<void>
 }
 
-const WINSTON_LEVEL: Readonly<Record<LogLevel, string>> = {
-  ALL: 'silly',
-  TRACE: 'silly',
-  DEBUG: 'debug',
-  INFO: 'info',
-  WARN: 'warn',
-  ERROR: 'error',
-  FATAL: 'error',
-  OFF: 'error',
-}
-
 /**
- * Opens the log of a process: JSON lines on standard output, or in `filename` when it is not empty.
+ * Opens the log of a process. What cannot be written is counted and told when writing works again; a log that
+ * cannot be opened costs lines, never the process.
  * @param options `name` is the process's name, on every line.
  */
-export function openLog(options: { name: string; level: LogLevel; filename?: string }): Log {
-  const logger = winston.createLogger({
-    level: WINSTON_LEVEL[options.level],
-    silent: options.level === 'OFF',
-    defaultMeta: { process: options.name, pid: process.pid },
-    format: winston.format.combine(winston.format.timestamp(), plainErrors(), winston.format.json()),
-    transports: [
-      options.filename === undefined || options.filename === ''
-        ? new winston.transports.Console()
-        : new winston.transports.File({ filename: options.filename }),
-    ],
+export async function openLog(options: { name: string; settings: LogSettings }): Promise<Log> {
+  const { name, settings } = options
+  if (settings.level === 'OFF') return silentLog
+  const identity = { process: name, pid: process.pid }
+  const sinks = await openSinks(name, settings, lossNotice(identity))
+  const logger = createLogger({
+    levels: LINE_LEVELS,
+    level: LIGHTEST[settings.level],
+    format: jsonLines(identity),
+    transports: sinks.map((sink) => new SinkTransport(sink)),
   })
   logger.on('error', (error: Error) => complain(`log failed: ${error.message}`))
-  return wrap(logger, async () => {
-    await new Promise<void>((resolve) => {
+  let closed: Promise<void> | undefined
+  const write: Write = (level, message, fields) => {
+    // winston itself would make the whole line before it looks at the level.
+    if (closed !== undefined || !logger.isLevelEnabled(level)) return
+    try {
+      logger.log(Object.assign({}, ...fields, { level, message }) as LogEntry)
+    } catch (error) {
+      complain(`log line lost: ${String(error)}`) // fields may have getters, and getters may throw
+    }
+  }
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
       logger.once('finish', () => resolve())
       logger.end()
     })
-  })
+  return wrap(write, () => (closed ??= close()))
 }
 
-/** Says something on standard error at once, past every queue: for the last words of a process. */
-export function complain(text: string): void {
-  try {
-    writeSync(2, `${text}\n`)
-  } catch {
-    // nobody is listening
+/** Loads what is configured and nothing else: an idle process pays for every module. */
+async function openSinks(name: string, settings: LogSettings, notice: LossNotice): Promise<LogSink[]> {
+  const sinks: LogSink[] = []
+  if (settings.file === undefined) {
+    const { standardOutput } = await import('./log/standard-output.ts')
+    sinks.push(standardOutput(notice))
+  } else {
+    const [{ Appender }, { RotatingFile }] = await Promise.all([
+      import('./log/appender.ts'),
+      import('./log/rotating-file.ts'),
+    ])
+    sinks.push(new Appender(new RotatingFile(settings.file), notice))
   }
+  if (settings.syslog !== undefined) {
+    const { openSyslog } = await import('./log/syslog.ts')
+    sinks.push(await openSyslog(name, settings.syslog, notice))
+  }
+  return sinks
 }
 
 /** A log that drops everything, for parts whose caller wants no log. */
-export const silentLog: Log = {
-  debug: () => {},
-  info: () => {},
-  warn: () => {},
-  error: () => {},
-  child: () => silentLog,
-  close: () => Promise.resolve(),
-}
+export const silentLog: Log = wrap(
+  () => {},
+  () => Promise.resolve(),
+)
 
-function wrap(logger: winston.Logger, close: () => Promise<void>): Log {
+type Write = (level: LineLevel, message: string, fields: readonly (Fields | undefined)[]) => void
+
+function wrap(write: Write, close: () => Promise<void>, inherited: readonly Fields[] = []): Log {
+  const at =
+    (level: LineLevel) =>
+    (message: string, fields?: Fields): void =>
+      write(level, message, [...inherited, fields])
   return {
-    debug: (message, fields) => void logger.debug(message, fields),
-    info: (message, fields) => void logger.info(message, fields),
-    warn: (message, fields) => void logger.warn(message, fields),
-    error: (message, fields) => void logger.error(message, fields),
-    child: (fields) => wrap(logger.child(fields), () => Promise.resolve()),
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    fatal: at('fatal'),
+    child: (fields) => wrap(write, () => Promise.resolve(), [...inherited, fields]),
     close,
-  }
-}
-
-/** Errors as fields: name, message, code and cause; stacks only for what nobody expected. */
-const plainErrors = winston.format((info) => {
-  for (const [key, value] of Object.entries(info)) if (value instanceof Error) info[key] = describe(value)
-  return info
-})
-
-function describe(error: Error): Record<string, unknown> {
-  const code = (error as { code?: unknown }).code
-  return {
-    name: error.name,
-    message: error.message,
-    ...(code === undefined ? { stack: error.stack } : { code }),
-    ...(error.cause instanceof Error ? { cause: describe(error.cause) } : {}),
   }
 }

@@ -1,5 +1,5 @@
 import type { Log } from './log.ts'
-import { complain } from './log.ts'
+import { complain } from './log/complain.ts'
 import type { Scope } from './scope.ts'
 
 /**

@@ -1,8 +1,8 @@
 import { lastSentence } from '@ostler/contract/fault.ts'
 import { openLog } from '@ostler/kit/log.ts'
+import { logSettings } from '@ostler/kit/log/options.ts'
 import { Scope } from '@ostler/kit/scope.ts'
 import { runMain, serveUntilSignalled } from '@ostler/kit/service.ts'
-import { mkdirSync } from 'node:fs'
 import { LiveConfig } from '../config/live.ts'
 import { loadAgentConfig, printConfig } from '../config/load.ts'
 import { startAgent } from '../wiring.ts'
@@ -23,17 +23,16 @@ async function main(): Promise<void> {
   if (command === '--version') return void console.log(VERSION)
   if (command === 'config') return void showConfig()
   const live = new LiveConfig(loadAgentConfig)
-  const values = live.values()
-  mkdirSync(values['path.log'], { recursive: true, mode: 0o750 })
-  const log = openLog({ name: 'ostler-vma', level: values['log.level'], filename: values['log.filename'] })
-  for (const warning of live.warnings) log.warn('configuration', { warning })
+  const { settings, warnings } = logSettings(live.current)
+  const log = await openLog({ name: 'ostler-vma', settings })
+  for (const warning of [...live.current.warnings, ...warnings]) log.warn('configuration', { warning })
   await using scope = new Scope()
   process.on('SIGHUP', () => live.reload(log))
   // A signal must be heard from the beginning, also while we wait for the ticket.
   const served = serveUntilSignalled(scope, log, 5_000)
   startAgent(live, VERSION, log, scope).catch((error: unknown) => {
     if (scope.signal.aborted) return
-    log.error('agent could not start', { error })
+    log.fatal('agent could not start', { error })
     process.exitCode = lastSentence(error).exitCode
     process.kill(process.pid, 'SIGTERM')
   })

@@ -19,8 +19,8 @@ export class LiveConfig {
 
   readonly values = (): AgentValues => this.#current.values
 
-  get warnings(): readonly string[] {
-    return this.#current.warnings
+  get current(): AgentConfig {
+    return this.#current
   }
 
   /** Reads the files again; when they have a problem, the configuration stays as it was. */

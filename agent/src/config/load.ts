@@ -20,7 +20,9 @@ export function loadAgentConfig(files = { own: OWN_FILE, qvd: QVD_FILE }): Agent
   const found = own ? files.own : existsSync(files.qvd) ? files.qvd : undefined
   const table = found === files.qvd && !own ? withDefaults(AGENT_OPTIONS, QVD_DEFAULTS) : AGENT_OPTIONS
   try {
-    const config = loadConfig(table, found === undefined ? [] : [{ path: found, required: true }])
+    const config = loadConfig(table, found === undefined ? [] : [{ path: found, required: true }], {}, [
+      'log4perl.',
+    ])
     return { ...config, warnings: [...config.warnings, ...deadKeys(config)] }
   } catch (error) {
     if (error instanceof ConfigError)
@@ -44,16 +46,9 @@ function withDefaults<T extends OptionTable>(table: T, defaults: Readonly<Record
 
 /** The effective configuration as a file, each line with where its value came from, sorted by key. */
 export function printConfig(config: AgentConfig): string {
-  const keys = Object.keys(AGENT_OPTIONS).sort() as (keyof typeof AGENT_OPTIONS)[]
-  const width = Math.max(
-    ...keys.map((key) => `${key} = ${shown(config.values[key])}`.length).filter((n) => n < 80),
-  )
-  return keys
-    .map((key) => `${`${key} = ${shown(config.values[key])}`.padEnd(width)}  # ${config.origin(key)}`)
-    .join('\n')
-}
-
-function shown(value: string | number | boolean | undefined): string {
-  if (value === undefined) return ''
-  return typeof value === 'boolean' ? (value ? '1' : '0') : String(value)
+  const lines = (Object.keys(AGENT_OPTIONS) as (keyof typeof AGENT_OPTIONS)[])
+    .sort()
+    .map((key) => ({ line: `${key} = ${config.text(key)}`, origin: config.origin(key) }))
+  const width = Math.max(...lines.map(({ line }) => line.length).filter((length) => length < 80))
+  return lines.map(({ line, origin }) => `${line.padEnd(width)}  # ${origin}`).join('\n')
 }

@@ -1,5 +1,5 @@
 import { flag, integer, oneOf, optional, path, program, text, type Values } from '@ostler/kit/config.ts'
-import { LOG_LEVELS } from '@ostler/kit/log.ts'
+import { logOptions } from '@ostler/kit/log/options.ts'
 
 const hookLimit = (name: string) =>
   optional(integer(`seconds for the hook ${name}; empty: the limit of its class (not in QVD)`, 60, 1, 3_600))
@@ -20,8 +20,7 @@ export const AGENT_OPTIONS = {
   'path.vma.run.printing': path('work folder of the printer descriptions', '${path.run}/printing'),
   'path.pulseaudio.modules.base': text('where PulseAudio has its modules', 'lib64'),
 
-  'log.level': oneOf('what is logged', LOG_LEVELS, 'INFO'),
-  'log.filename': text('file of the agent log; empty: standard output', '${path.log}/qvd.log'),
+  ...logOptions({ filename: '${path.log}/qvd.log' }),
 
   'command.nxagent': program('the X agent', '/usr/bin/nxagent'),
   'command.nxagent.args.extra': text('more arguments for the X agent, separated by blanks', ''),

@@ -14,7 +14,7 @@ async function main(): Promise<void> {
   const options = parseArguments(USAGE, ['shutdown'])
   if (options === undefined) return
   if (options.command === undefined) return void (await runService(NAME, options.config, startHkd, 30_000))
-  const { values, log } = openService(NAME, options.config)
+  const { values, log } = await openService(NAME, options.config)
   await shutDownNode(values, log)
   await log.close()
 }

@@ -1,4 +1,5 @@
 import { type Log, openLog } from '@ostler/kit/log.ts'
+import { logSettings } from '@ostler/kit/log/options.ts'
 import { Scope } from '@ostler/kit/scope.ts'
 import { serveUntilSignalled } from '@ostler/kit/service.ts'
 import { loadNodeConfig, type NodeValues } from '../wiring/node-config.ts'
@@ -13,16 +14,20 @@ export async function runService(
   start: (config: NodeValues, log: Log, scope: Scope) => Promise<void>,
   closeWithinMs: number,
 ): Promise<void> {
-  const { values, log } = openService(name, configFile)
+  const { values, log } = await openService(name, configFile)
   await using scope = new Scope()
   await start(values, log, scope)
   await serveUntilSignalled(scope, log, closeWithinMs)
 }
 
 /** Reads the configuration and opens the log that it asks for. */
-export function openService(name: string, configFile: string): { values: NodeValues; log: Log } {
-  const { values, warnings } = loadNodeConfig(configFile)
-  const log = openLog({ name, level: values['log.level'], filename: values['log.filename'] })
-  for (const warning of warnings) log.warn('configuration', { warning })
-  return { values, log }
+export async function openService(
+  name: string,
+  configFile: string,
+): Promise<{ values: NodeValues; log: Log }> {
+  const config = loadNodeConfig(configFile)
+  const { settings, warnings } = logSettings(config)
+  const log = await openLog({ name, settings })
+  for (const warning of [...config.warnings, ...warnings]) log.warn('configuration', { warning })
+  return { values: config.values, log }
 }

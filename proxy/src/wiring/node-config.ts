@@ -1,6 +1,6 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { ConfigError, integer, loadConfig, oneOf, path, text, type Config } from '@ostler/kit/config.ts'
-import { LOG_LEVELS } from '@ostler/kit/log.ts'
+import { logOptions } from '@ostler/kit/log/options.ts'
 import { hostname } from 'node:os'
 
 /** Keys of `node.conf`: QVD's names where QVD has them (compatibility page 10.2). */
@@ -17,8 +17,7 @@ export const NODE_OPTIONS = {
   'path.run.lxc': path('configuration of the containers', '${path.run}/lxc'),
   'path.agent.bundle': path('the agent for images that do not carry it', '/usr/lib/ostler/agent'),
   'path.web': path('the pages', '/usr/lib/ostler/web'),
-  'log.level': oneOf('what is logged', LOG_LEVELS, 'INFO'),
-  'log.filename': text('file of the log; empty: standard output', ''),
+  ...logOptions({ filename: '' }),
   'l7r.address': text('address the door listens on; *: all', '*'),
   'l7r.port': integer('port of the door', 8443, 1, 65_535),
   'l7r.as_user': text('system user of the door and the api', 'ostler'),
@@ -56,7 +55,8 @@ export const DEFAULT_NODE_CONF = '/etc/ostler/node.conf'
  */
 export function loadNodeConfig(file: string): NodeConfig {
   try {
-    return loadConfig(NODE_OPTIONS, [{ path: file, required: file !== DEFAULT_NODE_CONF }])
+    const files = [{ path: file, required: file !== DEFAULT_NODE_CONF }]
+    return loadConfig(NODE_OPTIONS, files, {}, ['log4perl.'])
   } catch (error) {
     if (error instanceof ConfigError)
       throw new Fault('config.invalid', { problems: error.problems.join('\n') }, { cause: error })
