@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { Fault, type FaultCode } from './fault.ts'
 import type { Role } from './identity.ts'
 import { SESSION_STATES } from './session.ts'
@@ -7,8 +7,8 @@ import { SESSION_STATES } from './session.ts'
 interface Procedure {
   readonly summary: string
   readonly since: string
-  readonly input: z.ZodType
-  readonly output: z.ZodType
+  readonly input: z.ZodMiniType
+  readonly output: z.ZodMiniType
   /** Who may call it; the role stands in the caller's certificate. */
   readonly callers: readonly Role[]
   /** Milliseconds the caller waits for the answer. */
@@ -16,8 +16,12 @@ interface Procedure {
   readonly faults: readonly FaultCode[]
 }
 
+// The small face of zod: an agent carries this file, and the large one costs it two megabytes.
 const nothing = z.strictObject({})
 const sessionState = z.enum(SESSION_STATES)
+const text = (longest: number) => z.string().check(z.maxLength(longest))
+const upTo = (largest: number) => z.int().check(z.minimum(0), z.maximum(largest))
+const few = <T extends z.ZodMiniType>(item: T) => z.array(item).check(z.maxLength(20))
 
 /**
  * What a session is started with: QVD's flat parameters (compatibility page 4.2), merged by the caller: `qvd.client.*` and
@@ -26,30 +30,27 @@ const sessionState = z.enum(SESSION_STATES)
  */
 const parameters = z
   .record(
-    z.string().regex(/^[\w.:-]{1,128}$/, 'is no usable parameter name'),
-    z
-      .string()
-      .max(4096)
-      .regex(/^[^\u0000-\u001f\u007f]*$/u, 'has control characters'),
+    z.string().check(z.regex(/^[\w.:-]{1,128}$/, 'is no usable parameter name')),
+    z.string().check(z.maxLength(4096), z.regex(/^[^\u0000-\u001f\u007f]*$/u, 'has control characters')),
   )
-  .refine((pairs) => Object.keys(pairs).length <= 300, 'more than 300 parameters')
+  .check(z.refine((pairs) => Object.keys(pairs).length <= 300, 'more than 300 parameters'))
 
 /** A point in time as QVD writes it, or ISO 8601. */
 const timestamp = z
   .string()
-  .regex(/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)?$/, 'is no time')
+  .check(z.regex(/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)?$/, 'is no time'))
 
 /** What became of one hook: shown in the session's timeline. */
 export const hookResult = z.strictObject({
   /** The configuration key, such as `vma.on_action.connect`. */
-  hook: z.string().max(100),
+  hook: text(100),
   /** What the hook was called with last: `connect`, `connected`, `add_user`. */
-  for: z.string().max(40),
+  for: text(40),
   /** 0 when it succeeded; `null` when it was not run to its end. */
-  exit: z.int().nullable(),
-  ms: z.int().min(0),
+  exit: z.nullable(z.int()),
+  ms: upTo(Number.MAX_SAFE_INTEGER),
   /** Its last line, or why it was not run. */
-  text: z.string().max(500),
+  text: text(500),
 })
 
 /**
@@ -87,10 +88,10 @@ export const agentApi = {
       ready: z.boolean(),
       state: sessionState,
       /** Milliseconds from the call until the account was ready and until the display was. */
-      userReadyMs: z.int().min(0).max(3_600_000),
-      displayReadyMs: z.int().min(0).max(3_600_000),
-      warnings: z.array(z.string().max(500)).max(20),
-      hooks: z.array(hookResult).max(20),
+      userReadyMs: upTo(3_600_000),
+      displayReadyMs: upTo(3_600_000),
+      warnings: few(text(500)),
+      hooks: few(hookResult),
     }),
     callers: ['l7r'],
     deadlineMs: 30_000,
@@ -135,7 +136,7 @@ export const agentApi = {
   expire: {
     summary: 'Runs the expire hook with the times at which the desktop softly and finally expires.',
     since: '0.1',
-    input: z.strictObject({ soft: timestamp.optional(), hard: timestamp.optional() }),
+    input: z.strictObject({ soft: z.optional(timestamp), hard: z.optional(timestamp) }),
     output: nothing,
     callers: ['hkd'],
     deadlineMs: 70_000,
@@ -145,7 +146,7 @@ export const agentApi = {
     summary: 'Makes a new key for the agent, to be signed, and gives its public half.',
     since: '0.1',
     input: nothing,
-    output: z.strictObject({ publicKey: z.string().max(1024) }),
+    output: z.strictObject({ publicKey: text(1024) }),
     callers: ['hkd'],
     deadlineMs: 4_000,
     faults: [],
@@ -153,7 +154,7 @@ export const agentApi = {
   renew_certificate: {
     summary: 'Brings the certificate for the key of `renew_key`: used for every connection from now on.',
     since: '0.1',
-    input: z.strictObject({ certificate: z.string().max(8192), authority: z.string().max(8192) }),
+    input: z.strictObject({ certificate: text(8192), authority: text(8192) }),
     output: nothing,
     callers: ['hkd'],
     deadlineMs: 4_000,
@@ -171,9 +172,9 @@ export const watchApi = {
   event: z.strictObject({
     state: sessionState,
     /** Counts the sessions of this boot, from 1; 0 before the first. */
-    session: z.int().min(0),
+    session: upTo(Number.MAX_SAFE_INTEGER),
     /** A hook that has ended since the last event. */
-    hook: hookResult.optional(),
+    hook: z.optional(hookResult),
   }),
   heartbeatMs: 5_000,
 } as const
@@ -188,9 +189,9 @@ export const upgradeApi = {
 export const enrolApi = {
   keyPath: '/enrol/key',
   /** The agent's public key, SPKI in DER, base64. */
-  key: z.strictObject({ publicKey: z.string().max(1024) }),
+  key: z.strictObject({ publicKey: text(1024) }),
   certificatePath: '/enrol/certificate',
-  certificate: z.strictObject({ certificate: z.string().max(8192), authority: z.string().max(8192) }),
+  certificate: z.strictObject({ certificate: text(8192), authority: text(8192) }),
 } as const
 
 export type AgentApi = typeof agentApi

@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { answerFault, answerJson, readJson } from './http.ts'
 
 /** What the agent presents from now on. The key exists in memory alone. */
@@ -17,11 +17,11 @@ export interface EnrolledIdentity {
   readonly authority: string
 }
 
-const ticketSchema: z.ZodType<BootTicket> = z.strictObject({
-  desktop: z.int().positive(),
-  epoch: z.int().nonnegative(),
-  secret: z.string().regex(/^[0-9a-f]{64}$/),
-  displayUid: z.int().nonnegative(),
+const ticketSchema: z.ZodMiniType<BootTicket> = z.strictObject({
+  desktop: z.int().check(z.positive()),
+  epoch: z.int().check(z.nonnegative()),
+  secret: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+  displayUid: z.int().check(z.nonnegative()),
 })
 
 const LOOK_AGAIN_MS = 25

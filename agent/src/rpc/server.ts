@@ -14,7 +14,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import type { EnrolledIdentity } from './enrol.ts'
 import { answerFault, answerJson, refuseUpgrade, readJson } from './http.ts'
 

@@ -1,6 +1,6 @@
 import { type run, RunError } from '@ostler/kit/run.ts'
 import { open, type FileHandle } from 'node:fs/promises'
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { type BlockDevice, hasPartition, openPartition } from '../platform/linux/block-device.ts'
 
 /**
