@@ -42,5 +42,6 @@ export interface Explanation {
   readonly fault: string | null
   readonly wishes: readonly { kind: string; by: string; reason: string; at: string; outcome: string | null }[]
   readonly timeline: readonly { step: string; at: string }[]
+  readonly hooks: readonly { at: string; hook: string; exit: number | null; ms: number; said: string }[]
   readonly log: readonly { at: string; event: string; prior: string; state: string; fault: string | null }[]
 }

@@ -56,12 +56,14 @@ test('qa vm explain tells the state, the wishes, the last start and the moves', 
     fault: 'no image',
     wishes: [{ kind: 'run', by: 'ann', reason: 'opened', at: 'now', outcome: null }],
     timeline: [{ step: 'placed', at: 'then' }],
+    hooks: [{ at: 'then', hook: 'vma.on_action.connect', exit: 1, ms: 12, said: 'no' }],
     log: [],
   })
   expect(calls).toEqual([['GET', '/v1/desktops/desk/explain']])
   expect(lines[0]).toBe('desk is failed: no image')
   expect(lines).toContain('  run   ann  opened  now  -')
   expect(lines).toContain('  placed  then')
+  expect(lines).toContain('  then  vma.on_action.connect  1     12  no')
   expect(lines.at(-1)).toBe('\nmoves, newest first:')
 })
 

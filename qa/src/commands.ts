@@ -66,11 +66,12 @@ function nameFilter(words: readonly string[]): string {
 }
 
 function printExplanation(answer: unknown, out: Console): void {
-  const { name, state, fault, wishes, timeline, log } = answer as Explanation
+  const { name, state, fault, wishes, timeline, hooks, log } = answer as Explanation
   out.print(`${name} is ${state}${fault === null ? '' : `: ${fault}`}`)
   const sections: readonly [string, readonly Readonly<Record<string, unknown>>[]][] = [
     ['wishes, newest first', wishes],
     ['last start', timeline],
+    ['hooks, newest first', hooks],
     ['moves, newest first', log],
   ]
   for (const [title, rows] of sections) {

@@ -47,6 +47,10 @@ test('hkd: a stream goes on without it, and a new hkd finds the desktop by looki
   expect(await Promise.race([client.closed, Promise.resolve('open')])).toBe('open')
   await world.node.start('hkd')
   await until('hkd to find the agent again', () => world.node.output('hkd').includes('"message":"agent up"'))
+  // It cannot know how old the agent's certificate is, so it renews it; whoever calls the agent goes on.
+  await until('the certificate to be renewed', () =>
+    world.node.output('hkd').includes('"message":"certificate of agent renewed"'),
+  )
   await expectDesktopLives()
   await world.qa('user add login=late password=-') // and it still does its work
   await world.qa('vm add name=late user=late osf=instant')

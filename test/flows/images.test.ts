@@ -16,8 +16,11 @@ let tarball: string
 beforeAll(async () => {
   folder = mkdtempSync('/var/tmp/ostler-image-')
   tarball = join(folder, 'desktop.tar')
-  const session =
-    'mkdir -p "$1/etc/ostler" && echo "command.x-session = /usr/bin/xterm" > "$1/etc/ostler/vma.conf"'
+  const hook = join(folder, 'hook')
+  const config = join(folder, 'vma.conf')
+  writeFileSync(hook, '#!/bin/sh\necho "hello $2"\n', { mode: 0o755 })
+  writeFileSync(config, 'command.x-session = /usr/bin/xterm\nvma.on_action.connect = /etc/ostler/hook\n')
+  const session = `mkdir -p "$1/etc/ostler" && cp ${hook} ${config} "$1/etc/ostler/"`
   await run(
     'mmdebstrap',
     [
@@ -50,6 +53,8 @@ test('a tarball is unpacked once and becomes a desktop', async () => {
   expect(await client.greeting).toMatch(/^RFB/)
   expect(await world.inside(id, ['cat', '/etc/debian_version'])).toMatch(/^12\./)
   expect(world.processOf(id, 'xterm')).toBeGreaterThan(0)
+  // The image's own hook ran, and the administrator sees it.
+  expect(await world.qa('vm explain -f name=tarball')).toMatch(/vma\.on_action\.connect +0 +\d+ +hello tarball/)
   client.close()
 })
 

@@ -1,3 +1,4 @@
+import type { HookResult } from '@ostler/contract/agent-api.ts'
 import type { BootTicket } from '@ostler/contract/identity.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
@@ -17,6 +18,8 @@ export interface AgentWatchSettings {
   readonly log: Log
   /** Called when the agent came up or was lost. */
   readonly onChange: () => void
+  /** Called with the result of a hook in the session of that number. */
+  readonly onHook: (session: number, result: HookResult) => void
 }
 
 const TICKET = 'enrol.json'
@@ -26,6 +29,9 @@ const SETTLING_MS = 1_000
 const EAGER_MS = 20
 const PATIENT_MS = 500
 const EAGER_FOR_MS = 20_000
+/** A third of a certificate's life; what fails is tried again for the other two. */
+const RENEW_MS = 10 * 86_400_000
+const RENEW_RETRY_MS = 3_600_000
 
 /**
  * Keeps in touch with the agent of one boot: enrols it when it is new, watches it, and does both again when it
@@ -37,6 +43,8 @@ export class AgentWatch {
   readonly #abort = new AbortController()
   #link: AgentLink | undefined
   #up = false
+  /** When the agent's certificate is to be renewed, in milliseconds since the epoch; 0: its age is not known. */
+  #renewAt = 0
 
   /** @param fresh true when the desktop is booting: then the agent is to be enrolled first. */
   constructor(settings: AgentWatchSettings, fresh: boolean) {
@@ -64,6 +72,7 @@ export class AgentWatch {
         if (enrolNext) {
           await this.#enrol(signal)
           enrolledAt = Date.now()
+          this.#renewAt = enrolledAt + RENEW_MS
         }
         enrolNext = false
         await this.#watch(signal)
@@ -107,6 +116,28 @@ export class AgentWatch {
       // Whatever ticket lies there has done its work, or was one too many.
       if (!this.#up) rmSync(join(this.#settings.bootFolder, TICKET), { force: true })
       this.#setUp(true, event)
+      if (event.hook !== undefined) this.#settings.onHook(event.session, event.hook)
+      await this.#renewWhenDue(this.#link, signal)
+    }
+  }
+
+  /**
+   * Gives the agent a certificate for a new key, long before the present one ends. Who does not know how old that is – an hkd
+   * that was restarted – renews at once.
+   */
+  async #renewWhenDue(link: AgentLink, signal: AbortSignal): Promise<void> {
+    if (Date.now() < this.#renewAt) return
+    this.#renewAt = Date.now() + RENEW_RETRY_MS
+    const { address, trust, log } = this.#settings
+    try {
+      const { publicKey } = await link.client.renew_key({}, signal)
+      const key = Buffer.from(publicKey, 'base64')
+      const signed = await trust.signAgent(address.desktop, address.epoch, key)
+      await link.client.renew_certificate(signed, signal)
+      this.#renewAt = Date.now() + RENEW_MS
+      log.info('certificate of agent renewed', { desktop: address.desktop })
+    } catch (error) {
+      log.warn('certificate of agent could not be renewed', { desktop: address.desktop, error })
     }
   }
 

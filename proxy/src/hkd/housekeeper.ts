@@ -19,6 +19,7 @@ import {
   type VmPlan,
   vmsToStep,
 } from '../store/vms.ts'
+import { addHookResult } from '../store/session-hooks.ts'
 import { AgentWatch } from './agent-watch.ts'
 import { moveDetails } from './move-details.ts'
 import type { Trust } from './trust.ts'
@@ -232,7 +233,7 @@ export class Housekeeper {
     const known = this.#watches.get(plan.id)
     if (known?.epoch === plan.epoch) return
     known?.watch[Symbol.dispose]()
-    const { trust, run, displayUid, log } = this.#parts
+    const { db, trust, run, displayUid, log } = this.#parts
     const watch = new AgentWatch(
       {
         address: { desktop: plan.id, epoch: plan.epoch, host: plan.address, port: AGENT_PORT },
@@ -241,6 +242,11 @@ export class Housekeeper {
         trust,
         log,
         onChange: () => this.look(plan.id),
+        onHook: (session, result) => {
+          addHookResult(db, { vmId: plan.id, epoch: plan.epoch, session }, result).catch((error: unknown) =>
+            log.warn('result of a hook is lost', { desktop: plan.id, error }),
+          )
+        },
       },
       fresh,
     )

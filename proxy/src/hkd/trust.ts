@@ -12,7 +12,7 @@ import type { Db } from '../store/open.ts'
 const KEY_BYTES = 32
 const AUTHORITY_DAYS = 3_650
 const CALLER_DAYS = 365
-const AGENT_DAYS = 365
+const AGENT_DAYS = 30
 
 /** The node's part in the installation's trust: it signs agents, and gives the callers of agents their identities. */
 export interface Trust {

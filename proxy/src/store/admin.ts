@@ -2,6 +2,7 @@ import { Fault } from '@ostler/contract/fault.ts'
 import type { Explanation } from '@ostler/contract/admin-api.ts'
 import { sql } from 'kysely'
 import { freeAddress, type Subnet } from '../model/address.ts'
+import { readHookResults } from './session-hooks.ts'
 import type { Db } from './open.ts'
 import { readTimeline } from './vms.ts'
 
@@ -127,10 +128,12 @@ export async function explainDesktop(db: Db, id: number): Promise<Explanation> {
     .limit(20)
     .execute()
   const timeline = await readTimeline(db, id)
+  const hooks = await readHookResults(db, id, 20)
   return {
     ...vm,
     wishes: wishes.map((wish) => ({ ...wish, at: wish.at.toISOString() })),
     timeline: timeline.map(({ step, at }) => ({ step, at: at.toISOString() })),
+    hooks: hooks.map((hook) => ({ ...hook, at: hook.at.toISOString() })),
     log: log.map((entry) => ({ ...entry, at: entry.at.toISOString() })),
   }
 }

@@ -86,6 +86,18 @@ export interface Database {
     step: TimelineStep
     at: Timestamp
   }
+  session_hook: {
+    id: Generated<number>
+    vm_id: number
+    epoch: number
+    session: number
+    at: Timestamp
+    hook: string
+    word: string
+    exit: number | null
+    ms: number
+    said: string
+  }
   authority: {
     id: Generated<number>
     certificate: string

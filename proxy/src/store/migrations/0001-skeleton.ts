@@ -96,6 +96,20 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       PRIMARY KEY (vm_id, epoch, step)
     )`.execute(db)
   await sql`
+    CREATE TABLE ostler.session_hook (
+      id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      vm_id int NOT NULL REFERENCES ostler.vm ON DELETE CASCADE,
+      epoch int NOT NULL,
+      session int NOT NULL,
+      at timestamptz NOT NULL DEFAULT clock_timestamp(),
+      hook text NOT NULL,
+      word text NOT NULL,
+      exit int,
+      ms int NOT NULL,
+      said text NOT NULL
+    )`.execute(db)
+  await sql`CREATE INDEX ON ostler.session_hook (vm_id, id)`.execute(db)
+  await sql`
     CREATE TABLE ostler.authority (
       id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
       certificate text NOT NULL,
@@ -119,7 +133,7 @@ async function grants(db: Kysely<unknown>): Promise<void> {
   await sql`GRANT INSERT ON ostler.wish, ostler.timeline TO ostler_l7r`.execute(db)
   await sql`GRANT INSERT, UPDATE ON ostler.seat TO ostler_l7r`.execute(db)
   await sql`GRANT SELECT ON ostler.host, ostler.users, ostler.flavour, ostler.disk_image, ostler.vm, ostler.vm_log,
-    ostler.wish, ostler.seat, ostler.timeline TO ostler_api`.execute(db)
+    ostler.wish, ostler.seat, ostler.timeline, ostler.session_hook TO ostler_api`.execute(db)
   await sql`GRANT INSERT ON ostler.users, ostler.flavour, ostler.disk_image, ostler.wish TO ostler_api`.execute(
     db,
   )
