@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { identify, isAlive, signalProcess } from './process-table.ts'
+import { identify, isAlive, membersOfSession, signalProcess } from './process-table.ts'
 
 test('this process is alive and always the same', () => {
   const self = identify(process.pid)
@@ -58,4 +58,21 @@ test('a signal reaches exactly its process, once', async () => {
   expect(signalProcess(identity, 'SIGTERM')).toBe(true)
   expect(await once(child, 'exit')).toEqual([null, 'SIGTERM'])
   expect(signalProcess(identity, 'SIGTERM')).toBe(false)
+})
+
+test('a session is found whole, also when its leader has ended', async () => {
+  const leader = spawn('sh', ['-c', 'sleep 300 & echo $!; read line'], {
+    detached: true,
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  const session = leader.pid ?? 0
+  const [line] = (await once(leader.stdout, 'data')) as [Buffer]
+  const sleeper = Number(line.toString())
+  const pids = (): number[] => membersOfSession(session).map(({ pid }) => pid)
+  expect(pids().sort()).toEqual([session, sleeper].sort())
+  leader.stdin.end()
+  await once(leader, 'exit')
+  expect(pids()).toEqual([sleeper])
+  process.kill(sleeper, 'SIGKILL')
+  while (pids().length > 0) await sleep(5)
 })

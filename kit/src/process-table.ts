@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 
 /** A process that cannot be mistaken for a later one with the same number. */
 export interface ProcessIdentity {
@@ -11,6 +11,19 @@ export interface ProcessIdentity {
 
 /** Reads who `pid` is now; `undefined` when there is no such process or it is only waiting to be reaped. */
 export function identify(pid: number): ProcessIdentity | undefined {
+  return readProcess(pid)?.identity
+}
+
+/** The living processes of a session, by the number of its leader, who may have ended. */
+export function membersOfSession(session: number): ProcessIdentity[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => readProcess(Number(name)))
+    .filter((process_) => process_?.session === session)
+    .flatMap((process_) => process_?.identity ?? [])
+}
+
+function readProcess(pid: number): { identity: ProcessIdentity; session: number } | undefined {
   let stat: string
   let uid: number
   try {
@@ -22,7 +35,7 @@ export function identify(pid: number): ProcessIdentity | undefined {
   // The name in parentheses may hold blanks and parentheses: count from the last one.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   if (fields[0] === 'Z' || fields[0] === 'X') return undefined
-  return { pid, startTicks: Number(fields[19]), uid }
+  return { identity: { pid, startTicks: Number(fields[19]), uid }, session: Number(fields[3]) }
 }
 
 /** True while exactly this process lives (a zombie does not). */
