@@ -7,6 +7,8 @@ const root = join(import.meta.dirname, '..')
 const output = join(root, 'build')
 /** Node 26 links against it, and small disk images do not have it. */
 const LIBATOMIC = '/usr/lib/x86_64-linux-gnu/libatomic.so.1'
+/** The native half of node-pty, which the console's host looks for beside itself. */
+const PTY = join(root, 'node_modules/@lydell/node-pty-linux-x64/pty.node')
 
 /**
  * Builds what runs outside this tree: the agent's bundle for guests, the services of a node, and the pages.
@@ -15,9 +17,9 @@ const LIBATOMIC = '/usr/lib/x86_64-linux-gnu/libatomic.so.1'
 await Promise.all([
   bundle(
     join(output, 'agent'),
-    ['agent/src/bin/vma.ts'],
+    ['agent/src/bin/vma.ts', 'agent/src/bin/console-host.ts'],
     ['agent/init/ostler-init', 'agent/init/ostler-session'],
-    [LIBATOMIC],
+    [LIBATOMIC, PTY],
   ),
   bundle(
     join(output, 'node'),

@@ -222,6 +222,36 @@ const FAULTS = {
     sentence: '{role} may not call {procedure}',
     advice: 'Use the service whose task this is.',
   },
+  'console.busy': {
+    status: 503,
+    exit: 75,
+    sentence: 'desktop {desktop} has {count} consoles open already',
+    advice: 'Close one of them.',
+  },
+  'console.disabled': {
+    status: 403,
+    exit: 77,
+    sentence: 'desktop {desktop} gives no console',
+    advice: 'Set vma.console.enable in the vma.conf of its image, or use the serial console.',
+  },
+  'console.failed': {
+    status: 503,
+    exit: 69,
+    sentence: 'the console could not be opened: {reason}',
+    advice: 'The log of the agent inside the desktop tells more.',
+  },
+  'console.malformed': {
+    status: 400,
+    exit: 76,
+    sentence: 'what came over the console connection is no console frame: {problem}',
+    advice: 'Use a client of the same version.',
+  },
+  'console.refused': {
+    status: 401,
+    exit: 77,
+    sentence: 'the ticket for the console was refused: {reason}',
+    advice: 'Ask for a new ticket; each is good for one console within a minute.',
+  },
   'display.unreachable': {
     status: 503,
     exit: 69,

@@ -12,11 +12,10 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509'
+import { BACKDATE_MS } from './signed-at.ts'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const DAY_MS = 86_400_000
-/** Certificates begin in the past, so that a peer whose clock is a day slow accepts them. */
-const BACKDATE_MS = 2 * DAY_MS
 
 /** A certificate and its private key, both PEM. */
 export interface Identity {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { comesToHold } from './poll.ts'
-import { identify, isAlive, killGroup, signalProcess } from './process-table.ts'
+import { identify, isAlive, killGroup, membersOfSession, signalProcess } from './process-table.ts'
 
 test('this process is alive and always the same', () => {
   const self = identify(process.pid)
@@ -79,4 +79,21 @@ test('what is left of a group goes with it, and nobody else does', async () => {
   expect(await comesToHold(() => identify(child) === undefined, 5_000, 10)).toBe(true)
   expect(identify(other.pid ?? 0)).toBeDefined()
   other.kill('SIGKILL')
+})
+
+test('a session is found whole, also when its leader has ended', async () => {
+  const leader = spawn('sh', ['-c', 'sleep 300 & echo $!; read line'], {
+    detached: true,
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  const session = leader.pid ?? 0
+  const [line] = (await once(leader.stdout, 'data')) as [Buffer]
+  const sleeper = Number(line.toString())
+  const pids = (): number[] => membersOfSession(session).map(({ pid }) => pid)
+  expect(pids().sort()).toEqual([session, sleeper].sort())
+  leader.stdin.end()
+  await once(leader, 'exit')
+  expect(pids()).toEqual([sleeper])
+  process.kill(sleeper, 'SIGKILL')
+  while (pids().length > 0) await sleep(5)
 })

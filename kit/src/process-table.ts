@@ -11,6 +11,24 @@ export interface ProcessIdentity {
 
 /** Reads who `pid` is now; `undefined` when there is no such process or it is only waiting to be reaped. */
 export function identify(pid: number): ProcessIdentity | undefined {
+  return readProcess(pid)?.identity
+}
+
+/** The living processes of a session, by the number of its leader, who may have ended. */
+export function membersOfSession(session: number): ProcessIdentity[] {
+  return allProcesses()
+    .filter((process_) => process_.session === session)
+    .map((process_) => process_.identity)
+}
+
+interface ProcessEntry {
+  readonly identity: ProcessIdentity
+  /** The numbers of its process group and of its session. */
+  readonly group: number
+  readonly session: number
+}
+
+function readProcess(pid: number): ProcessEntry | undefined {
   let stat: string
   let uid: number
   try {
@@ -22,7 +40,8 @@ export function identify(pid: number): ProcessIdentity | undefined {
   // The name in parentheses may hold blanks and parentheses: count from the last one.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   if (fields[0] === 'Z' || fields[0] === 'X') return undefined
-  return { pid, startTicks: Number(fields[19]), uid }
+  const identity = { pid, startTicks: Number(fields[19]), uid }
+  return { identity, group: Number(fields[2]), session: Number(fields[3]) }
 }
 
 /** True while exactly this process lives (a zombie does not). */
@@ -47,20 +66,12 @@ export function signalProcess(process_: ProcessIdentity, signal: NodeJS.Signals)
  * alone.
  */
 export function killGroup(leader: ProcessIdentity): void {
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name)
-    if (!Number.isInteger(pid) || groupOf(pid) !== leader.pid) continue
-    const member = identify(pid)
-    if (member?.uid === leader.uid) signalProcess(member, 'SIGKILL')
-  }
+  for (const { identity, group } of allProcesses())
+    if (group === leader.pid && identity.uid === leader.uid) signalProcess(identity, 'SIGKILL')
 }
 
-/** Field 5 of /proc/PID/stat; `undefined` when there is no such process. */
-function groupOf(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2])
-  } catch {
-    return undefined
-  }
+function allProcesses(): ProcessEntry[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => readProcess(Number(name)) ?? [])
 }

@@ -72,6 +72,15 @@ describe('an instant desktop', () => {
     expect(ids[0]).not.toBe(ids[1])
   })
 
+  test('lets root open a login shell of the user, and lets nobody become root', async () => {
+    const become = ['/sbin/runuser', '--login', 'ann', '--command']
+    expect(await world.inside(ann, [...become, 'id -un; pwd'])).toBe('ann\n/home/ann\n')
+    await expect(world.inside(ann, [...become, '/sbin/runuser --login root'])).rejects.toThrow(
+      /may not be used/,
+    )
+    await expect(world.inside(ann, [...become, 'su root < /dev/null'])).rejects.toThrow(/su: /)
+  })
+
   test('cannot write to /usr or to the agent', async () => {
     for (const path of ['/usr/bin/x', '/opt/ostler-vma/x', '/run/ostler/boot/x'])
       await expect(world.inside(ann, ['touch', path])).rejects.toThrow(/Read-only file system/)

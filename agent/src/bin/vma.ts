@@ -5,7 +5,7 @@ import { Scope } from '@ostler/kit/scope.ts'
 import { runMain, serveUntilSignalled } from '@ostler/kit/service.ts'
 import { LiveConfig } from '../config/live.ts'
 import { loadAgentConfig, printConfig } from '../config/load.ts'
-import { startAgent } from '../wiring.ts'
+import { startAgent } from '../wiring/agent.ts'
 import { VERSION } from '../version.ts'
 
 const USAGE = `ostler-vma ${VERSION}: the agent inside a desktop. It is started by the desktop's init.

@@ -34,6 +34,7 @@ export const AGENT_OPTIONS = {
   'command.x-session.args.extra': text('more arguments for it, separated by blanks', ''),
   'command.x11vnc': program('shows the session to browsers and to the support', '/usr/bin/x11vnc'),
   'command.setpriv': program('changes to the user (not in QVD)', 'setpriv'),
+  'command.runuser': program('opens a login shell for the console (not in QVD)', '/sbin/runuser'),
   'command.useradd': program('makes accounts', '/usr/sbin/useradd'),
   'command.userdel': program('removes half-made accounts', '/usr/sbin/userdel'),
   'command.groupadd': program('makes groups', '/usr/sbin/groupadd'),

@@ -82,7 +82,7 @@ test('of the node’s /etc only what is on the list is there', () => {
   expect(readdirSync(join(layer, 'etc')).sort()).toEqual(
     [
       ...['default', 'environment', 'fonts', 'fstab', 'group', 'gshadow', 'hosts', 'localtime', 'machine-id'],
-      ...['nsswitch.conf', 'os-release', 'ostler', 'passwd', 'resolv.conf', 'shadow', 'ssl', 'xdg'],
+      ...['nsswitch.conf', 'os-release', 'ostler', 'pam.d', 'passwd', 'resolv.conf', 'shadow', 'ssl', 'xdg'],
     ].sort(),
   )
   expect(filesOf(join(layer, 'etc/ssl'))).toEqual(['certs', 'certs/ca.pem'])

@@ -17,7 +17,7 @@ import {
 import { dirname, join } from 'node:path'
 
 /** Raised when what is generated changes, so that folders of an older version are not used any more. */
-const FORMAT = 1
+const FORMAT = 2
 
 /** The parts of the node's /etc that hold no secret and that programs in /usr cannot do without. */
 const ALLOWED_ETC = [
@@ -43,6 +43,8 @@ const ALLOWED_ETC = [
 const FIRST_PERSON = 1000
 const NOBODY = 65_534
 
+const PAM_RUNUSER = 'auth sufficient pam_rootok.so\nsession required pam_unix.so\n'
+
 const GENERATED: Readonly<Record<string, string>> = {
   hosts: '127.0.0.1 localhost\n::1 localhost\n',
   'nsswitch.conf': 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n',
@@ -51,6 +53,10 @@ const GENERATED: Readonly<Record<string, string>> = {
   environment: '',
   'os-release': 'PRETTY_NAME="Ostler instant desktop"\nNAME="Ostler"\nID=ostler\n',
   'default/useradd': 'SHELL=/bin/bash\n',
+  // Who is root may become anybody (the console's login shell); nobody signs in by any other way.
+  'pam.d/runuser': PAM_RUNUSER,
+  'pam.d/runuser-l': PAM_RUNUSER,
+  'pam.d/other': 'auth required pam_deny.so\naccount required pam_deny.so\nsession required pam_deny.so\n',
   'ostler/vma.conf': 'command.x-session = /etc/ostler/x-session\n',
   'ostler/x-session': `#!/bin/sh
 # The instant desktop: a window manager and a terminal. Leaving the window manager ends the session.

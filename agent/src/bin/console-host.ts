@@ -1,0 +1,3 @@
+import { hostPty } from '../console/pty-host.ts'
+
+hostPty()

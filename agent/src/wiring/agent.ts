@@ -1,0 +1,104 @@
+import { upgradeApi } from '@ostler/contract/agent-api.ts'
+import { consoleApi } from '@ostler/contract/console-frames.ts'
+import {
+  type BootTicket,
+  DISPLAY_SOCKETS,
+  GUEST_BOOT_FOLDER,
+  GUEST_DISPLAY_FOLDER,
+} from '@ostler/contract/identity.ts'
+import type { Log } from '@ostler/kit/log.ts'
+import type { Scope } from '@ostler/kit/scope.ts'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import type { LiveConfig } from '../config/live.ts'
+import { consoleUpgrade, type ConsoleUpgrade } from '../console/upgrade.ts'
+import { serveRfb } from '../desktop/rfb.ts'
+import { supportView } from '../desktop/support-view.ts'
+import { showSession, type ViewerParts } from '../desktop/viewer.ts'
+import { asUserWith } from '../platform/linux/as-user.ts'
+import { linuxPlatform } from '../platform/linux/platform.ts'
+import { awaitTicket, enrol, type EnrolledIdentity } from '../rpc/enrol.ts'
+import { powerCalls } from '../rpc/power-calls.ts'
+import { Renewal } from '../rpc/renewal.ts'
+import { serveAgentApi, type Upgrade } from '../rpc/server.ts'
+import { sessionCalls } from '../rpc/session-calls.ts'
+import { serveSimpleRpc } from '../rpc/simple-rpc.ts'
+import { makeSession } from './session.ts'
+
+/** Puts the agent together, enrols it, and serves until the scope closes. The session outlives the scope. */
+export async function startAgent(live: LiveConfig, version: string, log: Log, scope: Scope): Promise<void> {
+  const config = live.values
+  const plaintext = config()['vma.compat.plaintext']
+  const ticket = plaintext ? undefined : await awaitTicket(GUEST_BOOT_FOLDER, scope.signal)
+  const platform = linuxPlatform(config)
+  const asUser = asUserWith(() => config()['command.setpriv'])
+  const display =
+    ticket === undefined
+      ? undefined
+      : { socket: join(GUEST_DISPLAY_FOLDER, DISPLAY_SOCKETS.nx), owner: ticket.displayUid }
+  const { session, hooks } = makeSession({ live, platform, asUser, log, display })
+  scope.defer(() => session.release())
+  const power = powerCalls({ session, hooks, halt: platform.halt, log })
+  const viewers = { session, config, asUser, log }
+  const port = config()['internal.vm.port.vma']
+
+  if (ticket === undefined) {
+    log.warn('speaking plain HTTP to anybody who can reach this port: vma.compat.plaintext is on', { port })
+    const showToSupport = (connection: Socket): void => void showSession(viewers, connection, true)
+    scope.own(await serveSimpleRpc(port, { session, config, power, showToSupport, log }))
+    return
+  }
+  const rfb = { socket: join(GUEST_DISPLAY_FOLDER, DISPLAY_SOCKETS.rfb), owner: ticket.displayUid }
+  scope.own(await serveRfb(rfb, viewers))
+  const identity = await enrol(port, GUEST_BOOT_FOLDER, log, scope.signal)
+  log.info('enrolled', { desktop: ticket.desktop, epoch: ticket.epoch })
+  const console_ = scope.own(makeConsole(live, identity, ticket, log))
+  const renewal = new Renewal(log)
+  const server = await serveAgentApi(port, identity, {
+    handlers: {
+      ping: () => Promise.resolve({ version }),
+      ...sessionCalls(session, config),
+      ...power,
+      ...renewal.calls,
+    },
+    upgrades: upgrades(viewers, console_),
+    news: session.news,
+    log,
+  })
+  renewal.present = (next) => server.renew(next)
+  scope.own(server)
+}
+
+function makeConsole(
+  live: LiveConfig,
+  identity: EnrolledIdentity,
+  ticket: BootTicket,
+  log: Log,
+): ConsoleUpgrade {
+  return consoleUpgrade({
+    enabled: () => live.values()['vma.console.enable'],
+    certificate: identity.certificate,
+    authority: identity.authority,
+    desktop: ticket.desktop,
+    epoch: ticket.epoch,
+    auditLog: join(live.values()['path.log'], 'audit.log'),
+    runuser: live.values()['command.runuser'],
+    lang: 'C.UTF-8',
+    log,
+  })
+}
+
+function upgrades(viewers: ViewerParts, console_: ConsoleUpgrade): Upgrade[] {
+  return [
+    {
+      ...upgradeApi.vnc_connect,
+      take: (request, socket, head) => supportView(viewers, request, socket, head),
+    },
+    {
+      path: consoleApi.path,
+      protocol: consoleApi.upgrade,
+      callers: consoleApi.callers,
+      take: (request, socket, head) => console_(request, socket, head),
+    },
+  ]
+}
