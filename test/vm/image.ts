@@ -90,7 +90,7 @@ async function fill(draft: string): Promise<void> {
   const apart = '--pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc'.split(' ')
   await run('setpriv', [...apart, 'mmdebstrap', ...recipe.bootstrap, recipe.suite, tree, ...sources], {
     timeoutMs: BUILD_MS,
-    env: process.env,
+    env: { ...process.env, TMPDIR: draft },
   })
   for (const name of ['vmlinuz', 'initrd.img']) copyFileSync(bootFile(tree, name), join(draft, name))
   await run('mke2fs', [...recipe.disk, '-d', tree, join(draft, 'disk.img'), recipe.diskSize], {
