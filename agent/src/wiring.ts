@@ -16,9 +16,9 @@ import { supportView } from './desktop/support-view.ts'
 import { showSession } from './desktop/viewer.ts'
 import { openHookLog } from './hooks/hook-log.ts'
 import { Hooks } from './hooks/hooks.ts'
+import { platformHere } from './platform/choose.ts'
 import { asUserWith } from './platform/linux/as-user.ts'
 import { Locales } from './platform/linux/locales.ts'
-import { linuxPlatform } from './platform/linux/platform.ts'
 import { ensureRuntimeFolder } from './platform/linux/runtime-folder.ts'
 import { setTimeZone } from './platform/linux/time-zone.ts'
 import { awaitTicket, enrol } from './rpc/enrol.ts'
@@ -35,7 +35,7 @@ import { provision } from './user/provision.ts'
 export async function startAgent(live: LiveConfig, version: string, log: Log, scope: Scope): Promise<void> {
   const plaintext = live.values()['vma.compat.plaintext']
   const ticket = plaintext ? undefined : await awaitTicket(GUEST_BOOT_FOLDER, scope.signal)
-  const platform = linuxPlatform(live.values)
+  const platform = await platformHere(live.values)
   const asUser = asUserWith(() => live.values()['command.setpriv'])
   const locales = new Locales(run)
   const heard: { session?: XSession } = {}
@@ -81,7 +81,7 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
   heard.session = session
   session.recover()
   scope.defer(() => session.release())
-  const power = powerCalls({ session, hooks, halt: platform.halt, log })
+  const power = powerCalls({ session, hooks, halt: () => platform.halt(), log })
   const viewers = { session, config: live.values, asUser, log }
   const port = live.values()['internal.vm.port.vma']
 
