@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { endWindowsTree } from './windows-tree.ts'
 
 /** How a program is run. No shell ever stands between us and it. */
 export interface RunOptions {
@@ -72,7 +73,9 @@ export function run(command: string, args: readonly string[], options: RunOption
     const child = spawn(command, args, {
       env: options.env ?? DEFAULT_ENV,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      detached: true,
+      // Windows has no process groups; detached, it would open a console for each program.
+      detached: process.platform !== 'win32',
+      windowsHide: true,
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(options.files ?? [])],
     })
     const stdout = new Capture(options.maxOutput ?? 1 << 20)
@@ -93,6 +96,7 @@ export function run(command: string, args: readonly string[], options: RunOption
     let ending = false
     const endGroup = (): void => {
       ending = true
+      if (process.platform === 'win32') return endWindowsTree(child)
       signalGroup(child.pid, 'SIGTERM')
       killTimer ??= setTimeout(() => signalGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS)
     }

@@ -5,8 +5,8 @@ import type { Pairs } from '../hooks/run-hook.ts'
 import type { XAgentRecord } from './x-agent.ts'
 
 /** What an agent that was restarted must know to go on with the running session. */
-export interface SessionRecord {
-  readonly agent: XAgentRecord
+export interface SessionRecord<Agent = XAgentRecord> {
+  readonly agent: Agent
   /** Counts the sessions of this boot. */
   readonly session: number
   /** The last state whose hook was run; empty before the first. */
@@ -16,9 +16,9 @@ export interface SessionRecord {
 }
 
 /** Keeps the record of the running session, below one folder of root's. */
-export interface SessionRecords {
-  read(): SessionRecord | undefined
-  write(record: SessionRecord): void
+export interface SessionRecords<Agent = XAgentRecord> {
+  read(): SessionRecord<Agent> | undefined
+  write(record: SessionRecord<Agent>): void
   forget(): void
 }
 

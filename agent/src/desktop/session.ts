@@ -9,6 +9,7 @@ import { Turnstile } from '@ostler/kit/series.ts'
 import type { AgentValues } from '../config/options.ts'
 import type { ActionHook } from '../hooks/hook-table.ts'
 import type { Pairs } from '../hooks/run-hook.ts'
+import type { DesktopSession } from './desktop-session.ts'
 import { readLogLine } from './nxagent-log.ts'
 import type { SessionRequest } from './request.ts'
 import type { SessionRecord, SessionRecords } from './session-records.ts'
@@ -63,7 +64,7 @@ const XINIT_GRACE_MS = 300
  * The one X session of this desktop. Its processes do not depend on the agent's life: the state is read from nxagent's log
  * and from the process table, never remembered. Operations pass one after the other; every wait has a deadline.
  */
-export class XSession {
+export class XSession implements DesktopSession {
   /** State, number and hooks of the session: a new value with every change. */
   readonly news: Observable<SessionEvent>
   readonly #parts: SessionParts

@@ -1,5 +1,5 @@
 import type { HookResult } from '@ostler/contract/agent-api.ts'
-import { DEFAULT_ENV, RunError, type run } from '@ostler/kit/run.ts'
+import { RunError, type run } from '@ostler/kit/run.ts'
 import type { ConfiguredHook } from './hook-table.ts'
 
 /** Names and values in the order in which a hook gets them. */
@@ -7,8 +7,10 @@ export type Pairs = readonly (readonly [string, string])[]
 
 /** How the operating system runs a hook, and what it thinks of the file. */
 export interface HookPlatform {
-  /** Why this file must not be run with our privileges; `undefined` when it may. */
-  problem(file: string): string | undefined
+  /** What every hook finds in its environment, beside what it is told. */
+  readonly environment: Readonly<Record<string, string>>
+  /** Why this file must not be run with our privileges; `undefined` when it may. Never rejects. */
+  problem(file: string): string | undefined | Promise<string | undefined>
   /** The program and the arguments that run the hook file with `args`. */
   command(file: string, args: readonly string[]): { command: string; args: readonly string[] }
 }
@@ -49,7 +51,7 @@ export async function runHook(
     ms: Math.round(performance.now() - began),
     text: text.slice(0, 500),
   })
-  const problem = surroundings.platform.problem(hook.file)
+  const problem = await surroundings.platform.problem(hook.file)
   if (problem !== undefined) return end('refused', null, problem)
   const { command, args } = surroundings.platform.command(hook.file, pairs.flat())
   let room = MAX_OUTPUT
@@ -64,8 +66,7 @@ export async function runHook(
   try {
     await surroundings.run(command, args, {
       env: {
-        ...DEFAULT_ENV,
-        HOME: '/root',
+        ...surroundings.platform.environment,
         ...surroundings.environment,
         ...pairEnvironment([...surroundings.sessionPairs, ...pairs]),
       },

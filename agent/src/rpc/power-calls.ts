@@ -1,11 +1,11 @@
 import type { AgentHandlers, Input } from '@ostler/contract/agent-api.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import type { XSession } from '../desktop/session.ts'
+import type { DesktopSession } from '../desktop/desktop-session.ts'
 import type { Hooks } from '../hooks/hooks.ts'
 import type { Pairs } from '../hooks/run-hook.ts'
 
 export interface PowerParts {
-  readonly session: XSession
+  readonly session: DesktopSession
   readonly hooks: Hooks
   readonly halt: () => Promise<void>
   readonly log: Log

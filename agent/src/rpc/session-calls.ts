@@ -2,18 +2,18 @@ import type { AgentHandlers, Input, Output } from '@ostler/contract/agent-api.ts
 import { DeadlineExceeded, withDeadline } from '@ostler/kit/deadline.ts'
 import type { AgentValues } from '../config/options.ts'
 import { readRequest } from '../desktop/request.ts'
-import type { XSession } from '../desktop/session.ts'
+import type { DesktopSession } from '../desktop/desktop-session.ts'
 
 /** So long one call of `x_start` waits: then the caller hears how far it is, and calls again. */
 const START_WAIT_MS = 20_000
 
 /** The contract's procedures that are about the session. */
 export function sessionCalls(
-  session: XSession,
+  session: DesktopSession,
   config: () => AgentValues,
 ): Pick<AgentHandlers, 'x_state' | 'x_start' | 'x_suspend' | 'x_stop'> {
   return {
-    x_state: () => Promise.resolve({ state: session.look() }),
+    x_state: async () => ({ state: await session.look() }),
     x_start: (input) => start(session, config, input),
     x_suspend: async () => ({ state: await session.suspend() }),
     x_stop: async () => ({ state: await session.stop() }),
@@ -21,7 +21,7 @@ export function sessionCalls(
 }
 
 async function start(
-  session: XSession,
+  session: DesktopSession,
   config: () => AgentValues,
   input: Input<'x_start'>,
 ): Promise<Output<'x_start'>> {

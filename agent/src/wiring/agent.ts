@@ -15,8 +15,8 @@ import { consoleUpgrade, type ConsoleUpgrade } from '../console/upgrade.ts'
 import { serveRfb } from '../desktop/rfb.ts'
 import { supportView } from '../desktop/support-view.ts'
 import { showSession, type ViewerParts } from '../desktop/viewer.ts'
+import { platformHere } from '../platform/choose.ts'
 import { asUserWith } from '../platform/linux/as-user.ts'
-import { linuxPlatform } from '../platform/linux/platform.ts'
 import { awaitTicket, enrol, type EnrolledIdentity } from '../rpc/enrol.ts'
 import { powerCalls } from '../rpc/power-calls.ts'
 import { Renewal } from '../rpc/renewal.ts'
@@ -30,7 +30,7 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
   const config = live.values
   const plaintext = config()['vma.compat.plaintext']
   const ticket = plaintext ? undefined : await awaitTicket(GUEST_BOOT_FOLDER, scope.signal)
-  const platform = linuxPlatform(config)
+  const platform = await platformHere(config)
   const asUser = asUserWith(() => config()['command.setpriv'])
   const display =
     ticket === undefined

@@ -1,4 +1,4 @@
-import { run } from '@ostler/kit/run.ts'
+import { DEFAULT_ENV, run } from '@ostler/kit/run.ts'
 import type { AgentValues } from '../../config/options.ts'
 import type { Platform } from '../platform.ts'
 import { linuxAccounts } from './accounts.ts'
@@ -9,7 +9,11 @@ import { halt } from './power.ts'
 export function linuxPlatform(config: () => AgentValues): Platform {
   return {
     accounts: linuxAccounts(config, run),
-    hooks: { problem: hookFileProblem, command: (file, args) => ({ command: file, args }) },
+    hooks: {
+      environment: { ...DEFAULT_ENV, HOME: '/root' },
+      problem: hookFileProblem,
+      command: (file, args) => ({ command: file, args }),
+    },
     halt,
   }
 }
