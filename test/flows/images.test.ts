@@ -54,7 +54,9 @@ test('a tarball is unpacked once and becomes a desktop', async () => {
   expect(await world.inside(id, ['cat', '/etc/debian_version'])).toMatch(/^12\./)
   expect(world.processOf(id, 'xterm')).toBeGreaterThan(0)
   // The image's own hook ran, and the administrator sees it.
-  expect(await world.qa('vm explain -f name=tarball')).toMatch(/vma\.on_action\.connect +0 +\d+ +hello tarball/)
+  expect(await world.qa('vm explain -f name=tarball')).toMatch(
+    /vma\.on_action\.connect +0 +\d+ +hello tarball/,
+  )
   client.close()
 })
 

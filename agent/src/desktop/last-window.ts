@@ -111,6 +111,8 @@ class WindowWatch {
 
   #message(message: Buffer): void {
     const kind = message.readUInt8(0) & 0x7f
+    // A window that is gone before it could be counted was there all the same.
+    if (kind === MAP) this.#seenOne = true
     if (kind === DESTROY || kind === UNMAP || kind === MAP) this.#countSoon()
     if (kind !== REPLY && kind !== 0) return
     // A reply, or the error in its place: a window may go while we ask about it.
