@@ -490,17 +490,24 @@ export class XSession implements DesktopSession {
     const agent = this.#agent
     if (agent === undefined) return
     agent.terminate()
-    // In its first moments nxagent does not hear the signal; unlike a hang-up, this one may be repeated.
-    const again = setTimeout(() => {
+    // In its first moments nxagent does not hear the signal, and one that was woken takes it for the end of its waiting and is
+    // suspended. Unlike a hang-up, this signal may be repeated.
+    const again = (): void => {
       if (agent === this.#agent && this.state !== 'stopping') agent.terminate()
-    }, POKE_AFTER_MS)
-    again.unref()
+    }
+    const later = setTimeout(again, POKE_AFTER_MS)
+    const unsubscribe = this.#state.subscribe((state) => {
+      if (state === 'suspended') again()
+    })
     try {
       await this.#reach('stopping', (state) => state === 'stopped')
     } catch {
       this.#parts.log.warn('session did not end by itself, killed')
       agent.kill()
       await this.#reach('stopping', (state) => state === 'stopped')
+    } finally {
+      clearTimeout(later)
+      unsubscribe()
     }
   }
 
