@@ -30,12 +30,13 @@ test("QVD's own file is read where there is no other, with QVD's folders", async
       'vma.user.default.name: \\',
       '  pat',
       'vma.on_state.connected =',
+      'vma.user.shel = /bin/sh',
     ],
   })
   expect((await made.simple('x_start')).result).toBe('starting')
   await made.untilState('listening')
   expect(made.read('/run/qvd/nxagent.conf')).toMatch(/^nx\/nx,.*:100\n$/)
-  expect(made.read('/var/log/qvd/qvd.log')).toContain('"configuration"')
+  expect(made.read('/var/log/qvd/qvd.log')).toContain('did you mean')
   expect(await made.inside('getent', 'passwd', 'pat')).toMatch(/:\/home\/pat:\/bin\/bash\n$/)
 })
 
