@@ -15,6 +15,14 @@ import { until } from '../fixtures/world.ts'
 const ROUNDS = Number(process.argv[2] ?? 9)
 const NODE = join(import.meta.dirname, '../../build/agent/node')
 
+/** Parts of the agent, each beside the bare server by itself; what is loaded on first use only is marked. */
+const MODULES = [
+  ['contract', '@ostler/contract/agent-api.ts'],
+  ['log', '@ostler/kit/log.ts'],
+  ['configuration', '@ostler/agent/config/load.ts'],
+  ['console (on first use)', '@ostler/agent/console/upgrade.ts'],
+  ['all of the agent, not started', '@ostler/agent/wiring/agent.ts'],
+] as const
 const NOTHING = `setInterval(() => {}, 1e6); console.log('up')`
 const SERVER = `
 import { createServer, request } from 'node:https'
@@ -76,8 +84,7 @@ async function memory(guest: Guest): Promise<void> {
   const rows: [string, Sizes][] = [['agent, idle, all configured', inside(agent)]]
   rows.unshift(['bare https server, mutual TLS', await bareServer('')])
   rows.unshift(['node, nothing loaded', await bareServer('nothing')])
-  for (const module of ['winston', 'zod'])
-    rows.push([`bare https server + ${module}`, await bareServer(module)])
+  for (const [name, module] of MODULES) rows.push([`bare https server + ${name}`, await bareServer(module)])
   print('memory, MB                            RSS   private dirty')
   for (const [name, size] of rows) print(`  ${name.padEnd(34)} ${mb(size.rss)} ${mb(size.dirty)}`)
 }
@@ -111,6 +118,7 @@ async function bareServer(module: string): Promise<Sizes> {
       platform: 'node',
       format: 'cjs',
       minify: true,
+      define: { 'process.env.NODE_ENV': '"production"' },
       logLevel: 'error',
     })
     const child = spawn(NODE, [join(folder, 'server.cjs'), folder], {

@@ -85,6 +85,7 @@ async function serve(changes: Partial<Parameters<typeof consoleUpgrade>[0]> = {}
 }> {
   const upgrade = consoleUpgrade({
     enabled: () => true,
+    enrolledAt: performance.now(),
     certificate: agent.certificate,
     authority: authority.certificate,
     desktop: DESKTOP,

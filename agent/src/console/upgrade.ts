@@ -15,6 +15,8 @@ export interface ConsoleSettings {
   /** The agent's own certificate and that of the authority, as it got them when it enrolled; PEM. */
   readonly certificate: string
   readonly authority: string
+  /** When it got them, in `performance.now()`. */
+  readonly enrolledAt: number
   readonly desktop: number
   readonly epoch: number
   /** Path of the file that every use is written to. */
@@ -44,7 +46,7 @@ const CLOCK_ERROR = 0.001
 export function consoleUpgrade(settings: ConsoleSettings): ConsoleUpgrade {
   const { desktop, log } = settings
   const audit = auditFile(settings.auditLog, log)
-  const now = installationClock(settings.certificate)
+  const now = installationClock(settings.certificate, settings.enrolledAt)
   const used = new UsedNonces()
   const open = new Map<Duplex, Promise<void>>()
   let closing = false
@@ -135,8 +137,7 @@ function responseOf(fault: Fault): string {
  * The time of the installation, never ahead of it: from the moment at which hkd signed our certificate, by its clock,
  * and what has gone by since. The guest's own clock is set by whoever likes, and often by nobody.
  */
-function installationClock(certificate: string): () => number {
+function installationClock(certificate: string, from: number): () => number {
   const signed = signedAt(certificate)
-  const from = performance.now()
   return () => signed + (performance.now() - from) * (1 - CLOCK_ERROR)
 }

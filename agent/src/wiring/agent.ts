@@ -11,7 +11,7 @@ import type { Scope } from '@ostler/kit/scope.ts'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { LiveConfig } from '../config/live.ts'
-import { consoleUpgrade, type ConsoleUpgrade } from '../console/upgrade.ts'
+import type { ConsoleUpgrade } from '../console/upgrade.ts'
 import { serveRfb } from '../desktop/rfb.ts'
 import { supportView } from '../desktop/support-view.ts'
 import { showSession, type ViewerParts } from '../desktop/viewer.ts'
@@ -52,7 +52,7 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
   scope.own(await serveRfb(rfb, viewers))
   const identity = await enrol(port, GUEST_BOOT_FOLDER, log, scope.signal)
   log.info('enrolled', { desktop: ticket.desktop, epoch: ticket.epoch })
-  const console_ = scope.own(makeConsole(live, identity, ticket, log))
+  const console_ = consoleOnFirstUse(live, identity, ticket, log, scope)
   const renewal = new Renewal(log)
   const server = await serveAgentApi(port, identity, {
     handlers: {
@@ -69,26 +69,36 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
   scope.own(server)
 }
 
-function makeConsole(
+/** The console's code is loaded when somebody opens one: most desktops never have one. */
+function consoleOnFirstUse(
   live: LiveConfig,
   identity: EnrolledIdentity,
   ticket: BootTicket,
   log: Log,
-): ConsoleUpgrade {
-  return consoleUpgrade({
-    enabled: () => live.values()['vma.console.enable'],
-    certificate: identity.certificate,
-    authority: identity.authority,
-    desktop: ticket.desktop,
-    epoch: ticket.epoch,
-    auditLog: join(live.values()['path.log'], 'audit.log'),
-    runuser: live.values()['command.runuser'],
-    lang: 'C.UTF-8',
-    log,
-  })
+  scope: Scope,
+): () => Promise<ConsoleUpgrade> {
+  const enrolledAt = performance.now()
+  let loaded: Promise<ConsoleUpgrade> | undefined
+  const load = async (): Promise<ConsoleUpgrade> => {
+    const { consoleUpgrade } = await import('../console/upgrade.ts')
+    const settings = {
+      enabled: () => live.values()['vma.console.enable'],
+      certificate: identity.certificate,
+      authority: identity.authority,
+      enrolledAt,
+      desktop: ticket.desktop,
+      epoch: ticket.epoch,
+      auditLog: join(live.values()['path.log'], 'audit.log'),
+      runuser: live.values()['command.runuser'],
+      lang: 'C.UTF-8',
+      log,
+    }
+    return scope.own(consoleUpgrade(settings))
+  }
+  return () => (loaded ??= load())
 }
 
-function upgrades(viewers: ViewerParts, console_: ConsoleUpgrade): Upgrade[] {
+function upgrades(viewers: ViewerParts, console_: () => Promise<ConsoleUpgrade>): Upgrade[] {
   return [
     {
       ...upgradeApi.vnc_connect,
@@ -98,7 +108,10 @@ function upgrades(viewers: ViewerParts, console_: ConsoleUpgrade): Upgrade[] {
       path: consoleApi.path,
       protocol: consoleApi.upgrade,
       callers: consoleApi.callers,
-      take: (request, socket, head) => console_(request, socket, head),
+      take: async (request, socket, head) => {
+        const take = await console_()
+        take(request, socket, head)
+      },
     },
   ]
 }
