@@ -85,8 +85,8 @@ async function memory(guest: Guest): Promise<void> {
   rows.unshift(['bare https server, mutual TLS', await bareServer('')])
   rows.unshift(['node, nothing loaded', await bareServer('nothing')])
   for (const [name, module] of MODULES) rows.push([`bare https server + ${name}`, await bareServer(module)])
-  print('memory, MB                            RSS   private dirty')
-  for (const [name, size] of rows) print(`  ${name.padEnd(34)} ${mb(size.rss)} ${mb(size.dirty)}`)
+  print('memory, MB                                      RSS   private dirty')
+  for (const [name, size] of rows) print(`  ${name.padEnd(42)} ${mb(size.rss)} ${mb(size.dirty)}`)
 }
 
 interface Sizes {
