@@ -74,7 +74,7 @@ describe("QVD's endpoints", () => {
     expect(await statusOf(get(`/qvd/stop_vm?id=${bob}`, 'ann'))).toBe(403)
     const explained = await world.qa('vm explain -f name=bob')
     expect(explained).toMatch(
-      /bob is stopped\n\nwishes, newest first:\n\nlast start:\n\nmoves, newest first:$/,
+      /bob is stopped\n\nwishes, newest first:\n\nlast start:\n\nhooks, newest first:\n\nmoves, newest first:$/,
     )
   })
 
