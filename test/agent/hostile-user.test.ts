@@ -1,0 +1,64 @@
+import { existsSync, statSync } from 'node:fs'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { type Guest, type GuestSettings, linkAs, startGuest } from '../fixtures/guest.ts'
+import { until } from '../fixtures/world.ts'
+
+const USER = { 'qvd.vm.user.name': 'ann', 'qvd.client.link': 'lan' }
+const DISPLAY = '/run/ostler/display'
+
+async function guestWith(settings: GuestSettings = {}): Promise<Guest> {
+  const guest = await startGuest(settings)
+  onTestFinished(() => guest[Symbol.asyncDispose]())
+  return guest
+}
+
+async function start(guest: Guest, display: 'nx' | 'rfb' = 'nx') {
+  const answer = await guest.link?.client.x_start({ display, parameters: USER })
+  return answer ?? expect.fail('there is no link')
+}
+
+async function stop(guest: Guest): Promise<void> {
+  if (guest.authority === undefined) expect.fail('there is no authority')
+  using hkd = await linkAs(guest.authority, 'hkd', guest.address)
+  await hkd.client.x_stop({})
+}
+
+/** Runs a shell script as the user. */
+function asAnn(guest: Guest, script: string): Promise<string> {
+  return guest.inside('runuser', '-u', 'ann', '--', 'sh', '-c', `cd ~; ${script}`)
+}
+
+describe('what a user puts at the place of a socket', () => {
+  test('does not end the agent when it is a folder', async () => {
+    const guest = await guestWith()
+    await start(guest)
+    const agent = await guest.pidOf('vma.cjs')
+    await asAnn(guest, `rm -f ${DISPLAY}/nx.sock; mkdir ${DISPLAY}/nx.sock`)
+    await stop(guest)
+    expect(await start(guest)).toMatchObject({ ready: true })
+    expect(await guest.pidOf('vma.cjs')).toBe(agent)
+  })
+
+  test('is not made hers or anybody else’s when it is a link', async () => {
+    // She waits for the socket of an agent that starts again, and exchanges it before the agent gives it to the door.
+    const racer = [
+      '#!/usr/bin/perl',
+      'while (1) {',
+      `  next unless -S "${DISPLAY}/rfb.sock";`,
+      `  symlink("/etc/secret", "${DISPLAY}/link"); rename("${DISPLAY}/link", "${DISPLAY}/rfb.sock");`,
+      '  open(my $won, ">>", "/tmp/won"); print $won "x"; close($won);',
+      '  select(undef, undef, undef, 0.05);',
+      '}',
+    ]
+    const guest = await guestWith({ files: { '/etc/secret': 'x', '/etc/racer': `${racer.join('\n')}\n` } })
+    await start(guest)
+    guest.inside('runuser', '-u', 'ann', '--', '/etc/racer').catch(() => {}) // it ends with the guest
+    const races = (): number => (existsSync(guest.path('/tmp/won')) ? guest.read('/tmp/won').length : 0)
+    for (let round = 1; round <= 8; round++) {
+      await guest.inside('pkill', '-KILL', '-f', 'vma.cjs').catch(() => {})
+      await until('the socket to be exchanged', () => races() >= round)
+    }
+    const { mode, uid } = statSync(guest.path('/etc/secret'))
+    expect({ mode: mode & 0o777, uid }).toEqual({ mode: 0o644, uid: 0 })
+  })
+})
