@@ -62,3 +62,23 @@ describe('what a user puts at the place of a socket', () => {
     expect({ mode: mode & 0o777, uid }).toEqual({ mode: 0o644, uid: 0 })
   })
 })
+
+test('a path of the system that leads through her home runs nothing of hers as root', async () => {
+  const guest = await guestWith({
+    files: { '/etc/environment': 'PATH=$HOME/bin:/home/ann/bin:/usr/bin:/bin\n' },
+  })
+  await start(guest)
+  await asAnn(
+    guest,
+    `for bin in '$HOME/bin' bin; do
+       mkdir -p "$bin"
+       for name in setpriv env; do
+         printf '#!/bin/sh\\nid -u >> /tmp/ran\\nexec /usr/bin/%s "$@"\\n' $name > "$bin/$name"
+         chmod 755 "$bin/$name"
+       done
+     done`,
+  )
+  await stop(guest)
+  expect(await start(guest)).toMatchObject({ ready: true })
+  expect(existsSync(guest.path('/tmp/ran'))).toBe(false)
+})
