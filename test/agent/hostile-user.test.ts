@@ -1,4 +1,8 @@
-import { existsSync, statSync } from 'node:fs'
+import { holderUri } from '@ostler/contract/identity.ts'
+import { issueIdentity } from '@ostler/kit/certificate.ts'
+import { once } from 'node:events'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { connect } from 'node:tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Guest, type GuestSettings, linkAs, startGuest } from '../fixtures/guest.ts'
 import { until } from '../fixtures/world.ts'
@@ -82,3 +86,41 @@ test('a path of the system that leads through her home runs nothing of hers as r
   expect(await start(guest)).toMatchObject({ ready: true })
   expect(existsSync(guest.path('/tmp/ran'))).toBe(false)
 })
+
+test('the cookie of a session is a file of its own, whatever was done to the last one', async () => {
+  const guest = await guestWith()
+  await start(guest)
+  await asAnn(guest, 'chmod 666 /run/ostler/session/Xauthority')
+  await stop(guest)
+  await start(guest)
+  expect(statSync(guest.path('/run/ostler/session/Xauthority')).mode & 0o777).toBe(0o600)
+})
+
+test('a support view that is refused costs no descriptor', async () => {
+  const guest = await guestWith()
+  const { authority } = guest
+  if (authority === undefined) expect.fail('there is no authority')
+  const own = await issueIdentity(authority, { commonName: 'l7r', uri: holderUri({ role: 'l7r' }), days: 1 })
+  const ask = async (): Promise<void> => {
+    const { key, certificate: cert } = own
+    const socket = connect({
+      host: guest.address,
+      port: 3030,
+      key,
+      cert,
+      ca: authority.certificate,
+      ...ANY_NAME,
+    })
+    socket.write('GET /vma/vnc_connect HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: VNC\r\n\r\n')
+    socket.resume()
+    await once(socket, 'close')
+  }
+  const open = async (): Promise<number> =>
+    readdirSync(guest.path(`/proc/${(await guest.pidOf('vma.cjs')) ?? 0}/fd`)).length
+  await ask()
+  const before = await open()
+  for (let round = 0; round < 20; round++) await ask()
+  await until('the connections to be closed', async () => (await open()) < before + 10)
+})
+
+const ANY_NAME = { checkServerIdentity: () => undefined }
