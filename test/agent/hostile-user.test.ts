@@ -2,12 +2,16 @@ import { holderUri } from '@ostler/contract/identity.ts'
 import { issueIdentity } from '@ostler/kit/certificate.ts'
 import { once } from 'node:events'
 import { existsSync, readdirSync, statSync } from 'node:fs'
+import { connect as connectUnix } from 'node:net'
+import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { type Guest, type GuestSettings, linkAs, startGuest } from '../fixtures/guest.ts'
+import { type Guest, type GuestSettings, linkAs, recorder, startGuest } from '../fixtures/guest.ts'
 import { until } from '../fixtures/world.ts'
+import { openScreen } from '../fixtures/x-screen.ts'
 
 const USER = { 'qvd.vm.user.name': 'ann', 'qvd.client.link': 'lan' }
+const SESSION = join(import.meta.dirname, '../../build/agent/ostler-session')
 const DISPLAY = '/run/ostler/display'
 
 async function guestWith(settings: GuestSettings = {}): Promise<Guest> {
@@ -19,6 +23,13 @@ async function guestWith(settings: GuestSettings = {}): Promise<Guest> {
 async function start(guest: Guest, display: 'nx' | 'rfb' = 'nx') {
   const answer = await guest.link?.client.x_start({ display, parameters: USER })
   return answer ?? expect.fail('there is no link')
+}
+
+async function untilState(guest: Guest, state: string): Promise<void> {
+  await until(
+    `the session to be ${state}`,
+    async () => (await guest.link?.client.x_state({}))?.state === state,
+  )
 }
 
 async function stop(guest: Guest): Promise<void> {
@@ -124,3 +135,53 @@ test('a support view that is refused costs no descriptor', async () => {
 })
 
 const ANY_NAME = { checkServerIdentity: () => undefined }
+
+describe('a full /run', () => {
+  test('neither ends the agent nor keeps the user from the session that is there', async () => {
+    const guest = await guestWith()
+    await using screen = await openScreen()
+    await start(guest)
+    const agent = await guest.pidOf('vma.cjs')
+    await guest.inside('mount', '-o', 'remount,size=2M', '/run')
+    await asAnn(guest, 'dd if=/dev/zero of=/run/user/$(id -u)/big bs=4k 2>/dev/null; true')
+    guest.connectNx(screen.display)
+    await untilState(guest, 'connected')
+    const { warnings } = await start(guest, 'rfb')
+    expect(warnings).toEqual([expect.stringContaining('no space left')])
+    expect(await guest.pidOf('vma.cjs')).toBe(agent)
+  })
+
+  test('is told to who wants a new session, and leaves nothing running', async () => {
+    const guest = await guestWith()
+    await guest.inside('mount', '-o', 'remount,size=1M', '/run')
+    await guest.inside('sh', '-c', 'dd if=/dev/zero of=/run/big bs=4k 2>/dev/null; true')
+    await expect(start(guest)).rejects.toMatchObject({ code: 'session.failed' })
+    expect(await guest.pidOf('nxagent')).toBeUndefined()
+    await guest.inside('rm', '/run/big')
+    expect(await start(guest)).toMatchObject({ ready: true })
+  })
+})
+
+test('a browser that outlives its session is not counted in the next one', async () => {
+  const states = ['connected', 'suspended', 'disconnected'] as const
+  const guest = await guestWith({
+    config: states.map((state) => `vma.on_state.${state} = /etc/record`),
+    files: { '/etc/record': recorder() },
+  })
+  const heard = (): (string | undefined)[] => guest.hookCalls().map(({ argv }) => argv.at(-1))
+  for (const round of [1, 2]) {
+    await start(guest, 'rfb')
+    const browser = connectUnix(guest.path(`${DISPLAY}/rfb.sock`))
+    await once(browser, 'data')
+    await guest.inside('pkill', '-KILL', '-x', 'xinit')
+    await until('the end to be told', () => heard().filter((state) => state === 'stopped').length === round)
+    browser.destroy()
+  }
+  expect(heard()).toEqual(['connected', 'stopped', 'connected', 'stopped'])
+})
+
+test('a home that is gone costs the log of the session, and not the session', async () => {
+  const guest = await guestWith()
+  const script = ['sh', '-c', 'HOME=/nowhere exec "$0" 0022 echo', SESSION]
+  expect(await guest.status(...script)).toBe(0)
+})
