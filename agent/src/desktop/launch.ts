@@ -1,5 +1,6 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
+import { writeWhole } from '@ostler/kit/write-file.ts'
 import { identify, type ProcessIdentity } from '@ostler/kit/process-table.ts'
 import type { ChildProcess } from 'node:child_process'
 import {
@@ -17,6 +18,7 @@ import {
 import { dirname, join } from 'node:path'
 import type { AgentValues } from '../config/options.ts'
 import type { AsUser } from '../platform/linux/as-user.ts'
+import { freeName } from './free-name.ts'
 import { nxOptionLine } from './nxagent-options.ts'
 import type { SessionRequest } from './request.ts'
 import { xAuthority } from './x-authority.ts'
@@ -59,8 +61,8 @@ export function launch(
     if (command.startsWith('/') && !existsSync(command))
       throw new Fault('session.failed', { reason: `${command} is not in this desktop` })
   makeXSocketFolder()
-  writeFileSync(places.authority, xAuthority([display, display + 1]), { mode: 0o600 })
-  chownSync(places.authority, account.uid, account.gid)
+  // A new file each time: who had the last one may still have it open, and may have opened it for all.
+  writeWhole(places.authority, xAuthority([display, display + 1]), { mode: 0o600, owner: account })
   writeOptions(config, places, account, request)
   rmSync(places.log, { force: true })
   const output = openSync(places.log, 'ax', 0o640)
@@ -147,12 +149,15 @@ function linkLog(log: string, link: string): void {
   }
 }
 
-/** Makes the folder of the X sockets. A link that somebody put there is not followed. */
+/** Makes the folder of the X sockets. What somebody else put there is neither followed nor entered. */
 function makeXSocketFolder(): void {
   const folder = '/tmp/.X11-unix'
   const there = lstatSync(folder, { throwIfNoEntry: false })
-  if (there !== undefined && (!there.isDirectory() || there.uid !== 0)) rmSync(folder, { recursive: true })
-  mkdirSync(folder, { recursive: true })
+  const isOurs = there?.isDirectory() === true && there.uid === 0
+  if (!isOurs) {
+    freeName(folder)
+    mkdirSync(folder) // fails when somebody was quicker; in a sticky folder nobody can exchange what is ours
+  }
   chmodSync(folder, 0o1777)
 }
 

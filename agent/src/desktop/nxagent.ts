@@ -7,12 +7,12 @@ import {
   signalProcess,
 } from '@ostler/kit/process-table.ts'
 import type { ChildProcess } from 'node:child_process'
-import { rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { AgentValues } from '../config/options.ts'
 import type { AsUser } from '../platform/linux/as-user.ts'
 import { sessionEnvironment } from './environment.ts'
+import { freeName } from './free-name.ts'
 import { giveSocket } from './give-socket.ts'
 import { launch, type NxPlaces, nxPlaces, writeOptions } from './launch.ts'
 import { readPidLine } from './nxagent-log.ts'
@@ -148,7 +148,7 @@ class NxAgent implements XAgentProcess {
     this.#stopWatching?.()
     // While it waits for its first connection, nxagent has a child that would outlive it.
     if (this.#process !== undefined) killGroup(this.#process)
-    if (this.#places.socket !== undefined) rmSync(this.#places.socket, { force: true })
+    if (this.#places.socket !== undefined) freeName(this.#places.socket)
   }
 
   #setSeed(seed: readonly ProcessIdentity[]): void {

@@ -1,19 +1,23 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import { chmodSync, chownSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { freeName } from './free-name.ts'
+import { giveSocket } from './give-socket.ts'
 import { showSession, type ViewerParts } from './viewer.ts'
+
+const ROOT = 0
 
 /**
  * Serves RFB on a unix socket of the display folder, for browsers behind the l7r.
  *
  * @param place the socket, and the node user who alone may open it.
  * @returns a disposer that stops listening; viewers that are connected stay.
+ * @throws Fault `session.failed` when a user exchanged the socket in that moment.
  */
 export async function serveRfb(
   place: { socket: string; owner: number },
   parts: ViewerParts,
 ): Promise<AsyncDisposable> {
-  rmSync(place.socket, { force: true })
+  freeName(place.socket)
   const server = createServer({ pauseOnConnect: true }, (connection) => {
     connection.on('error', () => connection.destroy())
     try {
@@ -30,8 +34,13 @@ export async function serveRfb(
     server.once('error', reject)
     server.listen(place.socket, resolve)
   })
-  chmodSync(place.socket, 0o600)
-  chownSync(place.socket, place.owner, 0)
+  try {
+    // A user who has a session may have put a link there meanwhile.
+    giveSocket(place.socket, [ROOT], { uid: place.owner, gid: ROOT })
+  } catch (error) {
+    server.close()
+    throw error
+  }
   return {
     [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
   }

@@ -77,7 +77,8 @@ export class XSession implements DesktopSession {
   #pairs: Pairs = []
   /** True when a client has been connected to this session: then there is work in it, and only the user or an administrator ends it. */
   #joined = false
-  #viewers = 0
+  /** One for each browser that sees this session. */
+  readonly #viewers = new Set<symbol>()
   #announced = ''
   #opening: (Opening & { key: string; abort: AbortController }) | undefined
   #replaying = false
@@ -191,15 +192,11 @@ export class XSession implements DesktopSession {
 
   /** A browser sees the session from now on; call the result when it has gone. A browser counts as a client for hooks. */
   viewerCame(): () => void {
-    const number = this.#number
-    this.#viewers += 1
+    const viewer = Symbol('viewer')
+    this.#viewers.add(viewer)
     this.#announce()
-    let here = true
     return () => {
-      if (!here || number !== this.#number) return
-      here = false
-      this.#viewers -= 1
-      this.#announce()
+      if (this.#viewers.delete(viewer)) this.#announce()
     }
   }
 
@@ -291,7 +288,10 @@ export class XSession implements DesktopSession {
       this.#follow(agent)
       return warnings
     } catch (error) {
+      this.#agent?.kill() // it was launched, and could not be followed
       this.#ended(this.#agent)
+      // A file that cannot be written, mostly: its reader is who can do something about it.
+      if (error instanceof Error && 'syscall' in error) throw this.#failure(error.message, error)
       throw error
     }
   }
@@ -412,7 +412,7 @@ export class XSession implements DesktopSession {
 
   /** Runs the hook of the state that users and scripts see, once per change. */
   #announce(): void {
-    const seen = this.#viewers > 0 && isSessionAlive(this.state) ? 'connected' : this.state
+    const seen = this.#viewers.size > 0 && isSessionAlive(this.state) ? 'connected' : this.state
     if (seen === this.#announced) return
     if (seen !== 'connected' && seen !== 'suspended' && seen !== 'stopped') return
     this.#announced = seen
@@ -429,7 +429,7 @@ export class XSession implements DesktopSession {
     agent?.cleanUp()
     this.#agent = undefined
     this.#joined = false
-    this.#viewers = 0
+    this.#viewers.clear()
     if (this.state === 'stopped') this.#announce()
     else this.#enter('stopped')
     this.#parts.records.forget()
@@ -443,7 +443,12 @@ export class XSession implements DesktopSession {
       announced: this.#announced,
       pairs: this.#pairs,
     }
-    this.#parts.records.write(record)
+    try {
+      this.#parts.records.write(record)
+    } catch (error) {
+      // The session goes on; an agent that starts after us would know less of it.
+      this.#parts.log.error('the record of the session could not be written', { error })
+    }
   }
 
   // --- deadlines ---

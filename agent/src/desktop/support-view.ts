@@ -26,6 +26,7 @@ export async function supportView(
     viewer.once('exit', () => parts.log.info('support view closed', { audit: true }))
   } catch (error) {
     near.destroy()
+    far.destroy()
     throw error
   }
   const token = upgradeApi.vnc_connect.protocol
@@ -55,7 +56,8 @@ async function socketPair(folder: string): Promise<[Socket, Socket]> {
     })
     const near = connect(path)
     near.on('error', () => near.destroy())
-    return [near, await accepted]
+    const failed = new Promise<never>((_, reject) => near.once('error', reject))
+    return [near, await Promise.race([accepted, failed])]
   } finally {
     server.close()
     rmSync(path, { force: true })

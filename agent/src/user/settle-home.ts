@@ -1,6 +1,6 @@
 import type { Account } from '@ostler/kit/passwd.ts'
-import { chownSync, cpSync, lchownSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, chownSync, cpSync, lchownSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { explainHomeError, verifyHome } from './home-folder.ts'
 
 const SKELETON = '/etc/skel'
@@ -22,8 +22,15 @@ export function settleHome(account: Account, skeleton = SKELETON): void {
 
 function makeHome(account: Account, skeleton: string): void {
   try {
-    mkdirSync(account.home, { recursive: true, mode: 0o700 })
-    cpSync(skeleton, account.home, { recursive: true, errorOnExist: false, force: true })
+    // Folders on the way to it, as those of a directory's domains, are everybody's way.
+    mkdirSync(dirname(account.home), { recursive: true, mode: 0o755 })
+    mkdirSync(account.home, { mode: 0o700 })
+  } catch (error) {
+    throw explainHomeError(error, account.home) ?? error
+  }
+  try {
+    cpSync(skeleton, account.home, { recursive: true, verbatimSymlinks: true })
+    chmodSync(account.home, 0o700)
     giveAll(account.home, account)
   } catch (error) {
     rmSync(account.home, { recursive: true, force: true })

@@ -1,4 +1,5 @@
 import type { Log } from '@ostler/kit/log.ts'
+import type { Account } from '@ostler/kit/passwd.ts'
 import { run } from '@ostler/kit/run.ts'
 import type { LiveConfig } from '../config/live.ts'
 import type { AgentValues } from '../config/options.ts'
@@ -56,10 +57,7 @@ export function makeSession(settings: DesktopSettings): { session: XSession; hoo
       language: languageChooser(config),
     }),
     provision: provisioner(settings, hooks),
-    prepare: (request, account) => {
-      writeChannelFiles(config(), request, account)
-      return comforts(request)
-    },
+    prepare: (request, account) => comforts(config(), request, account),
   })
   heard.session = session
   session.recover()
@@ -102,7 +100,19 @@ function languageChooser(config: () => AgentValues) {
 }
 
 /** What never stops a session. */
-function comforts(request: SessionRequest): string[] {
-  const warnings = [request.timeZone === undefined ? undefined : setTimeZone(request.timeZone)]
+function comforts(config: AgentValues, request: SessionRequest, account: Account): string[] {
+  const warnings = [
+    request.timeZone === undefined ? undefined : setTimeZone(request.timeZone),
+    channelFiles(config, request, account),
+  ]
   return warnings.filter((warning) => warning !== undefined)
+}
+
+function channelFiles(config: AgentValues, request: SessionRequest, account: Account): string | undefined {
+  try {
+    writeChannelFiles(config, request, account)
+    return undefined
+  } catch (error) {
+    return `the client's channels have no settings: ${error instanceof Error ? error.message : ''}`
+  }
 }

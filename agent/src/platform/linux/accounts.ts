@@ -1,7 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { type Account, findAccount, parseAccount } from '@ostler/kit/passwd.ts'
 import { type run as runProgram, RunError } from '@ostler/kit/run.ts'
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AgentValues } from '../../config/options.ts'
 import type { Accounts } from '../../user/account.ts'
@@ -75,15 +75,15 @@ export function linuxAccounts(config: () => AgentValues, run: typeof runProgram)
 
 /** Tries to make a home, to hear why useradd could not. */
 function whyNot(home: string): Fault | undefined {
-  const trial = `${home}.trial`
+  let trial: string | undefined
   try {
-    mkdirSync(trial)
+    trial = mkdtempSync(`${home}.trial-`)
     writeFileSync(join(trial, 'trial'), Buffer.alloc(4_096))
     return undefined
   } catch (error) {
     return explainHomeError(error, home)
   } finally {
-    rmSync(trial, { recursive: true, force: true })
+    if (trial !== undefined) rmSync(trial, { recursive: true, force: true })
   }
 }
 

@@ -1,8 +1,9 @@
 import type { Account } from '@ostler/kit/passwd.ts'
+import { DEFAULT_ENV } from '@ostler/kit/run.ts'
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { existsSync } from 'node:fs'
 
-/** Starts a program as a user of the guest, detached, with her groups and nothing of our privileges. */
+/** Starts a program as a user of the guest, detached, in her home, with her groups and nothing of our privileges. */
 export interface AsUser {
   (
     account: Account,
@@ -23,14 +24,14 @@ export function asUserWith(setpriv: () => string): AsUser {
         '--init-groups',
         '--inh-caps=-all',
         '--',
+        // Her environment and her folder begin here: until now we are root, and they could say where setpriv or its libraries are.
+        'env',
+        '--ignore-environment',
+        `--chdir=${existsSync(account.home) ? account.home : '/'}`,
+        ...Object.entries(options.env).map(([name, value]) => `${name}=${value}`),
         command,
         ...args,
       ],
-      {
-        env: options.env,
-        stdio: options.stdio,
-        cwd: existsSync(account.home) ? account.home : '/',
-        detached: true,
-      },
+      { env: DEFAULT_ENV, stdio: options.stdio, cwd: '/', detached: true },
     )
 }

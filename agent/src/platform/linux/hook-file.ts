@@ -1,5 +1,5 @@
 import { type Stats, statSync, lstatSync, readlinkSync, realpathSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 
 /**
  * Why a hook file must not be run as root, or `undefined` when it may: it, and every folder and link on the way to it, must be
@@ -25,9 +25,11 @@ function openPart(path: string): string | undefined {
     const stat = lstatSync(part)
     if (stat.uid !== 0) return `${part} belongs to user ${stat.uid}, not to root`
     if (isOpen(stat)) return `${part} can be written to by others than root`
-    if (stat.isSymbolicLink() && part !== path) {
-      const problem = openPart(dirname(realpathSync(part)))
-      if (problem !== undefined) return `${part} leads to ${readlinkSync(part)}: ${problem}`
+    if (stat.isSymbolicLink()) {
+      const target = readlinkSync(part)
+      // Link by link: of several that lead on to each other, one in between may lie where somebody else can exchange it.
+      const problem = openPart(resolve(realpathSync(dirname(part)), target))
+      if (problem !== undefined) return `${part} leads to ${target}: ${problem}`
     }
     if (part === '/') return undefined
   }

@@ -1,11 +1,22 @@
-import { readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join, normalize } from 'node:path'
+import {
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join, relative } from 'node:path'
 
 /** The folders that are looked at; others in tests. */
 export interface TimeZonePlaces {
   readonly zones: string
   readonly etc: string
 }
+
+/** What a zone's file begins with (tzfile(5)); there are other files beside them. */
+const MAGIC = 'TZif'
 
 const PLACES: TimeZonePlaces = { zones: '/usr/share/zoneinfo', etc: '/etc' }
 
@@ -17,9 +28,8 @@ const PLACES: TimeZonePlaces = { zones: '/usr/share/zoneinfo', etc: '/etc' }
  * @returns a warning when it cannot be set, else `undefined`.
  */
 export function setTimeZone(zone: string, places = PLACES): string | undefined {
-  const file = normalize(join(places.zones, zone))
-  if (!file.startsWith(`${places.zones}/`) || statSync(file, { throwIfNoEntry: false })?.isFile() !== true)
-    return `this desktop does not know the time zone ${zone}`
+  const file = zoneFile(zone, places.zones)
+  if (file === undefined) return `this desktop does not know the time zone ${zone}`
   const link = join(places.etc, 'localtime')
   const draft = `${link}.ostler`
   try {
@@ -27,10 +37,21 @@ export function setTimeZone(zone: string, places = PLACES): string | undefined {
     rmSync(draft, { force: true })
     symlinkSync(file, draft)
     renameSync(draft, link)
-    writeFileSync(join(places.etc, 'timezone'), `${zone}\n`)
+    writeFileSync(join(places.etc, 'timezone'), `${relative(realpathSync(places.zones), file)}\n`)
     return undefined
   } catch (error) {
     return `the time zone ${zone} could not be set: ${error instanceof Error ? error.message : ''}`
+  }
+}
+
+/** The zone's file behind all links: Debian has one there that leads to /etc/localtime, which would then lead to itself. */
+function zoneFile(zone: string, zones: string): string | undefined {
+  try {
+    const file = realpathSync(join(zones, zone))
+    if (!file.startsWith(`${realpathSync(zones)}/`)) return undefined
+    return readFileSync(file).subarray(0, MAGIC.length).toString('latin1') === MAGIC ? file : undefined
+  } catch {
+    return undefined
   }
 }
 
