@@ -160,15 +160,15 @@ export class XSession {
   /** See `x_suspend` in the contract. */
   suspend(): Promise<SessionState> {
     return this.#turnstile.pass(async () => {
-      if (this.state === 'connected' || this.state === 'listening') {
+      if (this.state === 'connected' || this.state === 'listening')
         await this.#parts.hooks.action('suspend', [], this.state)
-        // A session that nobody has joined yet has nothing to suspend: a hang-up would end it.
-        if (this.#joined) this.#hangUp()
-      }
-      if (this.state === 'connected' || this.state === 'suspending')
-        await this.#reach('suspending', (state) => state !== 'connected' && state !== 'suspending')
-      return this.state
+      return await this.#suspend()
     })
+  }
+
+  /** Takes the display from a client because another one wants it. The hook is for those who ask for a suspension. */
+  dropClient(): Promise<SessionState> {
+    return this.#turnstile.pass(() => this.#suspend())
   }
 
   /** See `x_stop` in the contract. A start that is under way is given up. */
@@ -262,6 +262,14 @@ export class XSession {
     if (this.state === 'stopping') await this.#reach('stopping', (state) => state === 'stopped')
     if (this.state === 'starting')
       await this.#reach('initiating', (state) => state !== 'starting' && state !== 'provisioning')
+  }
+
+  async #suspend(): Promise<SessionState> {
+    // A session that nobody has joined yet has nothing to suspend: a hang-up would end it.
+    if (this.state === 'connected' || (this.state === 'listening' && this.#joined)) this.#hangUp()
+    if (this.state === 'connected' || this.state === 'suspending')
+      await this.#reach('suspending', (state) => state !== 'connected' && state !== 'suspending')
+    return this.state
   }
 
   /** Begins a new session. */

@@ -62,12 +62,12 @@ function simpleMethods({ session, config, power, log }: SimpleRpcParts): Readonl
       const checked = agentApi.x_start.input.safeParse({ display: 'nx', parameters })
       if (!checked.success)
         throw new Fault('request.invalid', { problem: checked.error.issues[0]?.message ?? 'bad parameters' })
+      const request = readRequest('nx', parameters, config())
       const state = session.look()
-      if (state === 'connected') {
-        session.suspend().catch((error: unknown) => log.warn('session could not be suspended', { error }))
+      if (state === 'connected' && session.account?.name === request.user.name) {
+        session.dropClient().catch((error: unknown) => log.warn('session could not be suspended', { error }))
         throw new Error("Can't connect to X session in state connected, suspending it, retry later\n")
       }
-      const request = readRequest('nx', parameters, config())
       // The original answers a repeated call with an error; it comes when a hook takes longer than the l7r waits (T23).
       if (state !== 'stopped' && state !== 'suspended' && !session.isOpening(request))
         throw new Error(`Unable to start/resume X session in state ${state}, try again in a few minutes\n`)
