@@ -59,6 +59,7 @@ export function launch(
     if (command.startsWith('/') && !existsSync(command))
       throw new Fault('session.failed', { reason: `${command} is not in this desktop` })
   makeXSocketFolder()
+  removeLeftovers(display)
   writeFileSync(places.authority, xAuthority([display, display + 1]), { mode: 0o600 })
   chownSync(places.authority, account.uid, account.gid)
   writeOptions(config, places, account, request)
@@ -154,6 +155,17 @@ function makeXSocketFolder(): void {
   if (there !== undefined && (!there.isDirectory() || there.uid !== 0)) rmSync(folder, { recursive: true })
   mkdirSync(folder, { recursive: true })
   chmodSync(folder, 0o1777)
+}
+
+/** What a server that was killed left, perhaps another user's: nxagent could neither take its display nor remove it. */
+function removeLeftovers(display: number): void {
+  for (const path of [`/tmp/.X${display}-lock`, `/tmp/.X11-unix/X${display}`]) {
+    try {
+      rmSync(path, { force: true })
+    } catch {
+      // a folder is nothing that a server has left; nxagent tells what it thinks of it
+    }
+  }
 }
 
 function words(text: string): string[] {
