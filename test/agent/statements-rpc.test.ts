@@ -201,6 +201,9 @@ describe('a session', () => {
     await guest.untilHook('stopped')
     expect(guest.hookWords().filter((word) => word === 'stopped')).toHaveLength(1)
     expect(await guest.pidOf('^/usr/bin/xterm')).toBeUndefined()
+    // What it has left in /tmp keeps nobody from the next session.
+    await guest.simple('x_start', { 'qvd.vm.user.name': 'bob' })
+    await guest.untilState('listening')
   })
 
   test('C-67: vnc_connect answers 426, or 102, 101 and the greeting of RFB', async () => {
