@@ -226,10 +226,10 @@ export class XSession {
       if (hook !== undefined) hooks.push(hook)
     })
     try {
+      // Before anybody's display is taken, unless the session is about to end anyway.
+      if (this.state !== 'stopping') this.#refuseOthers(request)
       await this.#settle(request.display)
-      const user = this.account?.name
-      if (user !== undefined && user !== request.user.name)
-        throw new Fault('session.busy', { state: `${this.state} for user ${user}` })
+      this.#refuseOthers(request)
       await this.#parts.hooks.action('pre-connect', request.pairs, this.state, signal)
       accept()
       let userReadyMs = since()
@@ -243,6 +243,12 @@ export class XSession {
     } finally {
       unsubscribe()
     }
+  }
+
+  #refuseOthers(request: SessionRequest): void {
+    const user = this.account?.name
+    if (user !== undefined && user !== request.user.name)
+      throw new Fault('session.busy', { state: `${this.state} for user ${user}` })
   }
 
   /** Waits until the session is in a state from which it can be opened. */

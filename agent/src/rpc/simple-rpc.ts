@@ -149,7 +149,10 @@ async function answer(
 
 /** `vnc_connect` on its raw connection: 102, 101, then RFB. */
 function upgrade(request: IncomingMessage, socket: Socket, parts: SimpleRpcParts): void {
-  if (methodName(request) !== 'vnc_connect') return void socket.end(plain('404 Not Found', 'not found\r\n'))
+  if (request.httpVersion !== '1.1')
+    return void socket.end(plain('505 HTTP Version Not Supported', 'speak HTTP/1.1\r\n'))
+  if (request.method !== 'GET' || methodName(request) !== 'vnc_connect')
+    return void socket.end(plain('404 Not Found', 'not found\r\n'))
   if (request.headers.upgrade?.toUpperCase() !== upgradeApi.vnc_connect.protocol)
     return void socket.end(plain('426 Upgrade Required', 'upgrade to VNC\r\n'))
   if (!isSessionAlive(parts.session.look()))
