@@ -53,7 +53,7 @@ const POKE_AFTER_MS = 1_500
 /** How long a client that was cut may be seen as connected before we suspend it ourselves. */
 const CUT_GRACE_MS = 1_000
 /** A session that an earlier agent started is no child of ours: its end is looked for. */
-const LIVENESS_MS = 10_000
+const LIVENESS_MS = 1_000
 /** How long a seed keeps its connection after the session has started: cut in its first moments it hangs for seconds. */
 const SEED_MS = 2_000
 /** xinit normally sees the end of nxagent by itself. */
