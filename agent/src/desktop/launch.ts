@@ -61,6 +61,7 @@ export function launch(
     if (command.startsWith('/') && !existsSync(command))
       throw new Fault('session.failed', { reason: `${command} is not in this desktop` })
   makeXSocketFolder()
+  removeLeftovers(display)
   // A new file each time: who had the last one may still have it open, and may have opened it for all.
   writeWhole(places.authority, xAuthority([display, display + 1]), { mode: 0o600, owner: account })
   writeOptions(config, places, account, request)
@@ -159,6 +160,12 @@ function makeXSocketFolder(): void {
     mkdirSync(folder) // fails when somebody was quicker; in a sticky folder nobody can exchange what is ours
   }
   chmodSync(folder, 0o1777)
+}
+
+/** What a server that was killed left, perhaps another user's: nxagent could neither take its display nor remove it. */
+function removeLeftovers(display: number): void {
+  freeName(`/tmp/.X${display}-lock`)
+  freeName(`/tmp/.X11-unix/X${display}`)
 }
 
 function words(text: string): string[] {

@@ -50,6 +50,10 @@ export function nxAgents(parts: NxAgentParts): XAgents {
   }
 }
 
+/** How soon we see that nxagent has died, and how long xinit then has for its own end. */
+const LOOK_MS = 500
+const XINIT_MS = 1_000
+
 class NxAgent implements XAgentProcess {
   readonly #parts: NxAgentParts
   readonly #places: NxPlaces
@@ -57,6 +61,7 @@ class NxAgent implements XAgentProcess {
   #record: XAgentRecord
   /** nxagent itself, known when its log has told the number. */
   #process: ProcessIdentity | undefined
+  #deathWatch: NodeJS.Timeout | undefined
   #stopWatching: (() => void) | undefined
 
   constructor(parts: NxAgentParts, places: NxPlaces, record: XAgentRecord, child: ChildProcess | undefined) {
@@ -77,7 +82,7 @@ class NxAgent implements XAgentProcess {
   follow(onLine: (line: string) => void): () => void {
     return followLines(this.#places.log, (line) => {
       const pid = readPidLine(line)
-      if (pid !== undefined) this.#process = this.#ofUser(pid)
+      if (pid !== undefined) this.#meet(pid)
       if (this.#record.application && line.startsWith('Session: Session started at ')) this.#watchWindows()
       onLine(line)
     })
@@ -146,6 +151,7 @@ class NxAgent implements XAgentProcess {
 
   cleanUp(): void {
     this.#stopWatching?.()
+    clearInterval(this.#deathWatch)
     // While it waits for its first connection, nxagent has a child that would outlive it.
     if (this.#process !== undefined) killGroup(this.#process)
     if (this.#places.socket !== undefined) freeName(this.#places.socket)
@@ -166,10 +172,27 @@ class NxAgent implements XAgentProcess {
     )
   }
 
-  /** The number comes from a log that the user's programs can write to: only a process of hers is taken. */
-  #ofUser(pid: number): ProcessIdentity | undefined {
+  /** The number comes from a log that the user's programs can write to: only the first, and a process of hers, is taken. */
+  #meet(pid: number): void {
+    if (this.#process !== undefined && isAlive(this.#process)) return
+    const { uid } = this.#record.account
     const found = identify(pid)
-    return found?.uid === this.#record.account.uid ? found : undefined
+    if (found !== undefined && found.uid !== uid) return
+    // It may have ended while no agent was there to see; what it left still has its number.
+    this.#process = found ?? { pid, uid, startTicks: 0 }
+    this.#deathWatch ??= setInterval(() => this.#lookForDeath(), LOOK_MS).unref()
+  }
+
+  /**
+   * xinit may not see for many seconds that nxagent has died: it waits for its first sign of life, for an answer on the sockets
+   * that a child of nxagent's still holds, or for an end that it has missed.
+   */
+  #lookForDeath(): void {
+    if (this.#process === undefined || isAlive(this.#process)) return
+    clearInterval(this.#deathWatch)
+    killGroup(this.#process)
+    signalProcess(this.#record.root, 'SIGTERM')
+    setTimeout(() => signalProcess(this.#record.root, 'SIGKILL'), XINIT_MS).unref()
   }
 
   #signal(signal: NodeJS.Signals): boolean {

@@ -54,7 +54,7 @@ const POKE_AFTER_MS = 1_500
 /** How long a client that was cut may be seen as connected before we suspend it ourselves. */
 const CUT_GRACE_MS = 1_000
 /** A session that an earlier agent started is no child of ours: its end is looked for. */
-const LIVENESS_MS = 10_000
+const LIVENESS_MS = 1_000
 /** How long a seed keeps its connection after the session has started: cut in its first moments it hangs for seconds. */
 const SEED_MS = 2_000
 /** xinit normally sees the end of nxagent by itself. */
@@ -162,15 +162,15 @@ export class XSession implements DesktopSession {
   /** See `x_suspend` in the contract. */
   suspend(): Promise<SessionState> {
     return this.#turnstile.pass(async () => {
-      if (this.state === 'connected' || this.state === 'listening') {
+      if (this.state === 'connected' || this.state === 'listening')
         await this.#parts.hooks.action('suspend', [], this.state)
-        // A session that nobody has joined yet has nothing to suspend: a hang-up would end it.
-        if (this.#joined) this.#hangUp()
-      }
-      if (this.state === 'connected' || this.state === 'suspending')
-        await this.#reach('suspending', (state) => state !== 'connected' && state !== 'suspending')
-      return this.state
+      return await this.#suspend()
     })
+  }
+
+  /** Takes the display from a client because another one wants it. The hook is for those who ask for a suspension. */
+  dropClient(): Promise<SessionState> {
+    return this.#turnstile.pass(() => this.#suspend())
   }
 
   /** See `x_stop` in the contract. A start that is under way is given up. */
@@ -224,10 +224,10 @@ export class XSession implements DesktopSession {
       if (hook !== undefined) hooks.push(hook)
     })
     try {
+      // Before anybody's display is taken, unless the session is about to end anyway.
+      if (this.state !== 'stopping') this.#refuseOthers(request)
       await this.#settle(request.display)
-      const user = this.account?.name
-      if (user !== undefined && user !== request.user.name)
-        throw new Fault('session.busy', { state: `${this.state} for user ${user}` })
+      this.#refuseOthers(request)
       await this.#parts.hooks.action('pre-connect', request.pairs, this.state, signal)
       accept()
       let userReadyMs = since()
@@ -241,6 +241,12 @@ export class XSession implements DesktopSession {
     } finally {
       unsubscribe()
     }
+  }
+
+  #refuseOthers(request: SessionRequest): void {
+    const user = this.account?.name
+    if (user !== undefined && user !== request.user.name)
+      throw new Fault('session.busy', { state: `${this.state} for user ${user}` })
   }
 
   /** Waits until the session is in a state from which it can be opened. */
@@ -260,6 +266,14 @@ export class XSession implements DesktopSession {
     if (this.state === 'stopping') await this.#reach('stopping', (state) => state === 'stopped')
     if (this.state === 'starting')
       await this.#reach('initiating', (state) => state !== 'starting' && state !== 'provisioning')
+  }
+
+  async #suspend(): Promise<SessionState> {
+    // A session that nobody has joined yet has nothing to suspend: a hang-up would end it.
+    if (this.state === 'connected' || (this.state === 'listening' && this.#joined)) this.#hangUp()
+    if (this.state === 'connected' || this.state === 'suspending')
+      await this.#reach('suspending', (state) => state !== 'connected' && state !== 'suspending')
+    return this.state
   }
 
   /** Begins a new session. */

@@ -53,7 +53,9 @@ export class Hooks {
   async action(name: ActionHook, pairs: Pairs, state: SessionState, signal?: AbortSignal): Promise<void> {
     const { word } = ACTION_HOOKS[name]
     const all: Pairs = [...pairs, ['qvd.vm.session.state', state], ['qvd.hook.on_action', word]]
-    await this.#runOrThrow(configuredHook(ACTION_HOOKS[name], this.#parts.config()), all, signal)
+    // The session that is described may still be the one before, of other parameters and perhaps of another user.
+    const described = name === 'pre-connect' ? [] : this.#session.pairs
+    await this.#runOrThrow(configuredHook(ACTION_HOOKS[name], this.#parts.config()), all, described, signal)
   }
 
   /**
@@ -64,7 +66,7 @@ export class Hooks {
   async provisioning(name: ProvisioningHook, pairs: Pairs, signal?: AbortSignal): Promise<boolean> {
     const hook = configuredHook(PROVISIONING_HOOKS[name], this.#parts.config())
     const all: Pairs = [...pairs, ['qvd.hook.on_provisioning', PROVISIONING_HOOKS[name].word]]
-    await this.#runOrThrow(hook, all, signal)
+    await this.#runOrThrow(hook, all, this.#session.pairs, signal)
     return hook !== undefined
   }
 
@@ -72,12 +74,18 @@ export class Hooks {
   state(state: SessionState): void {
     if (!isHooked(state)) return
     const hook = configuredHook(STATE_HOOKS[state], this.#parts.config())
-    if (hook !== undefined) void this.#run(hook, [['qvd.hook.on_state', STATE_HOOKS[state].word]])
+    const pairs: Pairs = [['qvd.hook.on_state', STATE_HOOKS[state].word]]
+    if (hook !== undefined) void this.#run(hook, pairs, this.#session.pairs)
   }
 
-  async #runOrThrow(hook: ConfiguredHook | undefined, pairs: Pairs, signal?: AbortSignal): Promise<void> {
+  async #runOrThrow(
+    hook: ConfiguredHook | undefined,
+    pairs: Pairs,
+    sessionPairs: Pairs,
+    signal?: AbortSignal,
+  ): Promise<void> {
     if (hook === undefined) return
-    const end = await this.#run(hook, pairs, signal)
+    const end = await this.#run(hook, pairs, sessionPairs, signal)
     signal?.throwIfAborted()
     const detail = { file: hook.file, name: hook.word }
     if (end.kind === 'refused') throw new Fault('hook.refused', { ...detail, reason: end.text })
@@ -91,7 +99,12 @@ export class Hooks {
       throw new Fault('hook.failed', { ...detail, rc: end.exit ?? 'signal', said: end.text || 'nothing' })
   }
 
-  async #run(hook: ConfiguredHook, pairs: Pairs, signal?: AbortSignal): Promise<HookEnd> {
+  async #run(
+    hook: ConfiguredHook,
+    pairs: Pairs,
+    sessionPairs: Pairs,
+    signal?: AbortSignal,
+  ): Promise<HookEnd> {
     const { platform, run, hookLog, log, onResult } = this.#parts
     const output = hookLog.begin(hook.file, hook.word)
     const end = await runHook(hook, pairs, {
@@ -99,7 +112,7 @@ export class Hooks {
       run,
       output,
       environment: this.#session.environment,
-      sessionPairs: this.#session.pairs,
+      sessionPairs,
       ...(signal === undefined ? {} : { signal }),
     })
     const { kind, ...result } = end

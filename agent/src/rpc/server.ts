@@ -10,6 +10,7 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { type Role, roleOf } from '@ostler/contract/identity.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Observable } from '@ostler/kit/observable.ts'
+import { X509Certificate } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { Duplex } from 'node:stream'
@@ -36,7 +37,10 @@ export interface AgentServerParts {
 
 /** The agent's server. Its certificate can be exchanged while connections live on. */
 export interface AgentServer extends AsyncDisposable {
-  /** Presents another certificate to every connection from now on. @throws Fault `request.invalid` when it does not fit its key. */
+  /**
+   * Presents another certificate to every connection from now on.
+   * @throws Fault `request.invalid` when it does not fit its key or its authority; the present one stays.
+   */
   renew(identity: EnrolledIdentity): void
 }
 
@@ -74,9 +78,13 @@ export async function serveAgentApi(
   return {
     renew: (next) => {
       try {
+        // A key of another certificate is refused by TLS itself; an authority that nobody has is not, and nobody could call any more.
+        if (!new X509Certificate(next.certificate).verify(new X509Certificate(next.authority).publicKey))
+          throw new Error('it was signed by another authority')
         server.setSecureContext(contextOf(next))
       } catch (cause) {
-        throw new Fault('request.invalid', { problem: 'the certificate does not fit the key' }, { cause })
+        const problem = 'the certificate does not fit the key or the authority'
+        throw new Fault('request.invalid', { problem }, { cause })
       }
     },
     [Symbol.asyncDispose]: async () => {
@@ -126,7 +134,8 @@ async function takeOver(
   parts: AgentServerParts,
 ): Promise<void> {
   const upgrade = parts.upgrades.find((candidate) => candidate.path === request.url)
-  if (upgrade === undefined) throw new Fault('request.notFound', { path: request.url ?? '' })
+  if (request.method !== 'GET' || upgrade === undefined)
+    throw new Fault('request.notFound', { path: request.url ?? '' })
   admit(roleOfCaller(request), upgrade.callers, upgrade.path)
   if (request.headers.upgrade?.toLowerCase() !== upgrade.protocol.toLowerCase())
     throw new Fault('request.upgradeRequired', { protocol: upgrade.protocol })

@@ -62,12 +62,12 @@ function simpleMethods({ session, config, power, log }: SimpleRpcParts): Readonl
       const checked = agentApi.x_start.input.safeParse({ display: 'nx', parameters })
       if (!checked.success)
         throw new Fault('request.invalid', { problem: checked.error.issues[0]?.message ?? 'bad parameters' })
+      const request = readRequest('nx', parameters, config())
       const state = session.look()
-      if (state === 'connected') {
-        session.suspend().catch((error: unknown) => log.warn('session could not be suspended', { error }))
+      if (state === 'connected' && session.account?.name === request.user.name) {
+        session.dropClient().catch((error: unknown) => log.warn('session could not be suspended', { error }))
         throw new Error("Can't connect to X session in state connected, suspending it, retry later\n")
       }
-      const request = readRequest('nx', parameters, config())
       // The original answers a repeated call with an error; it comes when a hook takes longer than the l7r waits (T23).
       if (state !== 'stopped' && state !== 'suspended' && !session.isOpening(request))
         throw new Error(`Unable to start/resume X session in state ${state}, try again in a few minutes\n`)
@@ -149,7 +149,10 @@ async function answer(
 
 /** `vnc_connect` on its raw connection: 102, 101, then RFB. */
 function upgrade(request: IncomingMessage, socket: Socket, parts: SimpleRpcParts): void {
-  if (methodName(request) !== 'vnc_connect') return void socket.end(plain('404 Not Found', 'not found\r\n'))
+  if (request.httpVersion !== '1.1')
+    return void socket.end(plain('505 HTTP Version Not Supported', 'speak HTTP/1.1\r\n'))
+  if (request.method !== 'GET' || methodName(request) !== 'vnc_connect')
+    return void socket.end(plain('404 Not Found', 'not found\r\n'))
   if (request.headers.upgrade?.toUpperCase() !== upgradeApi.vnc_connect.protocol)
     return void socket.end(plain('426 Upgrade Required', 'upgrade to VNC\r\n'))
   if (!isSessionAlive(parts.session.look()))

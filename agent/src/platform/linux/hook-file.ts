@@ -1,5 +1,8 @@
-import { type Stats, statSync, lstatSync, readlinkSync, realpathSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { type Stats, statSync, lstatSync, readlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+/** As many links as Linux follows. */
+const MOST_LINKS = 40
 
 /**
  * Why a hook file must not be run as root, or `undefined` when it may: it, and every folder and link on the way to it, must be
@@ -8,31 +11,42 @@ import { dirname, resolve } from 'node:path'
 export function hookFileProblem(file: string): string | undefined {
   if (!file.startsWith('/')) return 'it is not an absolute path'
   try {
-    const real = realpathSync(file)
-    const stat = statSync(real)
+    const stat = statSync(file)
     if (!stat.isFile()) return 'it is not a file'
     if ((stat.mode & 0o111) === 0) return 'it is not executable'
-    return openPart(file) ?? openPart(real)
+    return openPart(file)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     return code === 'ENOENT' ? 'there is no such file' : message
   }
 }
 
-/** The first part of a path that somebody else than root could exchange. */
+/** The first part of a path that somebody else than root could exchange. Walks as the system does, link by link. */
 function openPart(path: string): string | undefined {
-  for (let part = path; ; part = dirname(part)) {
+  const ahead = partsOf(path)
+  let links = 0
+  for (let place = '/', here: string | undefined = place; here !== undefined; here = ahead.shift()) {
+    if (here === '..') {
+      place = dirname(place)
+      continue
+    }
+    const part: string = join(place, here)
     const stat = lstatSync(part)
     if (stat.uid !== 0) return `${part} belongs to user ${stat.uid}, not to root`
     if (isOpen(stat)) return `${part} can be written to by others than root`
-    if (stat.isSymbolicLink()) {
+    if (!stat.isSymbolicLink()) place = part
+    else {
+      if (++links > MOST_LINKS) return 'there are too many links on the way to it'
       const target = readlinkSync(part)
-      // Link by link: of several that lead on to each other, one in between may lie where somebody else can exchange it.
-      const problem = openPart(resolve(realpathSync(dirname(part)), target))
-      if (problem !== undefined) return `${part} leads to ${target}: ${problem}`
+      if (target.startsWith('/')) place = '/'
+      ahead.unshift(...partsOf(target))
     }
-    if (part === '/') return undefined
   }
+  return undefined
+}
+
+function partsOf(path: string): string[] {
+  return path.split('/').filter((part) => part !== '' && part !== '.')
 }
 
 /** The group may write only where it is root's; the mode of a link says nothing, and a sticky folder keeps its entries. */
