@@ -50,8 +50,10 @@ export function nxAgents(parts: NxAgentParts): XAgents {
   }
 }
 
-/** How soon we see that nxagent has died, and how long xinit then has for its own end. */
-const LOOK_MS = 500
+/** How often we look whether nxagent has died: until the session has started, and then, when xinit normally sees it by itself. */
+const LOOK_EARLY_MS = 500
+const LOOK_LATE_MS = 10_000
+/** How long xinit then has for its own end. */
 const XINIT_MS = 1_000
 
 class NxAgent implements XAgentProcess {
@@ -83,7 +85,7 @@ class NxAgent implements XAgentProcess {
     return followLines(this.#places.log, (line) => {
       const pid = readPidLine(line)
       if (pid !== undefined) this.#meet(pid)
-      if (this.#record.application && line.startsWith('Session: Session started at ')) this.#watchWindows()
+      if (line.startsWith('Session: Session started at ')) this.#started()
       onLine(line)
     })
   }
@@ -180,7 +182,17 @@ class NxAgent implements XAgentProcess {
     if (found !== undefined && found.uid !== uid) return
     // It may have ended while no agent was there to see; what it left still has its number.
     this.#process = found ?? { pid, uid, startTicks: 0 }
-    this.#deathWatch ??= setInterval(() => this.#lookForDeath(), LOOK_MS).unref()
+    this.#watchForDeath(LOOK_EARLY_MS)
+  }
+
+  #started(): void {
+    this.#watchForDeath(LOOK_LATE_MS)
+    if (this.#record.application) this.#watchWindows()
+  }
+
+  #watchForDeath(everyMs: number): void {
+    clearInterval(this.#deathWatch)
+    this.#deathWatch = setInterval(() => this.#lookForDeath(), everyMs).unref()
   }
 
   /**
