@@ -3,11 +3,12 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { isAlive as isSessionAlive } from '@ostler/contract/session.ts'
 import { DeadlineExceeded, withDeadline } from '@ostler/kit/deadline.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { AgentValues } from '../config/options.ts'
 import { readRequest } from '../desktop/request.ts'
 import type { XSession } from '../desktop/session.ts'
+import { closerOf } from './close-server.ts'
 import type { powerCalls } from './power-calls.ts'
 
 export interface SimpleRpcParts {
@@ -38,6 +39,7 @@ export async function serveSimpleRpc(port: number, parts: SimpleRpcParts): Promi
       response.destroy()
     })
   })
+  const close = closerOf(server)
   server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
     socket.on('error', () => socket.destroy())
     upgrade(request, socket, parts)
@@ -51,7 +53,7 @@ export async function serveSimpleRpc(port: number, parts: SimpleRpcParts): Promi
     server.once('error', reject)
     server.listen(port, resolve)
   })
-  return { [Symbol.asyncDispose]: () => close(server) }
+  return { [Symbol.asyncDispose]: close }
 }
 
 function simpleMethods({ session, config, power, log }: SimpleRpcParts): Readonly<Record<string, Method>> {
@@ -195,9 +197,4 @@ function plain(status: string, text: string): string {
     `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
     `Connection: close\r\n\r\n${text}`
   )
-}
-
-async function close(server: Server): Promise<void> {
-  server.closeAllConnections()
-  await new Promise<void>((resolve) => server.close(() => resolve()))
 }
