@@ -5,6 +5,7 @@ import { DeadlineExceeded, withDeadline } from '@ostler/kit/deadline.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import type { AgentValues } from '../config/options.ts'
 import { readRequest } from '../desktop/request.ts'
 import type { XSession } from '../desktop/session.ts'
@@ -29,7 +30,8 @@ const ANSWER_MS = 1_000
 
 /**
  * Serves QVD's agent protocol (compatibility page 3 and 12 B) for the l7r and hkd of a QVD installation: plain HTTP without any
- * authentication, `GET /vma/<method>?k=v`, failures with status 200. Only with `vma.compat.plaintext`.
+ * authentication, `GET /vma/<method>?k=v`, failures with status 200. Only with `vma.compat.plaintext`, and not for callers inside
+ * this desktop.
  */
 export async function serveSimpleRpc(port: number, parts: SimpleRpcParts): Promise<AsyncDisposable> {
   const methods = simpleMethods(parts)
@@ -40,6 +42,10 @@ export async function serveSimpleRpc(port: number, parts: SimpleRpcParts): Promi
     })
   })
   const close = closerOf(server)
+  server.on('connection', (socket: Socket) => {
+    // Who can call may make accounts with any group: the programs of this desktop may not.
+    if (isOwn(socket.remoteAddress ?? '')) socket.destroy()
+  })
   server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
     socket.on('error', () => socket.destroy())
     upgrade(request, socket, parts)
@@ -167,6 +173,13 @@ function upgrade(request: IncomingMessage, socket: Socket, parts: SimpleRpcParts
       socket.destroy()
     }
   })
+}
+
+/** Whether an address is one of this machine's own. */
+function isOwn(address: string): boolean {
+  const plainAddress = address.replace(/^::ffff:/, '').replace(/%.*$/, '')
+  if (plainAddress.startsWith('127.')) return true
+  return Object.values(networkInterfaces()).some((each) => each?.some((own) => own.address === plainAddress))
 }
 
 /** @throws Fault `request.invalid` for a parameter that is given twice. */
