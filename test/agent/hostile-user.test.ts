@@ -185,3 +185,45 @@ test('a home that is gone costs the log of the session, and not the session', as
   const script = ['sh', '-c', 'HOME=/nowhere exec "$0" 0022 echo', SESSION]
   expect(await guest.status(...script)).toBe(0)
 })
+
+test('what a killed screen left does not keep a browser from opening the session', async () => {
+  const guest = await guestWith()
+  await guest.inside(
+    'sh',
+    '-c',
+    'mkdir -p -m 1777 /tmp/.X11-unix; touch /tmp/.X11-unix/X101; echo 1 > /tmp/.X101-lock',
+  )
+  expect(await start(guest, 'rfb')).toMatchObject({ ready: true })
+})
+
+test('a start that is given up does not wait for its hook, also when another one waits', async () => {
+  const guest = await guestWith({
+    config: ['vma.on_action.connect = /etc/record', 'log.level = DEBUG'],
+    files: { '/etc/record': recorder('sleep 300') },
+  })
+  const first = expect(start(guest)).rejects.toMatchObject({ code: 'session.busy' })
+  await until('the hook to run', () => guest.hookCalls().length > 0)
+  const second = expect(start(guest, 'rfb')).rejects.toMatchObject({ code: 'session.busy' })
+  const calls = (): number => guest.read('/var/log/ostler/qvd.log').split('"procedure":"x_start"').length - 1
+  await until('the second start to wait', () => calls() === 2)
+  await stop(guest)
+  await Promise.all([first, second])
+  expect(guest.hookCalls()).toHaveLength(1)
+})
+
+test('the plain protocol is not for programs of the desktop itself', async () => {
+  const caller = [
+    '#!/usr/bin/perl',
+    'use IO::Socket::INET;',
+    'my ($from, $to) = @ARGV;',
+    'my $socket = IO::Socket::INET->new(LocalAddr => $from, PeerAddr => "$to:3030") or die "no connection";',
+    '$SIG{PIPE} = "IGNORE";',
+    'print $socket "GET /vma/ping HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n"; $socket->flush;',
+    'print while <$socket>;',
+  ]
+  const guest = await guestWith({ plain: true, files: { '/etc/caller': `${caller.join('\n')}\n` } })
+  expect(await guest.simple('ping')).toMatchObject({ status: 200 })
+  for (const from of ['127.0.0.1', guest.address])
+    for (const to of ['127.0.0.1', guest.address])
+      expect(await guest.inside('/etc/caller', from, to)).toBe('')
+})

@@ -4,6 +4,7 @@ import { identify, type ProcessIdentity, signalProcess } from '@ostler/kit/proce
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AsUser } from '../platform/linux/as-user.ts'
+import { freeName } from './free-name.ts'
 
 export interface SeedSettings {
   readonly xvfb: string
@@ -32,10 +33,13 @@ const SCREEN_MS = 5_000
  * nxagent comes alive only with a connection: where a browser comes first, we give it one, to an Xvfb of the
  * wanted size inside the guest. Cut again, it leaves a suspended session that browsers and NX clients share.
  *
- * @throws DeadlineExceeded when the screen does not come up; nothing is left running then.
+ * @throws DeadlineExceeded when the screen does not come up, Error when it ends at once; nothing is left running then.
  */
 export async function plantSeed(account: Account, asUser: AsUser, settings: SeedSettings): Promise<Seed> {
   const { width, height } = settings.geometry
+  const socket = `/tmp/.X11-unix/X${settings.display}`
+  // What a screen that was killed has left would be taken for ours, and perhaps cannot be removed by her.
+  for (const left of [socket, `/tmp/.X${settings.display}-lock`]) freeName(left)
   const screen = asUser(
     account,
     settings.xvfb,
@@ -52,13 +56,17 @@ export async function plantSeed(account: Account, asUser: AsUser, settings: Seed
     ],
     { env: settings.environment, stdio: 'ignore' },
   )
-  const failed = new Promise<never>((_, reject) => screen.once('error', reject))
+  const failed = new Promise<never>((_, reject) => {
+    screen.once('error', reject)
+    screen.once('exit', (code) => reject(new Error(`${settings.xvfb} ended with ${code ?? 'a signal'}`)))
+  })
+  failed.catch(() => {}) // later, its end is what we want
   const screenProcess = identify(screen.pid ?? 0)
   try {
     await Promise.race([
       failed,
       withDeadline('the seed screen', SCREEN_MS, async (signal) => {
-        while (!existsSync(`/tmp/.X11-unix/X${settings.display}`)) await sleep(10, undefined, { signal })
+        while (!existsSync(socket)) await sleep(10, undefined, { signal })
       }),
     ])
   } catch (error) {

@@ -80,7 +80,10 @@ export class XSession implements DesktopSession {
   /** One for each browser that sees this session. */
   readonly #viewers = new Set<symbol>()
   #announced = ''
-  #opening: (Opening & { key: string; abort: AbortController }) | undefined
+  /** The last start that was asked for. */
+  #opening: (Opening & { key: string }) | undefined
+  /** Gives up a start, for each that is under way or waits. */
+  readonly #giveUps = new Set<AbortController>()
   #replaying = false
   #stopFollowing: () => void = () => {}
   #guard: NodeJS.Timeout | undefined
@@ -142,11 +145,13 @@ export class XSession implements DesktopSession {
     const ready = this.#turnstile.pass(() =>
       this.#open(request, () => accepted.resolve(undefined), abort.signal),
     )
-    const opening = { key, accepted: accepted.promise, ready, abort }
+    const opening = { key, accepted: accepted.promise, ready }
     this.#opening = opening
+    this.#giveUps.add(abort)
     ready
       .catch((error: unknown) => accepted.reject(error))
       .finally(() => {
+        this.#giveUps.delete(abort)
         if (this.#opening === opening) this.#opening = undefined
         this.#arm()
       })
@@ -173,9 +178,9 @@ export class XSession implements DesktopSession {
     return this.#turnstile.pass(() => this.#suspend())
   }
 
-  /** See `x_stop` in the contract. A start that is under way is given up. */
+  /** See `x_stop` in the contract. Every start that is under way or waits is given up. */
   stop(): Promise<SessionState> {
-    this.#opening?.abort.abort(new Fault('session.busy', { state: 'stopping' }))
+    this.#giveUpStarts()
     return this.#turnstile.pass(async () => {
       if (this.look() === 'stopped') return this.state
       await this.#parts.hooks.action('stop', [], this.state)
@@ -184,9 +189,13 @@ export class XSession implements DesktopSession {
     })
   }
 
+  #giveUpStarts(): void {
+    for (const giveUp of this.#giveUps) giveUp.abort(new Fault('session.busy', { state: 'stopping' }))
+  }
+
   /** Ends the session without asking a hook: the desktop halts. */
   halt(): Promise<void> {
-    this.#opening?.abort.abort(new Fault('session.busy', { state: 'stopping' }))
+    this.#giveUpStarts()
     return this.#turnstile.pass(() => this.#end())
   }
 
@@ -363,7 +372,9 @@ export class XSession implements DesktopSession {
   async #seedSession(request: SessionRequest): Promise<void> {
     const agent = this.#agent
     if (agent === undefined) throw this.#failure('nxagent ended before it had a screen')
-    const seed = await agent.seed(request)
+    const seed = await agent.seed(request).catch((error: unknown) => {
+      throw error instanceof Fault ? error : this.#failure(String(error), error)
+    })
     this.#seed = seed
     this.#remember()
     const gone = (state: SessionState): boolean => state === 'suspended' || state === 'stopped'

@@ -8,6 +8,7 @@ import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod/mini'
+import { closerOf } from './close-server.ts'
 import { answerFault, answerJson, readJson } from './http.ts'
 
 /** What the agent presents from now on. The key exists in memory alone. */
@@ -84,6 +85,7 @@ export async function enrol(
       step().catch((error: unknown) => answerFault(response, error))
     },
   )
+  const close = closerOf(server)
   server.on('tlsClientError', (error: Error) => log.warn('enrolment refused', { reason: error.message }))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -95,7 +97,6 @@ export async function enrol(
     return await enrolled.promise
   } finally {
     signal.removeEventListener('abort', abort)
-    server.closeAllConnections()
-    await new Promise<void>((resolve) => server.close(() => resolve()))
+    await close()
   }
 }

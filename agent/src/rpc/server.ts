@@ -16,6 +16,7 @@ import { createServer, type Server } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import * as z from 'zod/mini'
+import { closerOf } from './close-server.ts'
 import type { EnrolledIdentity } from './enrol.ts'
 import { answerFault, answerJson, refuseUpgrade, readJson } from './http.ts'
 
@@ -62,6 +63,7 @@ export async function serveAgentApi(
       })
     },
   )
+  const close = closerOf(server)
   const taken = new Set<Duplex>()
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // The one place where a peer that vanishes in this moment would end the process.
@@ -89,8 +91,7 @@ export async function serveAgentApi(
     },
     [Symbol.asyncDispose]: async () => {
       for (const socket of taken) socket.destroy()
-      server.closeAllConnections()
-      await new Promise<void>((resolve) => server.close(() => resolve()))
+      await close()
     },
   }
 }

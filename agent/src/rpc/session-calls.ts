@@ -6,6 +6,8 @@ import type { DesktopSession } from '../desktop/desktop-session.ts'
 
 /** So long one call of `x_start` waits: then the caller hears how far it is, and calls again. */
 const START_WAIT_MS = 20_000
+/** The contract's answer has no room for more warnings, nor for more hooks. */
+const MOST = 20
 
 /** The contract's procedures that are about the session. */
 export function sessionCalls(
@@ -30,7 +32,8 @@ async function start(
     const opened = await withDeadline('x_start', START_WAIT_MS, () => ready)
     return {
       ...opened,
-      warnings: opened.warnings.slice(0, 20).map((text) => text.slice(0, 500)),
+      warnings: opened.warnings.slice(0, MOST).map((text) => text.slice(0, 500)),
+      hooks: opened.hooks.slice(-MOST),
       ready: true,
     }
   } catch (error) {

@@ -3,11 +3,13 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { isAlive as isSessionAlive } from '@ostler/contract/session.ts'
 import { DeadlineExceeded, withDeadline } from '@ostler/kit/deadline.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import type { AgentValues } from '../config/options.ts'
 import { readRequest } from '../desktop/request.ts'
 import type { XSession } from '../desktop/session.ts'
+import { closerOf } from './close-server.ts'
 import type { powerCalls } from './power-calls.ts'
 
 export interface SimpleRpcParts {
@@ -28,7 +30,8 @@ const ANSWER_MS = 1_000
 
 /**
  * Serves QVD's agent protocol (compatibility page 3 and 12 B) for the l7r and hkd of a QVD installation: plain HTTP without any
- * authentication, `GET /vma/<method>?k=v`, failures with status 200. Only with `vma.compat.plaintext`.
+ * authentication, `GET /vma/<method>?k=v`, failures with status 200. Only with `vma.compat.plaintext`, and not for callers inside
+ * this desktop.
  */
 export async function serveSimpleRpc(port: number, parts: SimpleRpcParts): Promise<AsyncDisposable> {
   const methods = simpleMethods(parts)
@@ -37,6 +40,11 @@ export async function serveSimpleRpc(port: number, parts: SimpleRpcParts): Promi
       parts.log.error('procedure failed', { path: pathOf(request), error })
       response.destroy()
     })
+  })
+  const close = closerOf(server)
+  server.on('connection', (socket: Socket) => {
+    // Who can call may make accounts with any group: the programs of this desktop may not.
+    if (isOwn(socket.remoteAddress ?? '')) socket.destroy()
   })
   server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
     socket.on('error', () => socket.destroy())
@@ -51,7 +59,7 @@ export async function serveSimpleRpc(port: number, parts: SimpleRpcParts): Promi
     server.once('error', reject)
     server.listen(port, resolve)
   })
-  return { [Symbol.asyncDispose]: () => close(server) }
+  return { [Symbol.asyncDispose]: close }
 }
 
 function simpleMethods({ session, config, power, log }: SimpleRpcParts): Readonly<Record<string, Method>> {
@@ -170,6 +178,13 @@ function upgrade(request: IncomingMessage, socket: Socket, parts: SimpleRpcParts
   })
 }
 
+/** Whether an address is one of this machine's own. */
+function isOwn(address: string): boolean {
+  const plainAddress = address.replace(/^::ffff:/, '').replace(/%.*$/, '')
+  if (plainAddress.startsWith('127.')) return true
+  return Object.values(networkInterfaces()).some((each) => each?.some((own) => own.address === plainAddress))
+}
+
 /** @throws Fault `request.invalid` for a parameter that is given twice. */
 function readParameters(request: IncomingMessage): Parameters {
   const parameters = new URLSearchParams((request.url ?? '').split('?').slice(1).join('?'))
@@ -198,9 +213,4 @@ function plain(status: string, text: string): string {
     `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
     `Connection: close\r\n\r\n${text}`
   )
-}
-
-async function close(server: Server): Promise<void> {
-  server.closeAllConnections()
-  await new Promise<void>((resolve) => server.close(() => resolve()))
 }
