@@ -1,6 +1,7 @@
 import { chmodSync, chownSync, lchownSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Guest, recorder, startGuest } from '../fixtures/guest.ts'
+import { until } from '../fixtures/world.ts'
 
 /** The folder of the hooks, and the one that these tests are about: `expire` runs it without a session. */
 const HOOKS = '/etc/ostler/hooks'
@@ -37,6 +38,10 @@ function makeLink(place: string, target: string): void {
 
 async function move(from: string, to: string): Promise<void> {
   await guest.inside('mv', from, to)
+}
+
+async function untilLogged(text: string): Promise<void> {
+  await until(`the log to tell "${text}"`, () => guest.read('/var/log/ostler/qvd.log').includes(text))
 }
 
 type Case = readonly [string, string, () => void | Promise<void>]
@@ -191,8 +196,7 @@ describe('a hook', () => {
 
   test('has an absolute path: what is not run prevents what it is for', async () => {
     await guest.simple('poweroff')
-    const log = guest.read('/var/log/ostler/qvd.log')
-    expect(log).toContain('hook hooks/poweroff for poweroff is not run: it is not an absolute path')
+    await untilLogged('hook hooks/poweroff for poweroff is not run: it is not an absolute path')
     expect(await guest.state()).toBe('stopped')
   })
 
@@ -200,6 +204,6 @@ describe('a hook', () => {
     writeFileSync(guest.path(HOOK), '#!/no/such/shell\n')
     const { error } = await guest.simple('expire')
     expect(error).toContain(`hook ${HOOK} for expire failed`)
-    expect(guest.read('/var/log/ostler/qvd.log')).toContain(`${HOOK} could not be started`)
+    await untilLogged(`${HOOK} could not be started`)
   })
 })
