@@ -1,16 +1,6 @@
 import type { HookResult } from '@ostler/contract/agent-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  lchownSync,
-  mkdirSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   type Guest,
@@ -242,5 +232,338 @@ describe('the order of hooks', () => {
     await guest.untilState('listening')
     expect(guest.hookWords().filter((word) => word === 'pre_connect')).toHaveLength(1)
     expect(guest.hookWords().filter((word) => word === 'connect')).toHaveLength(1)
+  })
+})
+
+describe('a hook that fails', () => {
+  inGuest(obedientHooks([...ACTIONS, ...PROVISIONING]))
+  beforeEach(behaveWell)
+  afterEach(async () => {
+    await guest.endSession()
+    await forget()
+    await removeAnn()
+  })
+
+  test.each([
+    ['vma.on_action.pre-connect', 'pre_connect'],
+    ['vma.on_provisioning.mount_home', 'mount_home'],
+    ['vma.on_provisioning.add_user', 'add_user'],
+    ['vma.on_provisioning.after_add_user', 'after_add_user'],
+    ['vma.on_action.connect', 'connect'],
+  ])('keeps the session from being opened: %s', async (key, word) => {
+    behave(word, 'echo one; echo "the office is closed" >&2; exit 7')
+    const fault = await faultOf(start())
+    expect(fault.toJSON()).toMatchObject({
+      fault: 'hook.failed',
+      text: `hook /etc/ostler/hooks/${key} for ${word} failed, rc: 7`,
+      advice: expect.stringMatching(
+        /^It said: (one|the office is closed)\. qvd-hooks\.log in the desktop has the rest\.$/,
+      ) as string,
+    })
+    expect(guest.hookWords().at(-1)).toBe(word)
+    expect(await guest.state()).toBe('stopped')
+    expect(await guest.pidOf('nxagent')).toBeUndefined()
+  })
+
+  test('says what it has said last, line by line', async () => {
+    behave(
+      'pre_connect',
+      'echo one; sleep 0.1; echo two; sleep 0.1; printf "thr"; sleep 0.1; echo "ee  "; echo; exit 1',
+    )
+    expect((await faultOf(start())).detail).toMatchObject({ rc: 1, said: 'three' })
+  })
+
+  test('may be killed by somebody', async () => {
+    behave('pre_connect', 'kill -KILL $$')
+    const fault = await faultOf(start())
+    expect(fault.code).toBe('hook.failed')
+    expect(fault.message).toContain('for pre_connect failed, rc: signal')
+  })
+
+  test('leaves a resumed session as it was, and the programs in it', async () => {
+    const { client } = await guest.openSession(screen.display, ANN)
+    const xterm = await guest.xterm()
+    client.kill('SIGKILL')
+    await guest.untilState('suspended')
+    for (const word of ['pre_connect', 'connect']) {
+      behave(word, 'exit 1')
+      expect((await faultOf(start())).code).toBe('hook.failed')
+      behave(word, 'exit 0')
+      await guest.untilState('suspended')
+      expect(await guest.xterm()).toBe(xterm)
+    }
+    await guest.openSession(screen.display, ANN)
+    expect(await guest.xterm()).toBe(xterm)
+  })
+
+  test('keeps the session from being suspended, and from being stopped', async () => {
+    await guest.openSession(screen.display, ANN)
+    const xterm = await guest.xterm()
+    behave('suspend', 'exit 1')
+    behave('stop', 'exit 2')
+    const { client } = link()
+    expect((await faultOf(client.x_suspend({}))).message).toContain('for suspend failed, rc: 1')
+    expect((await faultOf(client.x_stop({}))).message).toContain('for stop failed, rc: 2')
+    expect(await guest.state()).toBe('connected')
+    expect(await guest.xterm()).toBe(xterm)
+  })
+})
+
+describe('a hook that fails after the agent itself has made the account', () => {
+  inGuest(obedientHooks(['vma.on_provisioning.after_add_user']))
+  afterEach(async () => await guest.endSession())
+
+  test('has it removed again, with its home and its group', async () => {
+    behave('after_add_user', 'id ann >&2 && exit 1')
+    const fault = await faultOf(start())
+    expect(fault.message).toContain('for after_add_user failed, rc: 1')
+    expect(await guest.status('getent', 'passwd', 'ann')).toBe(2)
+    expect(await guest.status('getent', 'group', 'ann')).toBe(2)
+    expect(existsSync(guest.path('/home/ann'))).toBe(false)
+    behave('after_add_user', 'exit 0')
+    expect((await start()).state).toBe('listening')
+  })
+})
+
+describe('a hook without an end', () => {
+  const hooks = obedientHooks([...ACTIONS, ...PROVISIONING, ...STATES])
+  const limits = [
+    'vma.hook.timeout = 1',
+    'vma.on_action.connect.timeout = 2',
+    'vma.on_provisioning.mount_home.timeout = 1',
+  ]
+  inGuest({ ...hooks, config: [...hooks.config, ...limits] })
+  beforeEach(behaveWell)
+  afterEach(async () => {
+    await guest.endSession()
+    await forget()
+    await removeAnn()
+  })
+
+  async function expectNothingOfIt(word: string): Promise<void> {
+    expect(await guest.pidOf('^sleep 4712')).toBeUndefined()
+    expect(await guest.pidOf(`/run/do-${word}`)).toBeUndefined()
+  }
+
+  test.each([
+    ['vma.on_action.pre-connect', 'pre_connect', 1],
+    ['vma.on_provisioning.mount_home', 'mount_home', 1],
+    ['vma.on_action.connect', 'connect', 2],
+  ])('is killed at its deadline with all its children: %s', async (key, word, seconds) => {
+    behave(word, STUBBORN)
+    const fault = await faultOf(start())
+    expect(fault.toJSON()).toMatchObject({
+      fault: 'hook.timeout',
+      text: `hook /etc/ostler/hooks/${key} for ${word} did not end within ${seconds} s and was killed`,
+      advice: `Mend the hook, or give it more time with ${key}.timeout.`,
+    })
+    await expectNothingOfIt(word)
+    expect(await guest.state()).toBe('stopped')
+  })
+
+  test('is killed at its deadline also when it is for a state, and the session goes on', async () => {
+    behave('connected', STUBBORN)
+    const heard = await hearHooks()
+    await guest.openSession(screen.display, ANN)
+    expect(await untilHeard(heard, 'connected')).toMatchObject({
+      hook: 'vma.on_state.connected',
+      exit: null,
+      text: 'not ended after 1 s',
+    })
+    await expectNothingOfIt('connected')
+    expect(await guest.state()).toBe('connected')
+  })
+
+  // Its deadline is five minutes: nobody waits for that.
+  test.each(['add_user', 'after_add_user'])('is given up when the session is stopped: %s', async (word) => {
+    behave(word, STUBBORN)
+    const starting = faultOf(start())
+    await until('it to have children', async () => (await guest.pidOf('^sleep 4712')) !== undefined)
+    expect(await guest.state()).toBe('provisioning')
+    expect(await link().client.x_stop({})).toEqual({ state: 'stopped' })
+    expect((await starting).code).toBe('session.busy')
+    await expectNothingOfIt(word)
+    await guest.inside('rm', `/run/do-${word}`)
+    behaveWell()
+    expect((await start()).state).toBe('listening')
+  })
+
+  test('that ends itself may leave a service behind', async () => {
+    behave('connect', 'sleep 4713 & exit 0')
+    expect((await start()).state).toBe('listening')
+    expect(await guest.pidOf('^sleep 4713')).toBeDefined()
+    await guest.inside('pkill', '-f', '^sleep 4713')
+  })
+})
+
+describe('the result of a hook', () => {
+  inGuest(
+    obedientHooks([
+      'vma.on_action.pre-connect',
+      'vma.on_action.connect',
+      'vma.on_action.expire',
+      'vma.on_provisioning.after_add_user',
+      'vma.on_state.connected',
+      'vma.on_state.suspended',
+    ]),
+  )
+  afterEach(async () => {
+    await guest.endSession()
+    await forget()
+    await removeAnn()
+  })
+
+  test('is told to who starts the session, and to who watches it', async () => {
+    behave('pre_connect', 'echo looking; echo "all is well"; echo')
+    behave('connected', 'echo "no screen" >&2; exit 3')
+    const heard = await hearHooks()
+    const { answer, client } = await guest.openSession(screen.display, ANN)
+    const ms = expect.any(Number) as number
+    const opening = [
+      { hook: 'vma.on_action.pre-connect', for: 'pre_connect', exit: 0, ms, text: 'all is well' },
+      { hook: 'vma.on_provisioning.after_add_user', for: 'after_add_user', exit: 0, ms, text: '' },
+      { hook: 'vma.on_action.connect', for: 'connect', exit: 0, ms, text: '' },
+    ]
+    expect(answer?.hooks).toEqual(opening)
+    await untilHeard(heard, 'connected')
+    client.kill('SIGKILL')
+    await untilHeard(heard, 'suspended')
+    expect(heard).toEqual([
+      ...opening,
+      { hook: 'vma.on_state.connected', for: 'connected', exit: 3, ms, text: 'no screen' },
+      { hook: 'vma.on_state.suspended', for: 'suspended', exit: 0, ms, text: '' },
+    ])
+  })
+
+  test('is told to both who ask for the same start, and it runs once', async () => {
+    behave('pre_connect', PATIENT)
+    const both = Promise.all([start(), start()])
+    await guest.untilHook('pre_connect')
+    await guest.inside('touch', '/run/go')
+    const [first, second] = await both
+    expect(first.hooks).toEqual(second.hooks)
+    expect(guest.hookWords()).toEqual(['pre_connect', 'after_add_user', 'connect'])
+  })
+
+  test('has the end of what it printed, however much that was', async () => {
+    const fill = (letter: string, bytes: number): string =>
+      `head -c ${bytes} /dev/zero | tr "\\0" ${letter}; echo`
+    behave('expire', `${fill('x', 5_000_000)}; ${fill('y', 2_000)}; exit 1`)
+    const log = '/var/log/ostler/qvd-hooks.log'
+    const before = existsSync(guest.path(log)) ? statSync(guest.path(log)).size : 0
+    if (guest.authority === undefined) throw new Error('this guest has no authority')
+    using hkd = await linkAs(guest.authority, 'hkd', guest.address)
+    const fault = await faultOf(hkd.client.expire({}))
+    expect(fault.code).toBe('hook.failed')
+    expect(fault.detail['said']).toBe('y'.repeat(500))
+    const added = guest.read(log).slice(before)
+    expect(added.length).toBeLessThan(100_000)
+    expect(added).toMatch(/xxx\n\[more was printed and is not kept\]\n$/)
+  })
+})
+
+describe('what a hook is told', () => {
+  inGuest({
+    plain: true,
+    ...obedientHooks([
+      'vma.on_action.pre-connect',
+      'vma.on_action.connect',
+      'vma.on_action.stop',
+      'vma.on_state.connected',
+    ]),
+  })
+  afterEach(async () => {
+    await guest.endSession()
+    await forget()
+  })
+
+  /** The environment of the last call for `word`. */
+  function environmentOf(word: string): Record<string, string> {
+    const call = guest.hookCalls().findLast(({ argv }) => argv.at(-1) === word)
+    return Object.fromEntries(
+      (call?.environment ?? []).map((line) => {
+        const [name = '', ...value] = line.split('=')
+        return [name, value.join('=')]
+      }),
+    )
+  }
+
+  async function listen(parameters: Record<string, string>): Promise<void> {
+    expect((await guest.simple('x_start', parameters)).error).toBeUndefined()
+    await guest.untilState('listening')
+  }
+
+  test('comes as arguments and again in the environment, whatever stands in it', async () => {
+    const value = ' blanks  \'single\' "double" `id` $(id) $HOME \\ \\n %s ; | & * = é 日本 \u200fend '
+    await listen({ ...ANN, 'custom.Odd-Name': value, 'custom.empty': '' })
+    const argv = guest.hookCalls()[0]?.argv ?? []
+    expect(argv[argv.indexOf('custom.Odd-Name') + 1]).toBe(value)
+    expect(environmentOf('pre_connect')).toMatchObject({
+      OSTLER_QVD_VM_USER_NAME: 'ann',
+      OSTLER_QVD_VM_USER_HOME: '/home/ann',
+      OSTLER_CUSTOM_ODD_NAME: value,
+      OSTLER_CUSTOM_EMPTY: '',
+      OSTLER_QVD_VM_SESSION_STATE: 'stopped',
+      OSTLER_QVD_HOOK_ON_ACTION: 'pre_connect',
+    })
+  })
+
+  test('is refused before any hook runs when it has lines', async () => {
+    for (const value of ['two\nlines', 'two\rlines', 'nothing\0more'])
+      expect((await guest.simple('x_start', { ...ANN, 'custom.note': value })).error).toMatch(
+        /\[request\.invalid\]$/,
+      )
+    expect(guest.hookCalls()).toEqual([])
+  })
+
+  test('is no variable that a program would heed', async () => {
+    const evil = [
+      'LD_PRELOAD',
+      'LD_LIBRARY_PATH',
+      'BASH_ENV',
+      'ENV',
+      'PATH',
+      'IFS',
+      'NODE_OPTIONS',
+      'PERL5OPT',
+    ]
+    await listen({ ...ANN, ...Object.fromEntries(evil.map((name) => [name, '/tmp/evil'])) })
+    const environment = environmentOf('connect')
+    for (const name of evil) expect(environment[`OSTLER_${name}`]).toBe('/tmp/evil')
+    // Beside the parameters, and what bash adds, these alone: nothing of the agent's own.
+    const ofBash = ['OLDPWD', 'PWD', 'SHLVL', '_']
+    const others = Object.keys(environment).filter(
+      (name) => !name.startsWith('OSTLER_') && !ofBash.includes(name),
+    )
+    expect(others.sort()).toEqual(['DISPLAY', 'HOME', 'LC_ALL', 'PATH', 'XAUTHORITY'])
+    expect(environment['PATH']).toBe('/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin')
+  })
+
+  test('is that of the session, also when only its state changes', async () => {
+    await guest.openSession(screen.display, { ...ANN, 'custom.room': '12' })
+    await guest.untilHook('connected')
+    const environment = environmentOf('connected')
+    expect(environment).toMatchObject({ OSTLER_CUSTOM_ROOM: '12', DISPLAY: ':100' })
+    expect(existsSync(guest.path(environment['XAUTHORITY'] ?? ''))).toBe(true)
+    // And when another agent has found the session.
+    await guest.crashAgent()
+    expect((await guest.simple('x_stop')).error).toBeUndefined()
+    await guest.untilHook('stop')
+    expect(environmentOf('stop')).toMatchObject({
+      OSTLER_CUSTOM_ROOM: '12',
+      OSTLER_QVD_VM_USER_NAME: 'ann',
+    })
+  })
+
+  test("is nothing of the connect before, which may have been another user's", async () => {
+    await listen({ ...ANN, 'custom.secret': 'of ann', 'qvd.slave.key': 'k'.repeat(64) })
+    await guest.endSession()
+    await listen({ 'qvd.vm.user.name': 'bob' })
+    for (const word of ['pre_connect', 'connect']) {
+      const environment = environmentOf(word)
+      expect(environment).toHaveProperty('OSTLER_QVD_VM_USER_NAME', 'bob')
+      expect(Object.keys(environment)).not.toContain('OSTLER_CUSTOM_SECRET')
+      expect(Object.keys(environment)).not.toContain('OSTLER_QVD_SLAVE_KEY')
+    }
   })
 })
