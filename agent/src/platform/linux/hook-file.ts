@@ -1,5 +1,5 @@
-import { type Stats, statSync, lstatSync, readlinkSync, realpathSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { lstatSync, readlinkSync, type Stats, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 
 /**
  * Why a hook file must not be run as root, or `undefined` when it may: it, and every folder and link on the way to it, must be
@@ -8,29 +8,43 @@ import { dirname } from 'node:path'
 export function hookFileProblem(file: string): string | undefined {
   if (!file.startsWith('/')) return 'it is not an absolute path'
   try {
-    const real = realpathSync(file)
-    const stat = statSync(real)
+    const stat = statSync(file)
     if (!stat.isFile()) return 'it is not a file'
     if ((stat.mode & 0o111) === 0) return 'it is not executable'
-    return openPart(file) ?? openPart(real)
+    return openPart(file)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     return code === 'ENOENT' ? 'there is no such file' : message
   }
 }
 
-/** The first part of a path that somebody else than root could exchange. */
-function openPart(path: string): string | undefined {
-  for (let part = path; ; part = dirname(part)) {
-    const stat = lstatSync(part)
-    if (stat.uid !== 0) return `${part} belongs to user ${stat.uid}, not to root`
-    if (isOpen(stat)) return `${part} can be written to by others than root`
-    if (stat.isSymbolicLink() && part !== path) {
-      const problem = openPart(dirname(realpathSync(part)))
-      if (problem !== undefined) return `${part} leads to ${readlinkSync(part)}: ${problem}`
+/** The first name on the way to a file, through every link, that somebody else than root could exchange. */
+function openPart(file: string): string | undefined {
+  const ahead = file.split('/')
+  let folder = '/'
+  let problem = partProblem(folder)
+  for (let name = ahead.shift(); name !== undefined && problem === undefined; name = ahead.shift()) {
+    // No link is left in what we have passed, so that its parent is the folder above.
+    if (name === '..') folder = dirname(folder)
+    if (['', '.', '..'].includes(name)) continue
+    const part = join(folder, name)
+    problem = partProblem(part)
+    if (!lstatSync(part).isSymbolicLink()) {
+      folder = part
+      continue
     }
-    if (part === '/') return undefined
+    const target = readlinkSync(part)
+    if (target.startsWith('/')) folder = '/'
+    ahead.unshift(...target.split('/'))
   }
+  return problem
+}
+
+function partProblem(part: string): string | undefined {
+  const stat = lstatSync(part)
+  if (stat.uid !== 0) return `${part} belongs to user ${stat.uid}, not to root`
+  if (isOpen(stat)) return `${part} can be written to by others than root`
+  return undefined
 }
 
 /** The group may write only where it is root's; the mode of a link says nothing, and a sticky folder keeps its entries. */
