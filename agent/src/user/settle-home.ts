@@ -1,6 +1,6 @@
 import type { Account } from '@ostler/kit/passwd.ts'
-import { chownSync, cpSync, lchownSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { chownSync, cpSync, existsSync, lchownSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { explainHomeError, verifyHome } from './home-folder.ts'
 
 const SKELETON = '/etc/skel'
@@ -22,8 +22,10 @@ export function settleHome(account: Account, skeleton = SKELETON): void {
 
 function makeHome(account: Account, skeleton: string): void {
   try {
-    mkdirSync(account.home, { recursive: true, mode: 0o700 })
-    cpSync(skeleton, account.home, { recursive: true, errorOnExist: false, force: true })
+    // Only the home is hers alone: she must get through what is above it.
+    mkdirSync(dirname(account.home), { recursive: true, mode: 0o755 })
+    mkdirSync(account.home, { mode: 0o700 })
+    if (existsSync(skeleton)) cpSync(skeleton, account.home, { recursive: true, verbatimSymlinks: true })
     giveAll(account.home, account)
   } catch (error) {
     rmSync(account.home, { recursive: true, force: true })
