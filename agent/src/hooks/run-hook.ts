@@ -32,6 +32,8 @@ export type HookEnd = HookResult & { readonly kind: 'succeeded' | 'failed' | 'ti
 
 /** So much of a hook's output is kept; the rest is read and dropped. */
 const MAX_OUTPUT = 65_536
+/** The last line of the output is looked for in so many bytes. */
+const TAIL_BYTES = 2_048
 
 /**
  * Runs one hook: `file k1 v1 k2 v2 …`, no shell, nothing on its standard input, the pairs also in the environment, its whole
@@ -55,9 +57,9 @@ export async function runHook(
   if (problem !== undefined) return end('refused', null, problem)
   const { command, args } = surroundings.platform.command(hook.file, pairs.flat())
   let room = MAX_OUTPUT
-  let last = ''
+  let tail: Buffer = Buffer.alloc(0)
   const onOutput = (chunk: Buffer): void => {
-    last = lastLine(last, chunk) ?? last
+    tail = Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES)
     if (room <= 0) return
     surroundings.output(chunk.subarray(0, room))
     room -= chunk.length
@@ -76,11 +78,11 @@ export async function runHook(
       onOutput,
       ...(surroundings.signal === undefined ? {} : { signal: surroundings.signal }),
     })
-    return end('succeeded', 0, last)
+    return end('succeeded', 0, lastLine(tail))
   } catch (error) {
     if (!(error instanceof RunError)) return end('failed', null, String(error))
     if (error.timedOut) return end('timedOut', null, `not ended after ${hook.timeoutMs / 1_000} s`)
-    return end('failed', error.exitCode, last === '' ? error.message : last)
+    return end('failed', error.exitCode, lastLine(tail) || error.message)
   }
 }
 
@@ -91,7 +93,8 @@ export function pairEnvironment(pairs: Pairs): Record<string, string> {
   )
 }
 
-function lastLine(before: string, chunk: Buffer): string | undefined {
-  const lines = (before + chunk.toString('utf8')).slice(-1_000).split('\n')
-  return lines.findLast((line) => line.trim() !== '')?.trim()
+/** The last line that says something; '' when none does. */
+function lastLine(output: Buffer): string {
+  const lines = output.toString('utf8').split('\n')
+  return lines.findLast((line) => line.trim() !== '')?.trim() ?? ''
 }
