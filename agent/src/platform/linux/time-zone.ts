@@ -1,4 +1,13 @@
-import { readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join, normalize } from 'node:path'
 
 /** The folders that are looked at; others in tests. */
@@ -18,7 +27,7 @@ const PLACES: TimeZonePlaces = { zones: '/usr/share/zoneinfo', etc: '/etc' }
  */
 export function setTimeZone(zone: string, places = PLACES): string | undefined {
   const file = normalize(join(places.zones, zone))
-  if (!file.startsWith(`${places.zones}/`) || statSync(file, { throwIfNoEntry: false })?.isFile() !== true)
+  if (!file.startsWith(`${places.zones}/`) || !isZone(file))
     return `this desktop does not know the time zone ${zone}`
   const link = join(places.etc, 'localtime')
   const draft = `${link}.ostler`
@@ -31,6 +40,22 @@ export function setTimeZone(zone: string, places = PLACES): string | undefined {
     return undefined
   } catch (error) {
     return `the time zone ${zone} could not be set: ${error instanceof Error ? error.message : ''}`
+  }
+}
+
+/** Lists and tables lie in the same folder; the files of zones say what they are (tzfile(5)). */
+function isZone(file: string): boolean {
+  try {
+    const fd = openSync(file, 'r')
+    try {
+      const magic = Buffer.alloc(4)
+      readSync(fd, magic)
+      return magic.toString('latin1') === 'TZif'
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return false
   }
 }
 
