@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { cookieOf } from './x-authority.ts'
 
@@ -14,20 +14,30 @@ const GRACE_MS = 5_000
 /** Windows often come and go in bursts. */
 const SETTLE_MS = 100
 
+/** No answer to what we ask is longer. The server is the user's, and may say anything. */
+const LONGEST = 1 << 20
+const AUTHORITY_BYTES = 4_096
+
 const CHANGE_WINDOW_ATTRIBUTES = 2
 const GET_WINDOW_ATTRIBUTES = 3
 const QUERY_TREE = 15
+const INTERN_ATOM = 16
+const GET_PROPERTY = 20
 const EVENT_MASK = 1 << 11
 const SUBSTRUCTURE_NOTIFY = 1 << 19
 const VIEWABLE = 2
+const ICONIC = 3
 const [DESTROY, UNMAP, MAP] = [17, 18, 19]
-const REPLY = 1
+const [ERROR, REPLY] = [0, 1]
+/** Set in the code of an event that a client sent. */
+const SENT = 0x80
 
 /**
  * Watches the top windows of a display and calls `onLast` once when there was one and for five seconds there is none.
+ * A window that the user has minimised, or that stands on another of her workspaces, is there.
  * Speaks the few requests of the X11 protocol that this needs (X.Org's protocol specification, sections 8 and 9).
  *
- * @returns a function that ends the watch. When the display goes away the watch ends by itself.
+ * @returns a function that ends the watch. When the display goes away or makes no sense the watch ends by itself.
  */
 export function watchLastWindow(place: XPlace, onLast: () => void): () => void {
   const socket = connect(place.socket)
@@ -35,8 +45,16 @@ export function watchLastWindow(place: XPlace, onLast: () => void): () => void {
     socket.destroy()
     onLast()
   })
-  socket.once('connect', () => socket.write(setUp(place.authority)))
-  socket.on('data', (bytes: Buffer) => watch.take(bytes))
+  // The cookie's file and the server are the user's: whatever she makes of them may end the watch, and not us.
+  const heed = (step: () => void): void => {
+    try {
+      step()
+    } catch {
+      socket.destroy()
+    }
+  }
+  socket.once('connect', () => heed(() => socket.write(setUp(place.authority))))
+  socket.on('data', (bytes: Buffer) => heed(() => watch.take(bytes)))
   socket.on('error', () => socket.destroy())
   socket.once('close', () => watch.stop())
   return () => socket.destroy()
@@ -45,7 +63,7 @@ export function watchLastWindow(place: XPlace, onLast: () => void): () => void {
 /** The client's first message: little endian, protocol 11.0, with the cookie. */
 function setUp(authority: string): Buffer {
   const name = Buffer.from('MIT-MAGIC-COOKIE-1')
-  const cookie = cookieOf(readFileSync(authority))
+  const cookie = cookieOf(beginningOf(authority))
   const head = Buffer.alloc(12)
   head.write('l', 0, 'latin1')
   head.writeUInt16LE(11, 2)
@@ -54,16 +72,41 @@ function setUp(authority: string): Buffer {
   return Buffer.concat([head, padded(name), padded(cookie)])
 }
 
+function beginningOf(file: string): Buffer {
+  const fd = openSync(file, 'r')
+  try {
+    const bytes = Buffer.alloc(AUTHORITY_BYTES)
+    return bytes.subarray(0, readSync(fd, bytes))
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** What an awaited reply is about. */
+type Question = 'atom' | 'tree' | { readonly of: 'attributes' | 'state'; readonly window: number }
+
+/** What is known of a window while windows are counted. */
+interface Seen {
+  viewable: boolean
+  /** Menus and tool tips (override-redirect) do not keep a session. */
+  passing: boolean
+  iconic: boolean
+}
+
 class WindowWatch {
   readonly #socket: Socket
   readonly #onLast: () => void
   #rest: Buffer = Buffer.alloc(0)
   #root: number | undefined
-  /** What each awaited reply is for, by sequence number. */
-  readonly #awaited = new Map<number, 'tree' | 'attributes'>()
+  #wmState: number | undefined
+  /** What each awaited reply is about, by sequence number. */
+  readonly #awaited = new Map<number, Question>()
   #sequence = 0
+  /** Answers that are missing until the windows are counted. */
   #open = 0
-  #shown = 0
+  #seen = new Map<number, Seen>()
+  /** Windows that their programs have taken away, which leaves them iconic under nxagent. */
+  readonly #withdrawn = new Set<number>()
   #seenOne = false
   #again: NodeJS.Timeout | undefined
   #last: NodeJS.Timeout | undefined
@@ -78,6 +121,7 @@ class WindowWatch {
     clearTimeout(this.#last)
   }
 
+  /** @throws Error when the bytes make no sense. */
   take(bytes: Buffer): void {
     this.#rest = Buffer.concat([this.#rest, bytes])
     for (
@@ -97,7 +141,9 @@ class WindowWatch {
     if (this.#rest.length < 8) return 0
     if (this.#root === undefined) return 8 + 4 * this.#rest.readUInt16LE(6)
     if (this.#rest.length < 32) return 0
-    return this.#rest.readUInt8(0) === REPLY ? 32 + 4 * this.#rest.readUInt32LE(4) : 32
+    const length = this.#rest.readUInt8(0) === REPLY ? 32 + 4 * this.#rest.readUInt32LE(4) : 32
+    if (length > LONGEST) throw new Error('a message is too long')
+    return length
   }
 
   #begin(message: Buffer): void {
@@ -106,27 +152,42 @@ class WindowWatch {
     const formats = message.readUInt8(29)
     this.#root = message.readUInt32LE(40 + Math.ceil(vendor / 4) * 4 + formats * 8)
     this.#send(CHANGE_WINDOW_ATTRIBUTES, [this.#root, EVENT_MASK, SUBSTRUCTURE_NOTIFY])
-    this.#count()
+    const name = Buffer.from('WM_STATE')
+    this.#ask('atom', INTERN_ATOM, [name.length, name.readUInt32LE(0), name.readUInt32LE(4)])
   }
 
   #message(message: Buffer): void {
-    const kind = message.readUInt8(0) & 0x7f
+    const code = message.readUInt8(0)
+    if (code === REPLY || code === ERROR) return this.#answer(message, code === REPLY)
+    const kind = code & ~SENT
+    if (kind !== DESTROY && kind !== UNMAP && kind !== MAP) return
+    const window = message.readUInt32LE(8)
+    // Whoever takes a window away says so to the root (ICCCM 4.1.4); a window manager that hides it does not.
+    if (kind === UNMAP && code !== kind) this.#withdrawn.add(window)
+    else if (kind !== UNMAP) this.#withdrawn.delete(window)
     // A window that is gone before it could be counted was there all the same.
-    if (kind === MAP) this.#seenOne = true
-    if (kind === DESTROY || kind === UNMAP || kind === MAP) this.#countSoon()
-    if (kind !== REPLY && kind !== 0) return
-    // A reply, or the error in its place: a window may go while we ask about it.
+    if (kind === MAP && message.readUInt8(12) === 0) this.#noteOne()
+    this.#countSoon()
+  }
+
+  /** A reply, or the error in its place: a window may go while we ask about it. */
+  #answer(message: Buffer, isReply: boolean): void {
     const sequence = message.readUInt16LE(2)
-    const purpose = this.#awaited.get(sequence)
+    const question = this.#awaited.get(sequence)
     this.#awaited.delete(sequence)
-    if (purpose === 'tree') this.#askEach(message)
-    else if (purpose === 'attributes') {
-      this.#open -= 1
-      // Menus and tool tips (override-redirect) do not keep a session.
-      if (kind === REPLY && message.readUInt8(26) === VIEWABLE && message.readUInt8(27) === 0)
-        this.#shown += 1
-      if (this.#open === 0) this.#counted()
+    if (question === undefined) return
+    if (question === 'atom') {
+      if (isReply) this.#wmState = message.readUInt32LE(8)
+      return this.#count()
     }
+    if (question === 'tree') return this.#askEach(isReply ? message : undefined)
+    const seen = this.#seen.get(question.window)
+    if (isReply && seen !== undefined) {
+      if (question.of === 'state') seen.iconic = message.length > 32 && message.readUInt32LE(32) === ICONIC
+      else [seen.viewable, seen.passing] = [message.readUInt8(26) === VIEWABLE, message.readUInt8(27) !== 0]
+    }
+    this.#open -= 1
+    if (this.#open === 0) this.#counted()
   }
 
   #countSoon(): void {
@@ -138,24 +199,44 @@ class WindowWatch {
 
   #count(): void {
     if (this.#open > 0) return this.#countSoon()
-    this.#awaited.set(this.#send(QUERY_TREE, [this.#root ?? 0]), 'tree')
+    this.#ask('tree', QUERY_TREE, [this.#root ?? 0])
   }
 
-  #askEach(tree: Buffer): void {
-    this.#shown = 0
-    const children = tree.readUInt8(0) === REPLY ? tree.readUInt16LE(16) : 0
-    this.#open = children
-    for (let index = 0; index < children; index++) {
-      const window = tree.readUInt32LE(32 + 4 * index)
-      this.#awaited.set(this.#send(GET_WINDOW_ATTRIBUTES, [window]), 'attributes')
+  #askEach(tree: Buffer | undefined): void {
+    const children = Array.from(
+      { length: tree?.readUInt16LE(16) ?? 0 },
+      (_, index) => tree?.readUInt32LE(32 + 4 * index) ?? 0,
+    )
+    this.#seen = new Map(
+      children.map((window) => [window, { viewable: false, passing: false, iconic: false }]),
+    )
+    for (const window of children) {
+      this.#open += 1
+      this.#ask({ of: 'attributes', window }, GET_WINDOW_ATTRIBUTES, [window])
+      if (this.#wmState === undefined) continue
+      this.#open += 1
+      this.#ask({ of: 'state', window }, GET_PROPERTY, [window, this.#wmState, 0, 0, 1])
     }
-    if (children === 0) this.#counted()
+    if (this.#open === 0) this.#counted()
   }
 
   #counted(): void {
+    const isOpen = (window: number, { viewable, passing, iconic }: Seen): boolean =>
+      !passing && (viewable || (iconic && !this.#withdrawn.has(window)))
+    if ([...this.#seen].some(([window, seen]) => isOpen(window, seen))) this.#noteOne()
+    // What else comes and goes meanwhile does not begin the time anew.
+    else if (this.#seenOne) this.#last ??= setTimeout(this.#onLast, GRACE_MS)
+  }
+
+  /** There is a window of a program's, or was a moment ago. */
+  #noteOne(): void {
+    this.#seenOne = true
     clearTimeout(this.#last)
-    if (this.#shown > 0) this.#seenOne = true
-    else if (this.#seenOne) this.#last = setTimeout(this.#onLast, GRACE_MS)
+    this.#last = undefined
+  }
+
+  #ask(question: Question, opcode: number, words: readonly number[]): void {
+    this.#awaited.set(this.#send(opcode, words), question)
   }
 
   /** Sends a request; returns its sequence number. */

@@ -32,8 +32,8 @@ export type HookEnd = HookResult & { readonly kind: 'succeeded' | 'failed' | 'ti
 
 /** So much of a hook's output is kept; the rest is read and dropped. */
 const MAX_OUTPUT = 65_536
-/** Of its end so much is looked at for the last line. */
-const MAX_TAIL = 1_000
+/** The last line of the output is looked for in so many bytes. */
+const TAIL_BYTES = 2_048
 
 /**
  * Runs one hook: `file k1 v1 k2 v2 …`, no shell, nothing on its standard input, the pairs also in the environment, its whole
@@ -57,9 +57,9 @@ export async function runHook(
   if (problem !== undefined) return end('refused', null, problem)
   const { command, args } = surroundings.platform.command(hook.file, pairs.flat())
   let room = MAX_OUTPUT
-  let tail = ''
+  let tail: Buffer = Buffer.alloc(0)
   const onOutput = (chunk: Buffer): void => {
-    tail = (tail + chunk.toString('utf8')).slice(-MAX_TAIL)
+    tail = Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES)
     if (room <= 0) return
     surroundings.output(chunk.subarray(0, room))
     room -= chunk.length
@@ -93,7 +93,8 @@ export function pairEnvironment(pairs: Pairs): Record<string, string> {
   )
 }
 
-/** The last line in which something stands; empty when there is none. */
-function lastLine(text: string): string {
-  return text.trimEnd().split('\n').at(-1)?.trim() ?? ''
+/** The last line that says something; '' when none does. */
+function lastLine(output: Buffer): string {
+  const lines = output.toString('utf8').split('\n')
+  return lines.findLast((line) => line.trim() !== '')?.trim() ?? ''
 }

@@ -31,16 +31,13 @@ export async function provision(
 ): Promise<{ account: Account; warnings: readonly string[] }> {
   const known = await parts.accounts.find(request.name)
   if (known !== undefined) refuseRoot(known)
-  const home = known?.home ?? request.home
-  if (!existsSync(home)) {
-    onWork()
-    if (!(await parts.hook('mount_home', pairs, signal))) await parts.mountHomes(signal)
-  }
+  const isHomeMissing = !existsSync(known?.home ?? request.home)
+  if (isHomeMissing || known === undefined) onWork()
+  if (isHomeMissing && !(await parts.hook('mount_home', pairs, signal))) await parts.mountHomes(signal)
   if (known !== undefined) {
     parts.settleHome(known)
     return { account: known, warnings: [] }
   }
-  onWork()
   return await make(parts, request, pairs, signal)
 }
 

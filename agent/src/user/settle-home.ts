@@ -1,5 +1,5 @@
 import type { Account } from '@ostler/kit/passwd.ts'
-import { chmodSync, chownSync, cpSync, lchownSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { chownSync, cpSync, existsSync, lchownSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { explainHomeError, verifyHome } from './home-folder.ts'
 
@@ -22,15 +22,10 @@ export function settleHome(account: Account, skeleton = SKELETON): void {
 
 function makeHome(account: Account, skeleton: string): void {
   try {
-    // Folders on the way to it, as those of a directory's domains, are everybody's way.
+    // Only the home is hers alone: she must get through what is above it.
     mkdirSync(dirname(account.home), { recursive: true, mode: 0o755 })
     mkdirSync(account.home, { mode: 0o700 })
-  } catch (error) {
-    throw explainHomeError(error, account.home) ?? error
-  }
-  try {
-    cpSync(skeleton, account.home, { recursive: true, verbatimSymlinks: true })
-    chmodSync(account.home, 0o700)
+    if (existsSync(skeleton)) cpSync(skeleton, account.home, { recursive: true, verbatimSymlinks: true })
     giveAll(account.home, account)
   } catch (error) {
     rmSync(account.home, { recursive: true, force: true })
