@@ -26,7 +26,7 @@ export class LiveConfig {
   /** Reads the files again; when they have a problem, the configuration stays as it was. */
   reload(log: Log): void {
     try {
-      const next = this.#load()
+      const next = this.#frozen(this.#load(), log)
       const changed = Object.entries(next.values)
         .filter(([key, value]) => this.values()[key as keyof AgentValues] !== value)
         .map(([key]) => key)
@@ -37,4 +37,22 @@ export class LiveConfig {
       log.error('configuration has problems and stays as it was', { problems: lastSentence(error).sentence })
     }
   }
+
+  /** Where things are cannot change while they are there: those keys keep their values until the agent is restarted. */
+  #frozen(next: AgentConfig, log: Log): AgentConfig {
+    const kept = (Object.keys(next.values) as (keyof AgentValues)[]).filter(isPlace)
+    const values = { ...next.values, ...Object.fromEntries(kept.map((key) => [key, this.values()[key]])) }
+    const waiting = kept.filter((key) => next.text(key) !== this.#current.text(key))
+    if (waiting.length > 0) log.warn('configuration needs a restart of the agent', { keys: waiting })
+    return { ...next, values }
+  }
+}
+
+/** Where a running session, its files, the log or the port is. */
+function isPlace(key: string): boolean {
+  return (
+    /^(path|log)\./.test(key) ||
+    /^internal\.vma\.(nxagent|slave|printing)\.config$/.test(key) ||
+    ['internal.nxagent.display', 'internal.vm.port.vma', 'vma.compat.plaintext'].includes(key)
+  )
 }

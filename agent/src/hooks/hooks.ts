@@ -26,11 +26,17 @@ export interface HookParts {
   readonly onResult: (result: HookResult) => void
 }
 
+/** A session whose states change faster than hooks end must not fill the desktop with them. */
+const MOST_STATES = 8
+
 /** The administrator's hooks: same names, same arguments, same order and same rules for failure as QVD's. */
 export class Hooks {
   readonly #parts: HookParts
   /** What hooks know about the session beside their arguments. */
   #session: { pairs: Pairs; environment: Readonly<Record<string, string>> } = { pairs: [], environment: {} }
+
+  /** State hooks that are running. */
+  #states = 0
 
   constructor(parts: HookParts) {
     this.#parts = parts
@@ -75,7 +81,13 @@ export class Hooks {
     if (!isHooked(state)) return
     const hook = configuredHook(STATE_HOOKS[state], this.#parts.config())
     const pairs: Pairs = [['qvd.hook.on_state', STATE_HOOKS[state].word]]
-    if (hook !== undefined) void this.#run(hook, pairs, this.#session.pairs)
+    if (hook === undefined) return
+    if (this.#states >= MOST_STATES) {
+      this.#parts.log.warn('too many state hooks are running, this one is left out', { hook: hook.key })
+      return
+    }
+    this.#states += 1
+    void this.#run(hook, pairs, this.#session.pairs).finally(() => (this.#states -= 1))
   }
 
   async #runOrThrow(

@@ -15,6 +15,9 @@ export interface ProvisionParts {
   readonly settleHome: (account: Account) => void
 }
 
+/** Numbers below belong to the system, on Linux and on Windows: whoever sends us a name must not get root's or a service's session. */
+const FIRST_USER = 1_000
+
 /**
  * Makes the home and the account available (compatibility page 4.3): a missing home by the hook `mount_home` or the homes' disk,
  * a missing account by the hook `add_user` or the system's own tools, then `after_add_user`.
@@ -30,7 +33,7 @@ export async function provision(
   signal: AbortSignal,
 ): Promise<{ account: Account; warnings: readonly string[] }> {
   const known = await parts.accounts.find(request.name)
-  if (known !== undefined) refuseRoot(known)
+  if (known !== undefined) refuseSystem(known)
   const isHomeMissing = !existsSync(known?.home ?? request.home)
   if (isHomeMissing || known === undefined) onWork()
   if (isHomeMissing && !(await parts.hook('mount_home', pairs, signal))) await parts.mountHomes(signal)
@@ -57,7 +60,7 @@ async function make(
         user: request.name,
         reason: `${who} said it succeeded, but there is no such account`,
       })
-    refuseRoot(account)
+    refuseSystem(account)
     parts.settleHome(account)
     await parts.hook('after_add_user', pairs, signal)
     return { account, warnings: made?.warnings ?? [] }
@@ -67,7 +70,7 @@ async function make(
   }
 }
 
-function refuseRoot(account: Account): void {
-  if (account.uid === 0)
-    throw new Fault('session.user', { user: account.name, reason: 'this is the system account' })
+function refuseSystem(account: Account): void {
+  if (account.uid < FIRST_USER)
+    throw new Fault('session.user', { user: account.name, reason: 'this is an account of the system' })
 }
