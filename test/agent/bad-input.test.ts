@@ -14,9 +14,12 @@ import type { ConnectionOptions } from 'node:tls'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Guest, hookSettings, recorder, startGuest } from '../fixtures/guest.ts'
 import { exchangeRaw } from '../fixtures/raw-exchange.ts'
+import { until } from '../fixtures/world.ts'
 import { openScreen, type XScreen } from '../fixtures/x-screen.ts'
 
 const ANN = { 'qvd.vm.user.name': 'ann' }
+/** A session without a shell, which would start programs of its own. */
+const QUIET = 'command.x-session.args.extra = -e sleep infinity'
 const MEGABYTE = 'm'.repeat(1 << 20)
 
 let screen: XScreen
@@ -67,8 +70,7 @@ function expectNoTraces(): void {
   beforeAll(async () => {
     await guest.openSession(screen.display, ANN)
     xterm = await guest.xterm()
-    // The shell in it is the last that comes.
-    await guest.inside('sh', '-c', `until pgrep -P ${xterm} >&2; do sleep 0.05; done`)
+    await until('the last program', async () => (await guest.pidOf('^sleep infinity')) !== undefined)
   })
   beforeEach(() => {
     last ??= lookAround()
@@ -181,7 +183,7 @@ describe('bad input to an agent that speaks plain HTTP', () => {
   })
 
   beforeAll(async () => {
-    guest = await startGuest({ plain: true, ...hooks })
+    guest = await startGuest({ plain: true, ...hooks, config: [...hooks.config, QUIET] })
   })
   afterAll(async () => await guest[Symbol.asyncDispose]())
   expectNoTraces()
@@ -293,7 +295,7 @@ describe('bad input to an agent that speaks mutual TLS', () => {
   const identities = new Map<string, Identity>()
 
   beforeAll(async () => {
-    guest = await startGuest(hooks)
+    guest = await startGuest({ ...hooks, config: [...hooks.config, QUIET] })
     const authority = guest.authority
     if (authority === undefined) throw new Error('this guest has no authority')
     const uris = {

@@ -15,9 +15,9 @@ beforeAll(async () => {
 })
 afterAll(async () => await screen[Symbol.asyncDispose]())
 
-/** A hook that waits until the test lets it go on. */
-function gated(gate: string, rest = ''): string {
-  return recorder(`for _ in {1..600}; do [ -e ${gate} ] && break; sleep 0.05; done\n${rest}`)
+/** A hook that does not end while the test holds it by a file. */
+function held(file: string, rest = ''): string {
+  return recorder(`while [ -e ${file} ]; do sleep 0.05; done\n${rest}`)
 }
 
 /** The local addresses on which something inside listens for TCP, as `address:port`. */
@@ -107,8 +107,8 @@ describe('an agent without a session', () => {
 
 describe('a session', () => {
   const settings = hookSettings({
-    'vma.on_provisioning.mount_home': gated('/run/home-may-come'),
-    'vma.on_action.connect': gated('/run/client-may-connect'),
+    'vma.on_provisioning.mount_home': held('/run/hold-home'),
+    'vma.on_action.connect': held('/run/hold-connect'),
     'vma.on_action.suspend': recorder(),
     'vma.on_state.disconnected': recorder(),
   })
@@ -122,26 +122,27 @@ describe('a session', () => {
   })
   afterAll(async () => await guest[Symbol.asyncDispose]())
   afterEach(async () => {
-    await guest.inside('touch', '/run/home-may-come', '/run/client-may-connect')
+    await guest.inside('rm', '-f', '/run/hold-home', '/run/hold-connect')
     await guest.endSession()
     await guest.inside('rm', '-f', '/run/calls')
   })
 
   test('C-61: x_start answers "starting" at once, and the state goes on to connected', async () => {
+    await guest.inside('touch', '/run/hold-home', '/run/hold-connect')
     expect((await guest.simple('x_start', ANN)).body).toBe('"starting"\n\r\n')
     await guest.untilHook('mount_home')
     expect(await guest.state()).toBe('provisioning')
-    await guest.inside('touch', '/run/home-may-come')
+    await guest.inside('rm', '/run/hold-home')
     await guest.untilHook('connect')
     expect(await guest.state()).toBe('provisioning')
-    await guest.inside('touch', '/run/client-may-connect')
+    await guest.inside('rm', '/run/hold-connect')
     await guest.untilState('listening')
     guest.connectNx(screen.display)
     await guest.untilState('connected')
     await guest.endSession()
 
     // The second time there is nothing to provide.
-    await guest.inside('rm', '/run/client-may-connect')
+    await guest.inside('touch', '/run/hold-connect')
     expect((await guest.simple('x_start', ANN)).body).toBe('"starting"\n\r\n')
     await guest.untilHook('connect', 2)
     expect(await guest.state()).toBe('starting')
@@ -274,12 +275,13 @@ describe('C-68: poweroff', () => {
     guest = await startGuest({
       plain: true,
       ...hookSettings({
-        'vma.on_action.poweroff': gated('/run/desktop-may-halt', 'echo done > /run/halted'),
+        'vma.on_action.poweroff': held('/run/hold-halt', 'echo done > /run/halted'),
       }),
     })
     await using _ = guest
     await guest.simple('x_start', ANN)
     await guest.untilState('listening')
+    await guest.inside('touch', '/run/hold-halt')
     // An open folder outlives the guest.
     const run = openSync(guest.path('/run'), 'r')
     try {
@@ -293,7 +295,7 @@ describe('C-68: poweroff', () => {
         'poweroff',
       ])
       expect(await guest.state()).toBe('listening')
-      await guest.inside('touch', '/run/desktop-may-halt')
+      await guest.inside('rm', '/run/hold-halt')
       await until('the guest to be gone', () => !existsSync(`/proc/${guest.init}`))
       expect(readFileSync(`/proc/self/fd/${run}/halted`, 'utf8')).toBe('done\n')
     } finally {

@@ -50,7 +50,10 @@ export function nxAgents(parts: NxAgentParts): XAgents {
   }
 }
 
-/** How often we look whether nxagent has died: until the session has started, and then, when xinit normally sees it by itself. */
+/**
+ * How often we look whether nxagent has died: until the session has started, and then, when xinit sees it by itself, but waits ten
+ * seconds for it. Whoever asks for the state has us look at once.
+ */
 const LOOK_EARLY_MS = 500
 const LOOK_LATE_MS = 10_000
 /** How long xinit then has for its own end. */
@@ -64,6 +67,7 @@ class NxAgent implements XAgentProcess {
   /** nxagent itself, known when its log has told the number. */
   #process: ProcessIdentity | undefined
   #deathWatch: NodeJS.Timeout | undefined
+  #lastCall: NodeJS.Timeout | undefined
   #stopWatching: (() => void) | undefined
 
   constructor(parts: NxAgentParts, places: NxPlaces, record: XAgentRecord, child: ChildProcess | undefined) {
@@ -78,6 +82,7 @@ class NxAgent implements XAgentProcess {
   }
 
   isAlive(): boolean {
+    this.#lookForDeath()
     return isAlive(this.#record.root)
   }
 
@@ -200,11 +205,11 @@ class NxAgent implements XAgentProcess {
    * that a child of nxagent's still holds, or for an end that it has missed.
    */
   #lookForDeath(): void {
-    if (this.#process === undefined || isAlive(this.#process)) return
+    if (this.#lastCall !== undefined || this.#process === undefined || isAlive(this.#process)) return
     clearInterval(this.#deathWatch)
     killGroup(this.#process)
     signalProcess(this.#record.root, 'SIGTERM')
-    setTimeout(() => signalProcess(this.#record.root, 'SIGKILL'), XINIT_MS).unref()
+    this.#lastCall = setTimeout(() => signalProcess(this.#record.root, 'SIGKILL'), XINIT_MS).unref()
   }
 
   #signal(signal: NodeJS.Signals): boolean {

@@ -19,6 +19,7 @@ export interface XAgentRecord {
  */
 export interface XAgentProcess {
   readonly record: XAgentRecord
+  /** True while anything of it lives. When the X agent alone has died, this begins the end of the rest. */
   isAlive(): boolean
   /** Calls back with every line of the log from its beginning; what is there already, before this returns. */
   follow(onLine: (line: string) => void): () => void
