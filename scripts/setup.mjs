@@ -53,6 +53,9 @@ const FOR_TEST = {
   '/sbin/mkfs.ext4': 'e2fsprogs',
   '/sbin/mkfs.xfs': 'xfsprogs',
   '/sbin/mkfs.btrfs': 'btrfs-progs',
+  // What accounts and languages of a desktop are tried with.
+  '/usr/lib/libnss_extrausers.so.2': 'libnss-extrausers',
+  '/usr/share/i18n/locales/de_DE': 'locales',
   // What the examples of hooks work with.
   '/usr/bin/shellcheck': 'shellcheck',
   '/usr/bin/python3': 'python3',

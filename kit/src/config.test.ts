@@ -9,8 +9,10 @@ import {
   integer,
   loadConfig,
   oneOf,
+  optional,
   type OptionTable,
   path,
+  program,
   secret,
   text,
 } from './config.ts'
@@ -71,6 +73,27 @@ describe('where a value comes from', () => {
 
   test('the values cannot be changed afterwards', () => {
     expect(Object.isFrozen(load(table, '').values)).toBe(true)
+  })
+})
+
+describe('the text of a value', () => {
+  const table = {
+    root: path('', '/srv'),
+    home: path('', '${root}/home'),
+    on: flag('', true),
+    limit: optional(integer('', 3, 1, 9)),
+    literal: text('', ''),
+  }
+
+  test('is what was said, with every key resolved', () => {
+    const config = load(table, 'root = /data\nliteral = $${root}', { on: '' })
+    const texts = (['root', 'home', 'on', 'limit', 'literal'] as const).map((key) => config.text(key))
+    expect(texts).toEqual(['/data', '/data/home', '', '', '${root}'])
+  })
+
+  test('of a key that is not set is its default', () => {
+    const config = load(table, '')
+    expect([config.text('home'), config.text('on'), config.text('limit')]).toEqual(['/srv/home', '1', ''])
   })
 })
 
@@ -150,6 +173,8 @@ describe('kinds of options', () => {
     on: flag('', true),
     word: oneOf('', ['red', 'blue'], 'red'),
     home: path('', '/'),
+    tool: program('', 'true'),
+    limit: optional(integer('', 3, 1, 9)),
   }
 
   test.each([
@@ -159,6 +184,12 @@ describe('kinds of options', () => {
     ['on =', 'on', false],
     ['word = blue', 'word', 'blue'],
     ['home = /a b', 'home', '/a b'],
+    ['tool = /usr/bin/g++', 'tool', '/usr/bin/g++'],
+    ['tool = /opt/a b/c', 'tool', '/opt/a b/c'],
+    ['tool = x-terminal.emulator_2+', 'tool', 'x-terminal.emulator_2+'],
+    ['limit = 9', 'limit', 9],
+    ['limit =', 'limit', undefined],
+    ['', 'limit', undefined],
   ] as const)('%s is accepted', (line, key, value) => {
     expect(load(table, line).values[key]).toBe(value)
   })
@@ -172,6 +203,16 @@ describe('kinds of options', () => {
     'on = yes',
     'word = Red',
     'home = ~',
+    'tool =',
+    'tool = bin/true',
+    'tool = ./true',
+    'tool = true -x',
+    'tool = true;id',
+    'tool = ~/true',
+    'tool = /bin/tr\\u0000ue',
+    'limit = 0',
+    'limit = 10',
+    'limit = none',
   ])('%s is refused', (line) => {
     expect(problemsOf(() => load(table, line))).toHaveLength(1)
   })

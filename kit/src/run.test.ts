@@ -2,7 +2,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { identify } from './process-table.ts'
 import { run, RunError } from './run.ts'
 
@@ -123,4 +123,40 @@ test('a grandchild that holds the output open does not hold up the result', asyn
 test('only the first bytes are kept, and a talkative program is not blocked', async () => {
   const { stdout } = await run('sh', ['-c', 'printf abcdef; head -c 5000000 /dev/zero'], { maxOutput: 4 })
   expect(stdout).toBe('abcd')
+})
+
+describe('output is told as it comes', () => {
+  const heard = (lines: string, options: { maxOutput?: number; timeoutMs?: number } = {}) => {
+    const chunks: Buffer[] = []
+    const ended = run('sh', ['-c', lines], { ...options, onOutput: (chunk) => chunks.push(chunk) })
+    return { ended, said: () => Buffer.concat(chunks).toString() }
+  }
+
+  test('before the program has ended', async () => {
+    const pipe = join(folder, 'pipe')
+    await run('mkfifo', [pipe])
+    const { ended, said } = heard(`echo ready; cat ${pipe}`)
+    while (said() !== 'ready\n') await sleep(10)
+    writeFileSync(pipe, 'heard\n')
+    await ended
+    expect(said()).toBe('ready\nheard\n')
+  })
+
+  test('from both outputs, and is kept as well', async () => {
+    const { ended, said } = heard('echo out; sleep 0.1; echo err >&2; sleep 0.1')
+    expect(await ended).toEqual({ stdout: 'out\n', stderr: 'err\n' })
+    expect(['out\nerr\n', 'err\nout\n']).toContain(said())
+  })
+
+  test('all of it, also what is not kept', async () => {
+    const { ended, said } = heard('head -c 500000 /dev/zero | tr "\\0" x', { maxOutput: 0 })
+    expect(await ended).toEqual({ stdout: '', stderr: '' })
+    expect(said()).toBe('x'.repeat(500_000))
+  })
+
+  test('of a program that fails, too', async () => {
+    const { ended, said } = heard('echo before; sleep 0.1; exit 3')
+    expect(await failure(ended)).toMatchObject({ exitCode: 3 })
+    expect(said()).toBe('before\n')
+  })
 })

@@ -27,9 +27,8 @@ export class LiveConfig {
   reload(log: Log): void {
     try {
       const next = this.#frozen(this.#load(), log)
-      const changed = Object.entries(next.values)
-        .filter(([key, value]) => this.values()[key as keyof AgentValues] !== value)
-        .map(([key]) => key)
+      const keys = Object.keys(next.values) as (keyof AgentValues)[]
+      const changed = keys.filter((key) => !isPlace(key) && next.text(key) !== this.#current.text(key))
       this.#current = next
       for (const warning of next.warnings) log.warn('configuration', { warning })
       log.info('configuration read again', { changed })

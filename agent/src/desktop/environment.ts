@@ -32,7 +32,10 @@ export function sessionEnvironment(
   }
 }
 
-/** `KEY=VALUE` lines: an `export` before and quotes around are dropped, `#` begins a comment. A missing file is empty. */
+/**
+ * `KEY=VALUE` lines: an `export` before and quotes around are dropped, `#` begins a comment. A missing file is empty, and a line
+ * with a NUL, which a file may have after a power cut, is none: no program could be given it.
+ */
 export function readEnvironmentFile(path: string): Record<string, string> {
   let text: string
   try {
@@ -41,8 +44,9 @@ export function readEnvironmentFile(path: string): Record<string, string> {
     return {}
   }
   const entries = text.split('\n').flatMap((line): [string, string][] => {
-    const match = /^\s*(?:export\s+)?([A-Za-z_]\w*)=(?:"([^"]*)"|'([^']*)'|([^#]*?))\s*(?:#.*)?$/.exec(line)
-    const value = match?.[2] ?? match?.[3] ?? match?.[4]
+    if (line.includes('\0')) return []
+    const match = /^\s*(?:export\s+)?([A-Za-z_]\w*)=(?:"([^"]*)"\s*|'([^']*)'\s*|([^#]*))(?:#.*)?$/.exec(line)
+    const value = match?.[2] ?? match?.[3] ?? match?.[4]?.trimEnd()
     return match?.[1] === undefined || value === undefined ? [] : [[match[1], value]]
   })
   return Object.fromEntries(entries)

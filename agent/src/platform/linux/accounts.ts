@@ -2,9 +2,9 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { type Account, findAccount, parseAccount } from '@ostler/kit/passwd.ts'
 import { type run as runProgram, RunError } from '@ostler/kit/run.ts'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { AgentValues } from '../../config/options.ts'
-import type { Accounts } from '../../user/account.ts'
+import type { Accounts, UserRequest } from '../../user/account.ts'
 import { explainHomeError } from '../../user/home-folder.ts'
 
 /** useradd's exit code when it could not make the home; it does not say why. */
@@ -18,66 +18,107 @@ export function linuxAccounts(config: () => AgentValues, run: typeof runProgram)
     findAccount(name) ?? (await lookUp(run, name))
   return {
     find,
-    create: async (request) => {
-      const commands = config()
-      const home = statSync(request.home, { throwIfNoEntry: false })
-      const warnings: string[] = []
-      const groups = request.groups.filter((group) => {
-        if (groupExists(group)) return true
-        // The default group is QVD's: an image without it lacks nothing.
-        if (!commands['vma.user.default.groups'].split(',').includes(group))
-          warnings.push(`the group ${group} does not exist in this desktop`)
-        return false
-      })
-      const undoing: (() => Promise<unknown>)[] = []
-      const undo = async (): Promise<void> => {
-        for (const step of undoing.reverse()) await step().catch(() => {})
-      }
-      try {
-        // useradd makes a group of the user's own name by itself, in one go.
-        const isNew = !groupExists(request.group)
-        const gid = request.gid ?? adopted(home?.gid, 3, '/etc/group')
-        const ownGroup = isNew && request.group === request.name && gid === undefined
-        if (isNew && !ownGroup) {
-          await run(commands['command.groupadd'], [...number('--gid', gid), '--', request.group])
-          undoing.push(() => run(commands['command.groupdel'], ['--', request.group]))
-        }
-        const uid = request.uid ?? adopted(home?.uid, 3, '/etc/passwd')
-        await run(commands['command.useradd'], [
-          '--create-home',
-          '--home-dir',
-          request.home,
-          ...(ownGroup ? ['--user-group'] : ['--gid', request.group]),
-          '--shell',
-          request.shell,
-          ...(groups.length === 0 ? [] : ['--groups', groups.join(',')]),
-          ...number('--uid', uid),
-          '--',
-          request.name,
-        ])
-        // A home that was there before holds somebody's work: it stays.
-        const removeHome = home === undefined ? ['--remove'] : []
-        undoing.push(() => run(commands['command.userdel'], ['--force', ...removeHome, '--', request.name]))
-      } catch (error) {
-        // useradd leaves an account behind when only its home could not be made.
-        if (findAccount(request.name) !== undefined)
-          undoing.push(() => run(commands['command.userdel'], ['--force', '--', request.name]))
-        await undo()
-        const full =
-          error instanceof RunError && error.exitCode === HOME_NOT_MADE ? whyNot(request.home) : undefined
-        if (full !== undefined) throw full
-        throw new Fault('session.user', { user: request.name, reason: reasonOf(error) }, { cause: error })
-      }
-      return { warnings, undo }
-    },
+    create: (request) => createAccount(config(), run, request),
   }
 }
 
-/** Tries to make a home, to hear why useradd could not. */
-function whyNot(home: string): Fault | undefined {
+type Undoing = (() => Promise<unknown>)[]
+
+async function createAccount(
+  commands: AgentValues,
+  run: typeof runProgram,
+  request: UserRequest,
+): ReturnType<Accounts['create']> {
+  const isHomeNew = statSync(request.home, { throwIfNoEntry: false }) === undefined
+  const { groups, warnings } = existingGroups(request.groups, commands)
+  const undoing: Undoing = []
+  const undo = async (): Promise<void> => {
+    for (const step of undoing.reverse()) await step().catch(() => {})
+  }
+  try {
+    await makeAccount(commands, run, { ...request, groups }, isHomeNew, undoing)
+    // useradd says nothing when the skeleton did not fit.
+    const trouble = isHomeNew ? homeTrouble(request.home) : undefined
+    if (trouble !== undefined) throw trouble
+    return { warnings, undo }
+  } catch (error) {
+    await undo()
+    if (error instanceof Fault) throw error
+    const trouble = exitCodeOf(error) === HOME_NOT_MADE ? homeTrouble(request.home) : undefined
+    if (trouble !== undefined) throw trouble
+    throw new Fault('session.user', { user: request.name, reason: reasonOf(error) }, { cause: error })
+  }
+}
+
+/** Those of some extra groups that are there, and a warning for each other one. */
+function existingGroups(wanted: readonly string[], commands: AgentValues) {
+  const warnings: string[] = []
+  // The default group is QVD's: an image without it lacks nothing.
+  const dispensable = commands['vma.user.default.groups'].split(',').map((group) => group.trim())
+  const groups = wanted.filter((group) => {
+    const isThere = groupNumber(group) !== undefined
+    if (!isThere && !dispensable.includes(group))
+      warnings.push(`the group ${group} does not exist in this desktop`)
+    return isThere
+  })
+  return { groups, warnings }
+}
+
+/** Makes the group and the account, and notes for each step, also for one that failed half-way, how it is undone. */
+async function makeAccount(
+  commands: AgentValues,
+  run: typeof runProgram,
+  { name, uid, gid, group, groups, home, shell }: UserRequest,
+  isHomeNew: boolean,
+  undoing: Undoing,
+): Promise<void> {
+  const owner = isHomeNew ? undefined : statSync(home)
+  const groupBefore = groupNumber(group)
+  const newGid = gid ?? adopted(owner?.gid, 3, '/etc/group')
+  // useradd makes a group of the user's own name by itself, in one go.
+  const ownGroup = groupBefore === undefined && group === name && newGid === undefined
+  if (groupBefore === undefined && !ownGroup) {
+    await run(commands['command.groupadd'], [...number('--gid', newGid), '--', group])
+    undoing.push(() => run(commands['command.groupdel'], ['--', group]))
+  }
+  const removeAccount = async (): Promise<void> => {
+    // A home that was there before holds somebody's work: it stays.
+    const removeHome = isHomeNew ? ['--remove'] : []
+    await run(commands['command.userdel'], ['--force', ...removeHome, '--', name]).catch(() => {})
+    // userdel takes a group of the user's name with it, whoever made that.
+    if (groupBefore !== undefined && groupNumber(group) === undefined)
+      await run(commands['command.groupadd'], [...number('--gid', groupBefore), '--', group])
+  }
+  try {
+    await run(commands['command.useradd'], [
+      '--create-home',
+      '--home-dir',
+      home,
+      ...(ownGroup ? ['--user-group'] : ['--gid', group]),
+      '--shell',
+      shell,
+      ...(groups.length === 0 ? [] : ['--groups', groups.join(',')]),
+      ...number('--uid', uid ?? adopted(owner?.uid, 3, '/etc/passwd')),
+      '--',
+      name,
+    ])
+    undoing.push(removeAccount)
+  } catch (error) {
+    if (mayHaveMade(error)) undoing.push(removeAccount)
+    throw error
+  }
+}
+
+/** Whether a failed useradd may have left an account behind: one without a home, or when it was ended half-way. */
+function mayHaveMade(error: unknown): boolean {
+  return exitCodeOf(error) === HOME_NOT_MADE || (error instanceof RunError && error.signal !== null)
+}
+
+/** Tries to make something beside a home, to hear what useradd does not say. */
+function homeTrouble(home: string): Fault | undefined {
   let trial: string | undefined
   try {
-    trial = mkdtempSync(`${home}.trial-`)
+    trial = mkdtempSync(join(dirname(home), '.trial-'))
     writeFileSync(join(trial, 'trial'), Buffer.alloc(4_096))
     return undefined
   } catch (error) {
@@ -124,14 +165,20 @@ function hasDirectory(): boolean {
   }
 }
 
-function groupExists(name: string): boolean {
-  return readFileSync('/etc/group', 'utf8')
+/** The number of a group of the files; `undefined` when there is no such group. */
+function groupNumber(name: string): number | undefined {
+  const line = readFileSync('/etc/group', 'utf8')
     .split('\n')
-    .some((line) => line.startsWith(`${name}:`))
+    .find((candidate) => candidate.startsWith(`${name}:`))
+  return line === undefined ? undefined : Number(line.split(':')[2])
 }
 
 function number(option: string, value: number | undefined): string[] {
   return value === undefined ? [] : [option, String(value)]
+}
+
+function exitCodeOf(error: unknown): number | null {
+  return error instanceof RunError ? error.exitCode : null
 }
 
 function reasonOf(error: unknown): string {
