@@ -370,13 +370,24 @@ describe('bad input to an agent that speaks mutual TLS', () => {
     })
 
     test.each([
-      ['root', { 'qvd.vm.user.name': 'root' }, 'session.user', 'this is the system account'],
-      ['a second root', { 'qvd.vm.user.name': 'toor' }, 'session.user', 'this is the system account'],
-      ['an account of the system', { 'qvd.vm.user.name': 'daemon' }, 'home.owner', '/usr/sbin'],
+      ['root', { 'qvd.vm.user.name': 'root' }, 'session.user', 'an account of the system'],
+      ['a second root', { 'qvd.vm.user.name': 'toor' }, 'session.user', 'an account of the system'],
+      [
+        'an account of the system',
+        { 'qvd.vm.user.name': 'daemon' },
+        'session.user',
+        'an account of the system',
+      ],
       ['a home that is a link', { 'qvd.vm.user.name': 'lin' }, 'home.owner', 'it is a link'],
       ['the home of root', { ...ANN, 'qvd.vm.user.home': '/root' }, 'home.owner', '/root'],
       ['a folder of the system', { ...ANN, 'qvd.vm.user.home': '/etc' }, 'home.owner', '/etc'],
       ['a file', { ...ANN, 'qvd.vm.user.home': '/etc/passwd' }, 'home.owner', '/etc/passwd'],
+      [
+        'a number of the system',
+        { ...ANN, 'qvd.vm.user.uid': '500' },
+        'session.user',
+        'an account of the system',
+      ],
       ['a number that is taken', { ...ANN, 'qvd.vm.user.uid': '1' }, 'session.user', 'not unique'],
       ['a device', { ...ANN, 'qvd.vm.user.home': '/dev/null/ann' }, 'session.user', '/dev/null/ann'],
     ])('%s is refused, and no account is left', async (_, parameters, code, text) => {
