@@ -112,7 +112,7 @@ export const agentApi = {
     output: z.strictObject({ state: sessionState }),
     callers: ['hkd', 'l7r'],
     deadlineMs: 90_000,
-    faults: ['session.failed', 'hook.failed', 'hook.timeout', 'hook.refused'],
+    faults: ['session.busy', 'session.failed', 'hook.failed', 'hook.timeout', 'hook.refused'],
   },
   x_stop: {
     summary: 'Ends the X session; answers when it has stopped.',
@@ -121,7 +121,7 @@ export const agentApi = {
     output: z.strictObject({ state: sessionState }),
     callers: ['hkd', 'l7r'],
     deadlineMs: 110_000,
-    faults: ['session.failed', 'hook.failed', 'hook.timeout', 'hook.refused'],
+    faults: ['session.busy', 'session.failed', 'hook.failed', 'hook.timeout', 'hook.refused'],
   },
   poweroff: {
     summary:

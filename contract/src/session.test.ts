@@ -31,6 +31,11 @@ test('every session that shows something can be suspended and resumed', () => {
   expect(round.slice(1).map((to, index) => mayFollow(round[index] ?? 'stopped', to))).not.toContain(false)
 })
 
+test('a start that has to make the account goes through all states before the client', () => {
+  const walk = ['stopped', 'starting', 'provisioning', 'starting', 'listening', 'connected'] as const
+  expect(walk.slice(1).map((to, index) => mayFollow(walk[index] ?? 'stopped', to))).not.toContain(false)
+})
+
 test('programs live from connected until suspended', () => {
   expect(SESSION_STATES.filter(isAlive)).toEqual(['connected', 'suspending', 'suspended'])
 })

@@ -6,8 +6,8 @@ const SESSION_EDGES = {
   stopped: ['provisioning', 'starting'],
   /** The account and the home are being made. */
   provisioning: ['starting'],
-  /** nxagent was spawned or woken and is not listening yet. */
-  starting: ['listening', 'connected', 'suspending', 'suspended', 'stopping'],
+  /** A start was accepted, or nxagent was spawned or woken, and it is not listening yet. */
+  starting: ['provisioning', 'listening', 'connected', 'suspending', 'suspended', 'stopping'],
   /** nxagent waits for the NX link. */
   listening: ['connected', 'suspending', 'suspended', 'stopping'],
   connected: ['suspending', 'stopping'],

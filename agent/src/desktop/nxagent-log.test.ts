@@ -1,3 +1,6 @@
+import { mayFollow } from '@ostler/contract/session.ts'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readLogLine, readPidLine } from './nxagent-log.ts'
 
@@ -42,4 +45,28 @@ test.each([
   'nxagentSighupHandler: WARNING! Ignoring the signal in state [SESSION_GOING_DOWN].',
 ])('%j says nothing about the state', (line) => {
   expect(readLogLine(line)).toBeUndefined()
+})
+
+/** Logs of real nxagents (3.5.99.26), whole, with what became of their sessions. */
+test.each([
+  [
+    'hung-up-while-woken.log',
+    [
+      ...['starting', 'listening', 'connected', 'suspending', 'suspended'],
+      ...['starting', 'listening', 'suspending', 'suspended'],
+      ...['starting', 'listening', 'suspending', 'suspended'],
+      ...['stopping', 'stopped'],
+    ],
+  ],
+  ['rootless-terminated.log', ['starting', 'listening', 'connected', 'stopping', 'stopped']],
+  ['nobody-came.log', ['starting', 'listening', 'stopping', 'stopped']],
+])('the log %s tells the life of its session, in steps that the table knows', (name, states) => {
+  const lines = readFileSync(join(import.meta.dirname, 'logs', name), 'latin1').split('\n')
+  const told = lines.flatMap((line) => readLogLine(line)?.state ?? [])
+  expect(told).toEqual(states)
+  told.forEach((state, index) => {
+    const before = told[index - 1]
+    if (before !== undefined) expect(mayFollow(before, state), `${before} -> ${state}`).toBe(true)
+  })
+  expect(lines.flatMap((line) => readPidLine(line) ?? [])).toHaveLength(1)
 })

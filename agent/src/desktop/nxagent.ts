@@ -44,7 +44,7 @@ export function nxAgents(parts: NxAgentParts): XAgents {
       return new NxAgent(parts, places(), record, child)
     },
     find: (record) => {
-      for (const left of record.seed) signalProcess(left, 'SIGTERM')
+      endAll(record.seed)
       return new NxAgent(parts, places(), { ...record, seed: [] }, undefined)
     },
   }
@@ -58,6 +58,10 @@ const LOOK_EARLY_MS = 500
 const LOOK_LATE_MS = 10_000
 /** How long xinit then has for its own end. */
 const XINIT_MS = 1_000
+
+function endAll(processes: readonly ProcessIdentity[]): void {
+  for (const process_ of processes) signalProcess(process_, 'SIGTERM')
+}
 
 class NxAgent implements XAgentProcess {
   readonly #parts: NxAgentParts
@@ -90,7 +94,7 @@ class NxAgent implements XAgentProcess {
     return followLines(this.#places.log, (line) => {
       const pid = readPidLine(line)
       if (pid !== undefined) this.#meet(pid)
-      if (line.startsWith('Session: Session started at ')) this.#started()
+      if (line.includes('Session: Session started at ')) this.#started()
       onLine(line)
     })
   }
@@ -129,7 +133,7 @@ class NxAgent implements XAgentProcess {
       giveSocket(this.#places.socket, [account.uid, owner], { uid: owner, gid: 0 })
   }
 
-  async seed(request: SessionRequest): Promise<XSeed> {
+  async seed(request: SessionRequest, onLent: () => void): Promise<XSeed> {
     const { config, asUser, displayOwner } = this.#parts
     const { account } = this.#record
     const values = config()
@@ -137,7 +141,11 @@ class NxAgent implements XAgentProcess {
     if (socket === undefined)
       throw new Fault('session.failed', { reason: 'a browser cannot open a session that listens on TCP' })
     giveSocket(socket, [account.uid, displayOwner()], account)
-    const seed = await plantSeed(account, asUser, {
+    const lend = (process_: ProcessIdentity): void => {
+      this.#setSeed([...this.#record.seed, process_])
+      onLent()
+    }
+    const settings = {
       xvfb: values['command.xvfb'],
       nxproxy: values['command.nxproxy'],
       display: values['internal.nxagent.display'] + 1,
@@ -145,8 +153,11 @@ class NxAgent implements XAgentProcess {
       socket,
       geometry: request.client.geometry,
       environment: sessionEnvironment(account, undefined, 'C.UTF-8'),
+    }
+    const seed = await plantSeed(account, asUser, settings, lend).catch((error: unknown) => {
+      this.#setSeed([])
+      throw error
     })
-    this.#setSeed(seed.processes)
     return {
       cut: () => seed.cut(),
       remove: () => {
@@ -159,6 +170,7 @@ class NxAgent implements XAgentProcess {
   cleanUp(): void {
     this.#stopWatching?.()
     clearInterval(this.#deathWatch)
+    endAll(this.#record.seed)
     // While it waits for its first connection, nxagent has a child that would outlive it.
     if (this.#process !== undefined) killGroup(this.#process)
     if (this.#places.socket !== undefined) freeName(this.#places.socket)

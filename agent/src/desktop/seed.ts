@@ -20,7 +20,6 @@ export interface SeedSettings {
 
 /** A screen and a proxy that lend a new session its first connection. */
 export interface Seed {
-  readonly processes: readonly ProcessIdentity[]
   /** Ends the proxy, so that the session suspends. The screen must stay until it has. */
   cut(): void
   /** Ends both. */
@@ -33,9 +32,15 @@ const SCREEN_MS = 5_000
  * nxagent comes alive only with a connection: where a browser comes first, we give it one, to an Xvfb of the
  * wanted size inside the guest. Cut again, it leaves a suspended session that browsers and NX clients share.
  *
+ * @param onProcess is told each process as soon as there is one: an agent that dies now must leave word of it.
  * @throws DeadlineExceeded when the screen does not come up, Error when it ends at once; nothing is left running then.
  */
-export async function plantSeed(account: Account, asUser: AsUser, settings: SeedSettings): Promise<Seed> {
+export async function plantSeed(
+  account: Account,
+  asUser: AsUser,
+  settings: SeedSettings,
+  onProcess: (process_: ProcessIdentity) => void,
+): Promise<Seed> {
   const { width, height } = settings.geometry
   const socket = `/tmp/.X11-unix/X${settings.display}`
   // What a screen that was killed has left would be taken for ours, and perhaps cannot be removed by her.
@@ -62,6 +67,7 @@ export async function plantSeed(account: Account, asUser: AsUser, settings: Seed
   })
   failed.catch(() => {}) // later, its end is what we want
   const screenProcess = identify(screen.pid ?? 0)
+  if (screenProcess !== undefined) onProcess(screenProcess)
   try {
     await Promise.race([
       failed,
@@ -89,11 +95,11 @@ export async function plantSeed(account: Account, asUser: AsUser, settings: Seed
   )
   proxy.once('error', () => {}) // the session's own deadline tells
   const proxyProcess = identify(proxy.pid ?? 0)
+  if (proxyProcess !== undefined) onProcess(proxyProcess)
   const end = (process: ProcessIdentity | undefined, signal: NodeJS.Signals): void => {
     if (process !== undefined) signalProcess(process, signal)
   }
   return {
-    processes: [screenProcess, proxyProcess].filter((process) => process !== undefined),
     // Killed, not asked: a broken link suspends sooner than a negotiated end (docs/decisions/0007).
     cut: () => end(proxyProcess, 'SIGKILL'),
     remove: () => {

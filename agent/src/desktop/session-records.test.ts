@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { type SessionRecord, sessionRecords } from './session-records.ts'
+import { sessionNumbers, type SessionRecord, sessionRecords } from './session-records.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ostler-session-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -45,6 +45,14 @@ test('the record is readable by its owner alone', () => {
   const files = sessionRecords(join(folder, 'z'))
   files.write(RECORD)
   expect(statSync(join(folder, 'z', 'session.json')).mode & 0o777).toBe(0o600)
+})
+
+test('sessions are counted on by a later agent', () => {
+  expect(sessionNumbers(folder).last()).toBe(0)
+  expect(sessionNumbers(folder).next()).toBe(1)
+  const later = sessionNumbers(folder)
+  expect(later.last()).toBe(1)
+  expect([later.next(), later.next()]).toEqual([2, 3])
 })
 
 test('half a record is none', () => {

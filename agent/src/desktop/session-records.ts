@@ -22,6 +22,34 @@ export interface SessionRecords<Agent = XAgentRecord> {
   forget(): void
 }
 
+/** Counts the sessions of this boot, whichever agent begins them. */
+export interface SessionNumbers {
+  /** The number of the last session; 0 before the first. */
+  last(): number
+  /** Takes the number of a new one. */
+  next(): number
+}
+
+/** @param folder `path.run`; it must exist. */
+export function sessionNumbers(folder: string): SessionNumbers {
+  const file = join(folder, 'session.number')
+  const last = (): number => {
+    try {
+      return Number(/^\d+$/.exec(readFileSync(file, 'utf8'))?.[0] ?? 0)
+    } catch {
+      return 0
+    }
+  }
+  return {
+    last,
+    next: () => {
+      const number = last() + 1
+      writeWhole(file, String(number), { mode: 0o600 })
+      return number
+    },
+  }
+}
+
 /** @param folder `path.run`; made when missing. */
 export function sessionRecords(folder: string): SessionRecords {
   mkdirSync(folder, { recursive: true, mode: 0o755 })

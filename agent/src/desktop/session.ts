@@ -12,13 +12,14 @@ import type { Pairs } from '../hooks/run-hook.ts'
 import type { DesktopSession } from './desktop-session.ts'
 import { readLogLine } from './nxagent-log.ts'
 import type { SessionRequest } from './request.ts'
-import type { SessionRecord, SessionRecords } from './session-records.ts'
+import type { SessionNumbers, SessionRecord, SessionRecords } from './session-records.ts'
 import type { XAgentProcess, XAgents, XSeed } from './x-agent.ts'
 
 export interface SessionParts {
   readonly config: () => AgentValues
   readonly agents: XAgents
   readonly records: SessionRecords
+  readonly numbers: SessionNumbers
   readonly log: Log
   readonly hooks: SessionHooks
   /** Makes home and account available; calls `onWork` before the first thing that takes time. */
@@ -54,9 +55,13 @@ const POKE_AFTER_MS = 1_500
 /** How long a client that was cut may be seen as connected before we suspend it ourselves. */
 const CUT_GRACE_MS = 1_000
 /** A session that an earlier agent started is no child of ours: its end is looked for. */
-const LIVENESS_MS = 1_000
+const LIVENESS_MS = 10_000
 /** How long a seed keeps its connection after the session has started: cut in its first moments it hangs for seconds. */
 const SEED_MS = 2_000
+/** A seeded session that has not suspended after this loses its first screen all the same. */
+const SEED_LIMIT_MS = 60_000
+/** So long a suspension or an end waits for its turn: with its hook and its own limits that is what its caller waits. */
+const TURN_MS = 8_000
 /** xinit normally sees the end of nxagent by itself. */
 const XINIT_GRACE_MS = 300
 
@@ -80,14 +85,17 @@ export class XSession implements DesktopSession {
   /** One for each browser that sees this session. */
   readonly #viewers = new Set<symbol>()
   #announced = ''
-  /** The last start that was asked for. */
-  #opening: (Opening & { key: string }) | undefined
-  /** Gives up a start, for each that is under way or waits. */
-  readonly #giveUps = new Set<AbortController>()
+  /** The starts that are under way or wait for their turn, by what they ask for. */
+  readonly #openings = new Map<string, Opening>()
+  #suspension: Promise<SessionState> | undefined
+  #ending: Promise<SessionState> | undefined
+  /** What is given up when the session is to end. */
+  readonly #underWay = new Set<AbortController>()
   #replaying = false
   #stopFollowing: () => void = () => {}
   #guard: NodeJS.Timeout | undefined
   #liveness: NodeJS.Timeout | undefined
+  readonly #timers = new Set<NodeJS.Timeout>()
 
   constructor(parts: SessionParts) {
     this.#parts = parts
@@ -105,6 +113,8 @@ export class XSession implements DesktopSession {
 
   /** Finds a session that an earlier agent process left running, and goes on with it. */
   recover(): void {
+    this.#number = this.#parts.numbers.last()
+    this.news.set({ state: this.state, session: this.#number })
     const record = this.#parts.records.read()
     if (record === undefined) return
     const agent = this.#parts.agents.find(record.agent)
@@ -119,6 +129,7 @@ export class XSession implements DesktopSession {
     }
     // What is in the log happened before us: hooks hear only where it has led.
     this.#replaying = true
+    this.#enter('starting') // its log may not have begun
     this.#follow(agent)
     this.#replaying = false
     this.#announce()
@@ -139,21 +150,20 @@ export class XSession implements DesktopSession {
    */
   start(request: SessionRequest): Opening {
     const key = keyOf(request)
-    if (this.#opening?.key === key) return this.#opening
+    const joined = this.#openings.get(key)
+    if (joined !== undefined) return joined
+    // Who asks for a suspension from now on wants one after this.
+    this.#suspension = undefined
     const accepted = Promise.withResolvers<undefined>()
-    const abort = new AbortController()
-    const ready = this.#turnstile.pass(() =>
-      this.#open(request, () => accepted.resolve(undefined), abort.signal),
-    )
-    const opening = { key, accepted: accepted.promise, ready }
-    this.#opening = opening
-    this.#giveUps.add(abort)
+    const ready = this.#operate((signal) => this.#open(request, () => accepted.resolve(undefined), signal))
+    const opening = { accepted: accepted.promise, ready }
+    this.#openings.set(key, opening)
+    this.#armListening()
     ready
       .catch((error: unknown) => accepted.reject(error))
       .finally(() => {
-        this.#giveUps.delete(abort)
-        if (this.#opening === opening) this.#opening = undefined
-        this.#arm()
+        if (this.#openings.get(key) === opening) this.#openings.delete(key)
+        this.#armListening()
       })
     accepted.promise.catch(() => {}) // whoever waits for `ready` hears it too
     return opening
@@ -161,41 +171,43 @@ export class XSession implements DesktopSession {
 
   /** True while exactly this is under way. */
   isOpening(request: SessionRequest): boolean {
-    return this.#opening?.key === keyOf(request)
+    return this.#openings.has(keyOf(request))
   }
 
-  /** See `x_suspend` in the contract. */
+  /** See `x_suspend` in the contract. Where nobody has the display there is nothing to do, nor to wait for. */
   suspend(): Promise<SessionState> {
-    return this.#turnstile.pass(async () => {
-      if (this.state === 'connected' || this.state === 'listening')
-        await this.#parts.hooks.action('suspend', [], this.state)
-      return await this.#suspend()
+    const state = this.look()
+    if (state !== 'connected' && state !== 'listening' && state !== 'suspending')
+      return Promise.resolve(state)
+    this.#openings.clear() // who starts it from now on wants it after this
+    if (this.#suspension !== undefined) return this.#suspension
+    const suspension = this.#soon((signal) => this.#suspend(signal)).finally(() => {
+      if (this.#suspension === suspension) this.#suspension = undefined
     })
+    this.#suspension = suspension
+    return suspension
   }
 
   /** Takes the display from a client because another one wants it. The hook is for those who ask for a suspension. */
   dropClient(): Promise<SessionState> {
-    return this.#turnstile.pass(() => this.#suspend())
+    return this.#soon((signal) => this.#putToSleep(signal))
   }
 
-  /** See `x_stop` in the contract. Every start that is under way or waits is given up. */
+  /** See `x_stop` in the contract. What is under way otherwise is given up. */
   stop(): Promise<SessionState> {
-    this.#giveUpStarts()
-    return this.#turnstile.pass(async () => {
+    this.#giveUp()
+    this.#ending ??= this.#soon(async () => {
       if (this.look() === 'stopped') return this.state
       await this.#parts.hooks.action('stop', [], this.state)
       await this.#end()
       return this.state
-    })
-  }
-
-  #giveUpStarts(): void {
-    for (const giveUp of this.#giveUps) giveUp.abort(new Fault('session.busy', { state: 'stopping' }))
+    }).finally(() => (this.#ending = undefined))
+    return this.#ending
   }
 
   /** Ends the session without asking a hook: the desktop halts. */
   halt(): Promise<void> {
-    this.#giveUpStarts()
+    this.#giveUp()
     return this.#turnstile.pass(() => this.#end())
   }
 
@@ -219,6 +231,63 @@ export class XSession implements DesktopSession {
     this.#stopFollowing()
     clearInterval(this.#liveness)
     clearTimeout(this.#guard)
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
+  }
+
+  // --- one after the other ---
+
+  /** Does something in its turn. `signal` aborts when it is given up. */
+  #operate<T>(operation: (signal: AbortSignal) => Promise<T>, abort = new AbortController()): Promise<T> {
+    this.#underWay.add(abort)
+    return this.#turnstile
+      .pass(async () => {
+        abort.signal.throwIfAborted()
+        return await operation(abort.signal)
+      })
+      .finally(() => this.#underWay.delete(abort))
+  }
+
+  /**
+   * Does something if its turn comes soon: later, its caller would not wait any more, nor expect it.
+   * @throws Fault `session.busy` when it does not.
+   */
+  async #soon<T>(operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const abort = new AbortController()
+    const turn = Promise.withResolvers<undefined>()
+    const result = this.#operate((signal) => {
+      turn.resolve(undefined)
+      return operation(signal)
+    }, abort)
+    result.catch(turn.reject)
+    await withDeadline('the turn', TURN_MS, () => turn.promise).catch((error: unknown) => {
+      if (!(error instanceof DeadlineExceeded)) throw error
+      abort.abort(new Fault('session.busy', { state: `${this.state} with something under way` }))
+      abort.signal.throwIfAborted()
+    })
+    return await result
+  }
+
+  /** Gives up every start and suspension: the session is to end. */
+  #giveUp(): void {
+    this.#openings.clear()
+    this.#suspension = undefined
+    for (const abort of this.#underWay) abort.abort(new Fault('session.busy', { state: 'stopping' }))
+  }
+
+  async #suspend(signal: AbortSignal): Promise<SessionState> {
+    if (this.state === 'connected' || this.state === 'listening')
+      await this.#parts.hooks.action('suspend', [], this.state, signal)
+    return await this.#putToSleep(signal)
+  }
+
+  async #putToSleep(signal: AbortSignal): Promise<SessionState> {
+    // A session that nobody has joined yet has nothing to suspend: a hang-up would end it.
+    if (this.state === 'connected' || (this.state === 'listening' && this.#joined)) this.#hangUp()
+    const isAwake = (state: SessionState): boolean =>
+      state === 'connected' || state === 'suspending' || (state === 'listening' && this.#joined)
+    await this.#reach('suspending', (state) => !isAwake(state), signal)
+    return this.state
   }
 
   // --- opening ---
@@ -226,17 +295,15 @@ export class XSession implements DesktopSession {
   async #open(request: SessionRequest, accept: () => void, signal: AbortSignal): Promise<Opened> {
     const began = performance.now()
     const since = (): number => Math.round(performance.now() - began)
-    signal.throwIfAborted()
     this.look()
     const hooks: HookResult[] = []
     const unsubscribe = this.news.subscribe(({ hook }) => {
       if (hook !== undefined) hooks.push(hook)
     })
     try {
-      // Before anybody's display is taken, unless the session is about to end anyway.
-      if (this.state !== 'stopping') this.#refuseOthers(request)
-      await this.#settle(request.display)
-      this.#refuseOthers(request)
+      this.#refuseStrangers(request)
+      await this.#settle(request.display, signal)
+      this.#refuseStrangers(request)
       await this.#parts.hooks.action('pre-connect', request.pairs, this.state, signal)
       accept()
       let userReadyMs = since()
@@ -244,45 +311,38 @@ export class XSession implements DesktopSession {
         this.#agent === undefined
           ? await this.#begin(request, signal, () => (userReadyMs = since()))
           : await this.#wake(request, this.#agent, signal)
-      if (request.display === 'nx') await this.#listen()
-      else await this.#comeAlive(request)
+      if (request.display === 'nx') await this.#listen(signal)
+      else await this.#comeAlive(request, signal)
       return { state: this.state, userReadyMs, displayReadyMs: since(), warnings: [...warnings], hooks }
     } finally {
       unsubscribe()
     }
   }
 
-  #refuseOthers(request: SessionRequest): void {
+  /** A session that does not end already is its user's alone. */
+  #refuseStrangers(request: SessionRequest): void {
     const user = this.account?.name
-    if (user !== undefined && user !== request.user.name)
+    if (this.state !== 'stopping' && user !== undefined && user !== request.user.name)
       throw new Fault('session.busy', { state: `${this.state} for user ${user}` })
   }
 
   /** Waits until the session is in a state from which it can be opened. */
-  async #settle(display: SessionRequest['display']): Promise<void> {
+  async #settle(display: SessionRequest['display'], signal: AbortSignal): Promise<void> {
     if (display === 'nx' && this.state === 'connected') {
       this.#seed?.cut()
       // The caller has cut the client that was there: nxagent sees a broken link by itself, and suspends in
       // 0.7 s; a hang-up in that moment would only make it slower. A client nobody cut is hung up.
       const left = (state: SessionState): boolean => state !== 'connected'
-      await withDeadline('the client to go', CUT_GRACE_MS, (signal) => this.#state.until(left, signal)).catch(
+      await withDeadline('the client to go', CUT_GRACE_MS, (late) => this.#state.until(left, late)).catch(
         () => this.#hangUp(),
       )
-      await this.#reach('suspending', (state) => state !== 'connected')
+      await this.#reach('suspending', left, signal)
     }
     if (display === 'nx' && this.state === 'suspending')
-      await this.#reach('suspending', (state) => state !== 'suspending')
-    if (this.state === 'stopping') await this.#reach('stopping', (state) => state === 'stopped')
+      await this.#reach('suspending', (state) => state !== 'suspending', signal)
+    if (this.state === 'stopping') await this.#reach('stopping', (state) => state === 'stopped', signal)
     if (this.state === 'starting')
-      await this.#reach('initiating', (state) => state !== 'starting' && state !== 'provisioning')
-  }
-
-  async #suspend(): Promise<SessionState> {
-    // A session that nobody has joined yet has nothing to suspend: a hang-up would end it.
-    if (this.state === 'connected' || (this.state === 'listening' && this.#joined)) this.#hangUp()
-    if (this.state === 'connected' || this.state === 'suspending')
-      await this.#reach('suspending', (state) => state !== 'connected' && state !== 'suspending')
-    return this.state
+      await this.#reach('initiating', (state) => state !== 'starting' && state !== 'provisioning', signal)
   }
 
   /** Begins a new session. */
@@ -292,7 +352,7 @@ export class XSession implements DesktopSession {
     userReady: () => void,
   ): Promise<readonly string[]> {
     const { agents, hooks, prepare, provision } = this.#parts
-    this.#number += 1
+    this.#number = this.#parts.numbers.next()
     this.#pairs = request.pairs
     this.#announced = ''
     hooks.describeSession(request.pairs)
@@ -306,6 +366,7 @@ export class XSession implements DesktopSession {
       this.#enter('starting')
       const agent = await agents.launch(made.account, request)
       this.#agent = agent
+      this.#arm() // before, there was nothing that could be overdue
       this.#remember()
       agent.onEnd(() => this.#ended(agent))
       this.#follow(agent)
@@ -339,56 +400,65 @@ export class XSession implements DesktopSession {
       signal.throwIfAborted()
       return warnings
     } catch (error) {
-      await this.#sleepAgain()
+      await this.#sleepAgain(signal)
       throw error
     }
   }
 
   /** A woken session that nobody may join goes back to sleep: the user's work is in it. */
-  async #sleepAgain(): Promise<void> {
+  async #sleepAgain(signal: AbortSignal): Promise<void> {
     if (!this.#joined) return
-    await this.#reach('initiating', (state) => state !== 'starting').catch(() => {})
+    await this.#reach('initiating', (state) => state !== 'starting', signal).catch(() => {})
     if (this.state === 'listening') this.#hangUp()
   }
 
   /** Waits until nxagent accepts the l7r, and gives it the socket. */
-  async #listen(): Promise<void> {
-    await this.#reach('initiating', (state) => state === 'listening' || state === 'stopped')
+  async #listen(signal: AbortSignal): Promise<void> {
+    await this.#reach('initiating', (state) => state === 'listening' || state === 'stopped', signal)
     if (this.state !== 'listening') throw this.#failure('nxagent ended before it listened')
     this.#agent?.handOver()
   }
 
   /** Brings a session to life for a browser: lends it a first connection if it never had one. */
-  async #comeAlive(request: SessionRequest): Promise<void> {
+  async #comeAlive(request: SessionRequest, signal: AbortSignal): Promise<void> {
     const come = (state: SessionState): boolean =>
       state === 'listening' || isSessionAlive(state) || state === 'stopped'
-    await this.#reach('initiating', come)
-    if (this.state === 'listening' && !this.#joined) await this.#seedSession(request)
-    if (this.state === 'listening')
-      await this.#sleepAgain().then(() => this.#reach('suspending', isSessionAlive))
+    await this.#reach('initiating', come, signal)
+    if (this.state === 'listening' && !this.#joined) await this.#seedSession(request, signal)
+    if (this.state === 'listening') {
+      await this.#sleepAgain(signal)
+      await this.#reach('suspending', isSessionAlive, signal)
+    }
     if (!isSessionAlive(this.state)) throw this.#failure('nxagent ended before it had a screen')
   }
 
-  async #seedSession(request: SessionRequest): Promise<void> {
+  async #seedSession(request: SessionRequest, signal: AbortSignal): Promise<void> {
     const agent = this.#agent
     if (agent === undefined) throw this.#failure('nxagent ended before it had a screen')
-    const seed = await agent.seed(request).catch((error: unknown) => {
-      throw error instanceof Fault ? error : this.#failure(String(error), error)
+    const remember = (): void => {
+      if (agent === this.#agent) this.#remember()
+    }
+    const seed = await agent.seed(request, remember).catch((cause: unknown) => {
+      remember()
+      throw this.#failure(`there is no screen to begin with: ${reasonOf(cause)}`, cause)
     })
     this.#seed = seed
-    this.#remember()
-    const gone = (state: SessionState): boolean => state === 'suspended' || state === 'stopped'
     try {
-      await this.#reach('initiating', (state) => isSessionAlive(state) || state === 'stopped')
+      await this.#reach('initiating', (state) => isSessionAlive(state) || state === 'stopped', signal)
     } catch (error) {
       this.#removeSeed(seed)
       throw error
     }
+    if (this.state === 'suspended' || this.state === 'stopped') return void this.#removeSeed(seed)
     // The browser sees the session meanwhile, and need not wait for the suspension; the lent screen goes when it has come.
-    setTimeout(() => seed.cut(), SEED_MS).unref()
-    void withDeadline('the seeded session to suspend', 60_000, (signal) => this.#state.until(gone, signal))
-      .catch((error: unknown) => this.#parts.log.warn('seed is still needed after its time', { error }))
-      .finally(() => this.#removeSeed(seed))
+    this.#after(SEED_MS, () => {
+      if (this.#seed === seed) seed.cut()
+    })
+    this.#after(SEED_LIMIT_MS, () => {
+      if (this.#seed !== seed) return
+      this.#parts.log.warn('seed is still needed after its time')
+      this.#removeSeed(seed)
+    })
   }
 
   #removeSeed(seed: XSeed): void {
@@ -421,14 +491,13 @@ export class XSession implements DesktopSession {
   /** nxagent says that it is done: xinit may take many seconds to find out, so it is told. */
   #agentSaidGoodbye(agent: XAgentProcess): void {
     this.#become('stopping')
-    setTimeout(() => {
-      if (agent === this.#agent) agent.terminate()
-    }, XINIT_GRACE_MS).unref()
+    this.#after(XINIT_GRACE_MS, () => agent.terminate())
   }
 
   #enter(state: SessionState): void {
     if (state === this.state) return
     if (state === 'connected') this.#joined = true
+    if (state === 'suspended' && this.#seed !== undefined) this.#removeSeed(this.#seed)
     this.#state.set(state)
     this.news.set({ state, session: this.#number })
     if (!this.#replaying) this.#announce()
@@ -478,6 +547,11 @@ export class XSession implements DesktopSession {
 
   // --- deadlines ---
 
+  /** A session may wait for its client as long as somebody opens it. */
+  #armListening(): void {
+    if (this.state === 'listening') this.#arm()
+  }
+
   /** Sets the deadline of the present state. While somebody opens the session, that walk has deadlines of its own. */
   #arm(): void {
     clearTimeout(this.#guard)
@@ -492,7 +566,7 @@ export class XSession implements DesktopSession {
     const config = this.#parts.config()
     const seconds: Partial<Record<SessionState, number>> = {
       starting: config['internal.nxagent.timeout.initiating'],
-      ...(this.#opening === undefined ? { listening: config['internal.nxagent.timeout.listening'] } : {}),
+      ...(this.#openings.size === 0 ? { listening: config['internal.nxagent.timeout.listening'] } : {}),
       suspending: config['internal.nxagent.timeout.suspending'],
       stopping: config['internal.nxagent.timeout.stopping'],
     }
@@ -504,9 +578,10 @@ export class XSession implements DesktopSession {
   #overdue(agent: XAgentProcess, state: SessionState): void {
     if (agent !== this.#agent || state !== this.state) return
     this.#parts.log.warn('session stays in a state', { state, joined: this.#joined })
-    if (state === 'listening' && this.#joined) this.#hangUp()
-    else if (state === 'stopping') agent.kill()
-    else agent.terminate()
+    if (state === 'stopping') agent.kill()
+    else if (!this.#joined) agent.terminate()
+    else if (state === 'suspending') agent.poke()
+    else this.#hangUp()
     // Whatever that leads to has its own deadline; where it leads to nothing, this is the last word.
     this.#guard = setTimeout(() => {
       if (agent !== this.#agent || state !== this.state) return
@@ -525,18 +600,18 @@ export class XSession implements DesktopSession {
     const again = (): void => {
       if (agent === this.#agent && this.state !== 'stopping') agent.terminate()
     }
-    const later = setTimeout(again, POKE_AFTER_MS)
+    this.#after(POKE_AFTER_MS, again)
     const unsubscribe = this.#state.subscribe((state) => {
       if (state === 'suspended') again()
     })
     try {
       await this.#reach('stopping', (state) => state === 'stopped')
     } catch {
+      if (agent !== this.#agent) return // it ended in this very moment
       this.#parts.log.warn('session did not end by itself, killed')
       agent.kill()
       await this.#reach('stopping', (state) => state === 'stopped')
     } finally {
-      clearTimeout(later)
       unsubscribe()
     }
   }
@@ -545,15 +620,29 @@ export class XSession implements DesktopSession {
   #hangUp(): void {
     const [agent, before] = [this.#agent, this.state]
     agent?.hangUp()
-    setTimeout(() => {
-      if (agent === this.#agent && this.state === before) agent?.poke()
-    }, POKE_AFTER_MS).unref()
+    this.#after(POKE_AFTER_MS, () => {
+      if (this.state === before) agent?.poke()
+    })
   }
 
-  async #reach(what: 'initiating' | 'suspending' | 'stopping', wanted: (state: SessionState) => boolean) {
+  /** Acts later, unless this session has ended by then. */
+  #after(ms: number, act: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      act()
+    }, ms)
+    timer.unref()
+    this.#timers.add(timer)
+  }
+
+  async #reach(
+    what: 'initiating' | 'suspending' | 'stopping',
+    wanted: (state: SessionState) => boolean,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const ms = this.#parts.config()[`internal.nxagent.timeout.${what}`] * 1_000
     try {
-      await withDeadline(`${what} the X session`, ms, (signal) => this.#state.until(wanted, signal))
+      await withDeadline(`${what} the X session`, ms, (late) => this.#state.until(wanted, late), signal)
     } catch (error) {
       if (error instanceof DeadlineExceeded) throw this.#failure(error.message, error)
       throw error
@@ -563,6 +652,10 @@ export class XSession implements DesktopSession {
   #failure(reason: string, cause?: unknown): Fault {
     return new Fault('session.failed', { reason }, { cause })
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 function keyOf(request: SessionRequest): string {

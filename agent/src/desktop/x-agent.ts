@@ -37,8 +37,12 @@ export interface XAgentProcess {
   kill(): void
   /** Gives the socket on which it listens to the l7r alone. @throws Fault `session.failed` */
   handOver(): void
-  /** Lends it a first connection. @throws when that cannot be made. */
-  seed(request: SessionRequest): Promise<XSeed>
+  /**
+   * Lends it a first connection.
+   * @param onLent called whenever `record` tells of another lent process.
+   * @throws when that cannot be made; nothing is lent then.
+   */
+  seed(request: SessionRequest, onLent: () => void): Promise<XSeed>
   /** Removes what it left behind in the file system. */
   cleanUp(): void
 }

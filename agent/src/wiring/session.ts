@@ -6,7 +6,7 @@ import type { AgentValues } from '../config/options.ts'
 import { writeChannelFiles } from '../desktop/channel-files.ts'
 import { nxAgents } from '../desktop/nxagent.ts'
 import type { SessionRequest } from '../desktop/request.ts'
-import { sessionRecords } from '../desktop/session-records.ts'
+import { sessionNumbers, sessionRecords } from '../desktop/session-records.ts'
 import { type SessionParts, XSession } from '../desktop/session.ts'
 import { openHookLog } from '../hooks/hook-log.ts'
 import type { ProvisioningHook } from '../hooks/hook-table.ts'
@@ -49,6 +49,7 @@ export function makeSession(settings: DesktopSettings): { session: XSession; hoo
     log,
     hooks,
     records: sessionRecords(config()['path.run']),
+    numbers: sessionNumbers(config()['path.run']),
     agents: nxAgents({
       config,
       asUser,
