@@ -89,7 +89,12 @@ export async function playGoodDay(desktop: ScriptedSession, events: readonly Goo
     if (display === 'nx') insist(opened.state === 'listening', 'a started session does not listen')
     else insist(isAlive(opened.state), 'there is nothing for a browser to see')
     hasWork ||= display === 'rfb'
-    if (joins && display === 'nx') await join()
+    if (!joins || display !== 'nx') return
+    await join().catch((error: unknown) => {
+      // Slow hooks of several starts have used up the minute for which nxagent waits: it has gone back to sleep this moment.
+      if (state() !== 'suspended') throw error
+      return start(display, joins)
+    })
   }
   for (const event of events) {
     if (event.kind === 'start') await start(event.display, event.joins)

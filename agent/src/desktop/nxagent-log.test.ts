@@ -50,7 +50,7 @@ test.each([
 /** Logs of real nxagents (3.5.99.26), whole, with what became of their sessions. */
 test.each([
   [
-    'hung-up-while-woken.log',
+    'hung-up-while-woken.txt',
     [
       ...['starting', 'listening', 'connected', 'suspending', 'suspended'],
       ...['starting', 'listening', 'suspending', 'suspended'],
@@ -58,8 +58,8 @@ test.each([
       ...['stopping', 'stopped'],
     ],
   ],
-  ['rootless-terminated.log', ['starting', 'listening', 'connected', 'stopping', 'stopped']],
-  ['nobody-came.log', ['starting', 'listening', 'stopping', 'stopped']],
+  ['rootless-terminated.txt', ['starting', 'listening', 'connected', 'stopping', 'stopped']],
+  ['nobody-came.txt', ['starting', 'listening', 'stopping', 'stopped']],
 ])('the log %s tells the life of its session, in steps that the table knows', (name, states) => {
   const lines = readFileSync(join(import.meta.dirname, 'logs', name), 'latin1').split('\n')
   const told = lines.flatMap((line) => readLogLine(line)?.state ?? [])

@@ -352,7 +352,7 @@ export class XSession implements DesktopSession {
     userReady: () => void,
   ): Promise<readonly string[]> {
     const { agents, hooks, prepare, provision } = this.#parts
-    this.#number = this.#parts.numbers.next()
+    this.#number = this.#nextNumber()
     this.#pairs = request.pairs
     this.#announced = ''
     hooks.describeSession(request.pairs)
@@ -377,6 +377,15 @@ export class XSession implements DesktopSession {
       // A file that cannot be written, mostly: its reader is who can do something about it.
       if (error instanceof Error && 'syscall' in error) throw this.#failure(error.message, error)
       throw error
+    }
+  }
+
+  /** @throws Fault `session.failed` when it cannot be written down: nothing has begun then. */
+  #nextNumber(): number {
+    try {
+      return this.#parts.numbers.next()
+    } catch (error) {
+      throw this.#failure(reasonOf(error), error)
     }
   }
 
