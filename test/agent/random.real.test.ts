@@ -8,7 +8,7 @@ import { illegalSteps } from './session-suite.ts'
 /** `npm run test:random` plays two hundred. `OSTLER_SEED` plays the same again. */
 const { OSTLER_REAL_RUNS, OSTLER_SEED } = process.env
 const RUNS = Number(OSTLER_REAL_RUNS ?? 10)
-const SEED = Number(OSTLER_SEED ?? Date.now() % 2 ** 31)
+const SEED = Number(OSTLER_SEED ?? 20_261_121)
 /** In real time a long pause tells nothing that a short one does not. */
 const LONGEST_MS = 1_100
 const LIMIT_MS = 7_200_000

@@ -3,6 +3,7 @@ import {
   identify,
   isAlive,
   killGroup,
+  membersOfSession,
   type ProcessIdentity,
   signalProcess,
 } from '@ostler/kit/process-table.ts'
@@ -122,8 +123,10 @@ class NxAgent implements XAgentProcess {
   }
 
   kill(): void {
-    if (this.#process !== undefined) killGroup(this.#process)
-    signalProcess(this.#record.root, 'SIGKILL')
+    const { root, account } = this.#record
+    // xinit leads a session of its own, in which nxagent is also when it has not told its number yet.
+    for (const member of membersOfSession(root.pid))
+      if (member.uid === account.uid) signalProcess(member, 'SIGKILL')
   }
 
   handOver(): void {
