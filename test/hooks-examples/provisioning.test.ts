@@ -199,12 +199,12 @@ describe('mail-client', () => {
     await room.shell('echo 127.0.0.1 imap.example.test >>/etc/hosts')
     room.start('root', 'socat', ['-u', 'TCP-LISTEN:993,bind=127.0.0.1', 'OPEN:/run/call,creat,append'])
     room.start('ann', 'thunderbird', ['--headless'])
-    await room.until('the call', () => room.read('/run/call').includes('imap.example.test'), 60_000)
+    await room.until('the call', () => room.read('/run/call').includes('imap.example.test'), 300_000)
     expect(await room.shellAs('ann', 'cat ~/.thunderbird/installs.ini')).toContain('Default=office')
     expect(await room.shellAs('ann', 'cat ~/.thunderbird/office/prefs.js')).toContain(
       'user_pref("mail.identity.id1.fullName", "Ann The Lee");',
     )
-  }, 120_000)
+  }, 360_000)
 
   test('writes what an administrator has set, and nothing that belongs to root', async () => {
     await setUp({ ...properties, 'mail.address': 'ann.lee@example.test' })
