@@ -65,6 +65,12 @@ const FAULTS = {
     sentence: 'nobody could tell whether the password is right: {reason}',
     advice: 'Try again soon; an administrator finds the reason in the log.',
   },
+  'auth.tooMany': {
+    status: 429,
+    exit: 75,
+    sentence: 'too many failed sign-ins: wait {seconds} s',
+    advice: 'Wait, then try once with the right password.',
+  },
   'desktop.unknown': {
     status: 404,
     exit: 66,
@@ -112,6 +118,24 @@ const FAULTS = {
     exit: 75,
     sentence: "VM didn't reach state 'stopped'. Timeout",
     advice: 'Try again later.',
+  },
+  'server.unregistered': {
+    status: 503,
+    exit: 69,
+    sentence: 'Host is not registered in the database',
+    advice: 'Start the housekeeping daemon of this node: it registers the node by its nodename.',
+  },
+  'server.blocked': {
+    status: 503,
+    exit: 75,
+    sentence: 'Server is blocked',
+    advice: 'Connect to another server, or wait until an administrator opens this one.',
+  },
+  'server.state': {
+    status: 503,
+    exit: 75,
+    sentence: 'Server is {state}',
+    advice: 'Try again in a moment, or connect to another server.',
   },
   'server.stopping': {
     status: 503,

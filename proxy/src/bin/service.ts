@@ -11,12 +11,12 @@ import { loadNodeConfig, type NodeValues } from '../wiring/node-config.ts'
 export async function runService(
   name: string,
   configFile: string,
-  start: (config: NodeValues, log: Log, scope: Scope) => Promise<void>,
+  start: (config: NodeValues, log: Log, scope: Scope, configFile: string) => Promise<void>,
   closeWithinMs: number,
 ): Promise<void> {
   const { values, log } = await openService(name, configFile)
   await using scope = new Scope()
-  await start(values, log, scope)
+  await start(values, log, scope, configFile)
   await serveUntilSignalled(scope, log, closeWithinMs)
 }
 

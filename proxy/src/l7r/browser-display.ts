@@ -4,10 +4,11 @@ import { parse as parseCookies } from 'hono/utils/cookie'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
+import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
 import { COOKIE_NAME, type CookieJar } from './cookie.ts'
 import { carry } from './carry.ts'
 import { type DoorParts, openDesktop } from './open-desktop.ts'
-import { requireSameOrigin, userOf } from './portal.ts'
+import { requireSameOrigin, guestOf } from './portal.ts'
 import { asFault, replyFault, replyOn, targetOf } from './respond.ts'
 
 const DISPLAY_PATH = /^\/portal\/desktops\/(\d{1,9})\/display$/
@@ -23,7 +24,7 @@ export interface BrowserDisplay {
   connect(request: IncomingMessage, socket: Duplex, head: Buffer, signal: AbortSignal): Promise<void>
 }
 
-export function browserDisplay(parts: DoorParts, jar: CookieJar): BrowserDisplay {
+export function browserDisplay(parts: DoorParts, jar: CookieJar, desk: SignInDesk): BrowserDisplay {
   const server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -36,11 +37,11 @@ export function browserDisplay(parts: DoorParts, jar: CookieJar): BrowserDisplay
       try {
         requireSameOrigin(request.headers.origin, request.headers.host)
         const cookie = parseCookies(request.headers.cookie ?? '', COOKIE_NAME)[COOKIE_NAME]
-        const user = await userOf(parts, jar, cookie)
+        const guest = await guestOf(parts, desk, jar, cookie)
         const webSocket = await new Promise<WebSocket>((resolve) =>
           server.handleUpgrade(request, socket, head, resolve),
         )
-        await show(parts, user, request, webSocket, signal)
+        await show(parts, guest, request, webSocket, signal)
       } catch (error) {
         if (!socket.destroyed) replyFault(replyOn(socket), error, parts.log)
       }
@@ -51,7 +52,7 @@ export function browserDisplay(parts: DoorParts, jar: CookieJar): BrowserDisplay
 /** One browser, from its WebSocket to the end of its stream. A failure closes it with a code and a sentence. */
 async function show(
   parts: DoorParts,
-  user: { id: number; login: string },
+  guest: SignedIn,
   request: IncomingMessage,
   webSocket: WebSocket,
   stopping: AbortSignal,
@@ -68,7 +69,7 @@ async function show(
     const signal = AbortSignal.any([left.signal, stopping])
     const opened = await openDesktop(
       parts,
-      { user, vmId, display: 'rfb', parameters: clientOnly(parameters), receivedAt, log },
+      { guest, vmId, display: 'rfb', parameters: clientOnly(parameters), receivedAt, log },
       () => {},
       signal,
     )
@@ -77,7 +78,7 @@ async function show(
     const cut = AbortSignal.any([stopping, seat.signal])
     cut.addEventListener('abort', () => closeWith(webSocket, cut.reason, parts), { once: true })
     const stream = createWebSocketStream(webSocket)
-    await carry(opened, stream, { signal: cut }, log.child({ vm: vmId, user: user.login, display: 'rfb' }))
+    await carry(opened, stream, { signal: cut }, log.child({ vm: vmId, user: guest.login, display: 'rfb' }))
   } catch (error) {
     closeWith(webSocket, error, parts)
   }

@@ -9,9 +9,15 @@ export const COOKIE_SECONDS = 12 * 3600
 
 /** Makes and reads the portal's session cookies: who and until when, signed. They survive a restart of the door. */
 export interface CookieJar {
-  bake(userId: number): string
-  /** The user of a cookie; `undefined` when it is forged, altered or too old. */
-  read(cookie: string | undefined): number | undefined
+  bake(holder: CookieHolder): string
+  /** The holder of a cookie; `undefined` when it is forged, altered or too old. */
+  read(cookie: string | undefined): CookieHolder | undefined
+}
+
+/** Whose cookie it is, and where that lies which plugins said when she signed in. */
+export interface CookieHolder {
+  readonly userId: number
+  readonly parametersId: number
 }
 
 /** @param file holds the signing key; made when missing, readable by its owner alone. */
@@ -24,16 +30,18 @@ export function openCookieJar(file: string, now: () => number): CookieJar {
     throw new Fault('config.invalid', { problems: `${file} holds no key of ${KEY_BYTES} bytes: remove it` })
   const sign = (text: string): string => createHmac('sha256', key).update(text).digest('base64url')
   return {
-    bake: (userId) => {
-      const text = `${userId}.${Math.floor(now() / 1000) + COOKIE_SECONDS}`
+    bake: ({ userId, parametersId }) => {
+      const text = `${userId}.${parametersId}.${Math.floor(now() / 1000) + COOKIE_SECONDS}`
       return `${text}.${sign(text)}`
     },
     read: (cookie) => {
-      const [, text, userId, until, signature] = /^((\d+)\.(\d+))\.([\w-]+)$/.exec(cookie ?? '') ?? []
+      const [, text, userId, parametersId, until, signature] =
+        /^((\d+)\.(\d+)\.(\d+))\.([\w-]+)$/.exec(cookie ?? '') ?? []
       if (text === undefined || signature === undefined) return undefined
       const [given, right] = [Buffer.from(signature), Buffer.from(sign(text))]
       if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined
-      return Number(until) * 1000 > now() ? Number(userId) : undefined
+      if (Number(until) * 1000 <= now()) return undefined
+      return { userId: Number(userId), parametersId: Number(parametersId) }
     },
   }
 }

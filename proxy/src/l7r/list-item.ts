@@ -9,6 +9,6 @@ export function listItem(vm: VmRow): DesktopListItem {
     name: vm.name,
     state: vmMachine[vm.state].qvd,
     blocked: vm.blocked ? 1 : 0,
-    is_application: 0,
+    is_application: vm.isApplication ? 1 : 0,
   }
 }

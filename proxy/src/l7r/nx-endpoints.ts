@@ -3,67 +3,87 @@ import { NX_UPGRADE, SLAVE_KEY_HEADER } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { randomInt, randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { SignedIn } from '../auth/sign-in.ts'
+import type { DoorRequest } from './http/request.ts'
 import { listItem } from './list-item.ts'
 import { listVms } from '../store/vms.ts'
 import { carry } from './carry.ts'
 import { type DoorParts, openDesktop } from './open-desktop.ts'
-import { interimProgress, replyFault, replyJson, replyOn, replyTo, type Reply, targetOf } from './respond.ts'
+import { interimProgress, replyFault, replyJson, replyOn, type Reply } from './respond.ts'
 import type { SignIn } from './sign-in.ts'
+import { issueToken, keepParameters } from './tokens.ts'
 import { stopDesktop } from './stop-desktop.ts'
 
 /** QVD's endpoints (compatibility page 1.3 and 1.4). */
 export interface NxEndpoints {
   /** True when a request belongs here. */
   owns(path: string): boolean
-  handle(request: IncomingMessage, response: ServerResponse): Promise<void>
+  /** Answers an ordinary request. Never rejects. */
+  handle(request: DoorRequest, reply: Reply): Promise<void>
   /** `/qvd/connect_to_vm` with upgrade headers, on its raw socket. */
-  connect(request: IncomingMessage, socket: Duplex, head: Buffer, signal: AbortSignal): Promise<void>
+  connect(request: DoorRequest, socket: Duplex, head: Buffer, signal: AbortSignal): Promise<void>
 }
 
 export const CONNECT_PATH = '/qvd/connect_to_vm'
 
 export function nxEndpoints(parts: DoorParts, signIn: SignIn, isStopping: () => boolean): NxEndpoints {
-  const list = async (request: IncomingMessage, reply: Reply, applications: boolean): Promise<void> => {
-    const user = await signIn.byHeader(request)
-    const items = (await listVms(parts.db, user.id)).map(listItem)
-    replyJson(reply, applications ? [] : items)
+  /** Who asks; a node that takes nobody now says so only to those whom it knows (compatibility page 1.3). */
+  const known = async (request: DoorRequest): Promise<SignedIn> => {
+    parts.host.count('http_requests')
+    parts.host.requireRegistered()
+    const guest = await signIn.byHeader(request)
+    parts.host.requireOpen()
+    return guest
   }
-  const routes: Readonly<Record<string, (request: IncomingMessage, reply: Reply) => Promise<void>>> = {
+  const list = async (request: DoorRequest, reply: Reply, applications: boolean): Promise<void> => {
+    const guest = await known(request)
+    const vms = await listVms(parts.db, guest.user.id)
+    replyJson(reply, vms.filter((vm) => vm.isApplication === applications).map(listItem))
+  }
+  const routes: Readonly<Record<string, (request: DoorRequest, reply: Reply) => Promise<void>>> = {
     '/qvd/ping': (_, reply) => {
       if (isStopping()) throw new Fault('server.stopping')
+      parts.host.requireOpen()
       reply.final(200, 'text/plain', 'I am alive!\r\n')
       return Promise.resolve()
     },
     '/qvd/list_of_vm': (request, reply) => list(request, reply, false),
     '/qvd/list_of_applications': (request, reply) => list(request, reply, true),
     '/qvd/stop_vm': async (request, reply) => {
-      const user = await signIn.byHeader(request)
-      const vmId = requireId(targetOf(request).parameters)
-      const abort = new AbortController()
-      request.socket.once('close', () => abort.abort(new Error('the client left')))
+      const guest = await known(request)
+      const vmId = requireId(request.parameters)
       using interim = interimProgress(reply)
-      await stopDesktop(parts, user, vmId, interim.progress, abort.signal)
+      await stopDesktop(parts, guest, vmId, interim.progress, request.connection.closed)
       reply.final(200, 'text/plain', 'Machine stopped\r\n')
     },
+    '/qvd/authenticate_user': async (request, reply) => {
+      const guest = await known(request)
+      const stores = request.parameters.get('store_auth') === '1'
+      replyJson(reply, stores ? { auth_params_id: await keepParameters(parts.db, guest) } : {})
+    },
+    '/qvd/create_auth_token': async (request, reply) => {
+      const { token, parametersId } = await issueToken(parts.db, await known(request))
+      // The original ends the value with a line feed, which no header can carry (T11).
+      const auth_token = Buffer.from(token).toString('base64')
+      replyJson(reply, { auth_params_id: parametersId, auth_token })
+    },
     [CONNECT_PATH]: async (request) => {
-      await signIn.byHeader(request)
+      await known(request)
       throw new Fault('request.upgradeRequired', { protocol: NX_UPGRADE })
     },
   }
   return {
     owns: (path) => path.startsWith('/qvd/'),
-    handle: async (request, response) => {
-      const reply = replyTo(response)
-      const { path } = targetOf(request)
+    handle: async (request, reply) => {
+      const { path } = request
       const route = request.method === 'GET' ? routes[path] : undefined
       const log = parts.log.child({ connection: randomUUID(), path })
       try {
         if (route === undefined) throw new Fault('request.notFound', { path })
         await route(request, reply)
       } catch (error) {
-        if (!response.headersSent && !request.socket.destroyed) replyFault(reply, error, log)
+        if (!request.connection.closed.aborted) replyFault(reply, error, log)
       }
     },
     connect: async (request, socket, head, signal) => {
@@ -81,21 +101,21 @@ export function nxEndpoints(parts: DoorParts, signIn: SignIn, isStopping: () => 
 async function connectNx(
   parts: DoorParts,
   signIn: SignIn,
-  request: IncomingMessage,
+  request: DoorRequest,
   socket: Duplex,
   head: Buffer,
   stopping: AbortSignal,
   log: Log,
 ): Promise<void> {
   const receivedAt = performance.now()
-  const left = new AbortController()
-  socket.once('close', () => left.abort(new Error('the client left')))
-  const signal = AbortSignal.any([stopping, left.signal])
-
-  const user = await signIn.byHeader(request)
-  if (request.headers.upgrade !== NX_UPGRADE)
+  const signal = AbortSignal.any([stopping, request.connection.closed])
+  parts.host.count('http_requests')
+  parts.host.requireRegistered()
+  const guest = await signIn.byHeader(request)
+  parts.host.requireOpen()
+  if (request.headers.get('upgrade') !== NX_UPGRADE)
     throw new Fault('request.upgradeRequired', { protocol: NX_UPGRADE })
-  const { parameters } = targetOf(request)
+  const { parameters } = request
   const vmId = requireId(parameters)
   requireKnownParameters(parameters)
   parseClientOptions(parameters)
@@ -104,7 +124,7 @@ async function connectNx(
   using interim = interimProgress(replyOn(socket))
   const opened = await openDesktop(
     parts,
-    { user, vmId, display: 'nx', parameters: forSession(parameters, key), receivedAt, log },
+    { guest, vmId, display: 'nx', parameters: forSession(parameters, key), receivedAt, log },
     interim.progress,
     signal,
   )
@@ -117,7 +137,12 @@ async function connectNx(
       `Upgrade: ${NX_UPGRADE}\r\n${SLAVE_KEY_HEADER}: ${key}\r\n\r\n`,
   )
   const cut = AbortSignal.any([stopping, seat.signal])
-  await carry(opened, socket, { head, signal: cut }, log.child({ vm: vmId, user: user.login, display: 'nx' }))
+  await carry(
+    opened,
+    socket,
+    { head, signal: cut },
+    log.child({ vm: vmId, user: guest.login, display: 'nx' }),
+  )
 }
 
 /** @throws Fault `request.missingId`, or `desktop.unknown` for what cannot be a desktop's number. */

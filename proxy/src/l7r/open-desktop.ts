@@ -3,18 +3,20 @@ import { AGENT_PORT, type DisplayKind } from '@ostler/contract/identity.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Socket } from 'node:net'
-import type { User } from '../auth/plugin.ts'
+import type { SignedIn } from '../auth/sign-in.ts'
 import { reachDisplay } from '../display/reach.ts'
 import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
 import { checkAccess } from '../model/policy.ts'
 import { displaySocket } from '../model/run-folder.ts'
 import type { Db } from '../store/open.ts'
 import { addWish, findVm, reachStep, type VmRow, wishOutcome } from '../store/vms.ts'
+import type { HostWatch } from './host-watch.ts'
 import type { HeldSeat, SeatKeeper } from './seat-keeper.ts'
 import type { VmNews } from './vm-news.ts'
 
 export interface DoorParts {
   readonly db: Db
+  readonly host: HostWatch
   readonly seats: SeatKeeper
   readonly news: VmNews
   /** What we present to agents, as hkd last issued it. */
@@ -29,7 +31,7 @@ export interface DoorParts {
 export type Progress = (text: string) => void
 
 export interface OpenRequest {
-  readonly user: User
+  readonly guest: SignedIn
   readonly vmId: number
   readonly display: DisplayKind
   /** What the client said about her session: `qvd.client.*` and `custom.*`, checked as far as we read them. */
@@ -61,11 +63,23 @@ const RETRY_MS = 100
 const PASSING: readonly FaultCode[] = ['agent.unreachable', 'display.unreachable', 'session.failed']
 
 /** Finds a desktop for its owner. Throws `desktop.unknown`, `desktop.foreign`, `desktop.blocked`; writes nothing. */
-export async function findOwnVm(parts: DoorParts, user: User, vmId: number): Promise<VmRow> {
+export async function findOwnVm(parts: DoorParts, guest: SignedIn, vmId: number): Promise<VmRow> {
   const vm = await findVm(parts.db, vmId)
-  checkAccess(user.id, vm)
-  if (vm === undefined) throw new Fault('desktop.unknown')
+  if (vm === undefined || (guest.onlyVm !== undefined && guest.onlyVm !== vmId))
+    throw new Fault(vm === undefined ? 'desktop.unknown' : 'desktop.foreign')
+  const said = await askPlugins(guest, vm)
+  if (said === false) throw new Fault('desktop.foreign')
+  checkAccess(said === true ? vm.ownerId : guest.user.id, vm)
   return vm
+}
+
+/** The first plugin that says something about a desktop decides (`allow_access_to_vm`, compatibility page 6.1). */
+async function askPlugins(guest: SignedIn, vm: VmRow): Promise<boolean | undefined> {
+  for (const plugin of guest.plugins) {
+    const said = await plugin.mayUse?.(guest, { id: vm.id, name: vm.name })
+    if (said !== undefined) return said
+  }
+  return undefined
 }
 
 /**
@@ -80,13 +94,13 @@ export async function openDesktop(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<OpenDesktop> {
-  const found = await findOwnVm(parts, request.user, request.vmId)
-  const vm = await awaitRunning(parts, found, request.user, progress, signal)
-  const seat = await parts.seats.claim(vm.id, `${request.user.login}, ${VIEWER[request.display]}`)
+  const found = await findOwnVm(parts, request.guest, request.vmId)
+  const vm = await awaitRunning(parts, found, request.guest, progress, signal)
+  const seat = await parts.seats.claim(vm.id, `${request.guest.login}, ${VIEWER[request.display]}`)
   const claimedAt = performance.now()
   request.log.info('seat claimed', {
     vm: vm.id,
-    user: request.user.login,
+    user: request.guest.login,
     display: request.display,
     epoch: seat.epoch,
   })
@@ -115,14 +129,14 @@ export async function openDesktop(
 export async function awaitRunning(
   parts: DoorParts,
   vm: VmRow,
-  user: User,
+  guest: SignedIn,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<VmRow> {
   if (vm.state === 'running') return vm
   const timeout = AbortSignal.timeout(parts.startMs)
   using news = parts.news.listen(vm.id, TICK_MS, AbortSignal.any([signal, timeout]))
-  const wish = await addWish(parts.db, { vmId: vm.id, kind: 'run', by: user.login, reason: 'connect' })
+  const wish = await addWish(parts.db, { vmId: vm.id, kind: 'run', by: guest.login, reason: 'connect' })
   progress('Starting virtual machine')
   for (;;) {
     const row = await findVm(parts.db, vm.id)
@@ -193,5 +207,5 @@ async function tryOpenSession(
 
 /** The parameters of a session (compatibility page 1.4, step 16): whose it is cannot be said by the client. */
 function sessionParameters(request: OpenRequest): Record<string, string> {
-  return { ...Object.fromEntries(request.parameters), 'qvd.vm.user.name': request.user.login }
+  return { ...Object.fromEntries(request.parameters), ...request.guest.parameters }
 }

@@ -1,4 +1,4 @@
-import { getRequestListener } from '@hono/node-server'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { StartEvent } from '@ostler/contract/timeline.ts'
@@ -10,31 +10,40 @@ import { secureHeaders } from 'hono/secure-headers'
 import { streamSSE } from 'hono/streaming'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import * as z from 'zod'
-import type { User } from '../auth/plugin.ts'
-import { findUserById } from '../store/users.ts'
+import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
+import { readAuthParameters } from '../store/tokens.ts'
 import { listItem } from './list-item.ts'
 import { listVms, readTimeline } from '../store/vms.ts'
+import { fromIncoming } from './http/request.ts'
 import { COOKIE_NAME, COOKIE_SECONDS, type CookieJar } from './cookie.ts'
 import { awaitRunning, type DoorParts, findOwnVm } from './open-desktop.ts'
 import { asFault } from './respond.ts'
 import type { SignIn } from './sign-in.ts'
 import { stopDesktop } from './stop-desktop.ts'
+import { keepParameters } from './tokens.ts'
 
 const MAX_BODY = 16_384
 const signInBody = z.strictObject({
   login: z.string().min(1).max(256),
   password: z.string().min(1).max(1024),
+  code: z.string().max(16).optional(),
 })
+
+/** How browsers are known. */
+export interface PortalSignIn {
+  readonly signIn: SignIn
+  readonly desk: SignInDesk
+  readonly jar: CookieJar
+}
 
 /** The user portal: its pages, and what they ask for. A browser is known by a signed cookie. */
 export function portal(
   parts: DoorParts,
-  signIn: SignIn,
-  jar: CookieJar,
+  { signIn, desk, jar }: PortalSignIn,
   pages: string,
   stopping: AbortSignal,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  const app = new Hono()
+  const app = new Hono<{ Bindings: HttpBindings }>()
   app.use(
     secureHeaders({
       contentSecurityPolicy: {
@@ -62,7 +71,11 @@ export function portal(
   app.post('/portal/api/sign-in', async (context) => {
     const body = signInBody.safeParse(await context.req.json().catch(() => undefined))
     if (!body.success) throw new Fault('request.invalid', { problem: 'login and password are needed' })
-    const user = await signIn.byPassword({ login: body.data.login, password: new Secret(body.data.password) })
+    const { login, password, code } = body.data
+    const typed = { login, password: new Secret(password), ...(code ? { code: new Secret(code) } : {}) }
+    parts.host.requireRegistered()
+    const guest = await signIn.byPassword(typed, fromIncoming(context.env.incoming).connection)
+    parts.host.requireOpen()
     const options = {
       path: '/portal',
       httpOnly: true,
@@ -70,7 +83,12 @@ export function portal(
       sameSite: 'Strict',
       maxAge: COOKIE_SECONDS,
     } as const
-    setCookie(context, COOKIE_NAME, jar.bake(user.id), options)
+    setCookie(
+      context,
+      COOKIE_NAME,
+      jar.bake({ userId: guest.user.id, parametersId: await keepParameters(parts.db, guest) }),
+      options,
+    )
     return context.body(null, 204)
   })
   app.post('/portal/api/sign-out', (context) => {
@@ -84,17 +102,17 @@ export function portal(
     return context.body(null, 204)
   })
   app.get('/portal/api/desktops', async (context) => {
-    const user = await userOf(parts, jar, getCookie(context, COOKIE_NAME))
-    const items = (await listVms(parts.db, user.id)).map(listItem)
-    return context.json({ login: user.login, desktops: items })
+    const guest = await guestOf(parts, desk, jar, getCookie(context, COOKIE_NAME))
+    const items = (await listVms(parts.db, guest.user.id)).map(listItem)
+    return context.json({ login: guest.login, desktops: items })
   })
   app.get('/portal/api/desktops/:id{\\d+}/start', async (context) => {
-    const user = await userOf(parts, jar, getCookie(context, COOKIE_NAME))
-    return await streamStart(context, parts, user, Number(context.req.param('id')), stopping)
+    const guest = await guestOf(parts, desk, jar, getCookie(context, COOKIE_NAME))
+    return await streamStart(context, parts, guest, Number(context.req.param('id')), stopping)
   })
   app.post('/portal/api/desktops/:id{\\d+}/stop', async (context) => {
-    const user = await userOf(parts, jar, getCookie(context, COOKIE_NAME))
-    await stopDesktop(parts, user, Number(context.req.param('id')), () => {}, context.req.raw.signal)
+    const guest = await guestOf(parts, desk, jar, getCookie(context, COOKIE_NAME))
+    await stopDesktop(parts, guest, Number(context.req.param('id')), () => {}, context.req.raw.signal)
     return context.body(null, 204)
   })
   app.get('/', (context) => context.redirect('/portal/'))
@@ -112,11 +130,18 @@ export function portal(
 }
 
 /** Who a cookie belongs to, if she may still come in. Throws `auth.required`. */
-export async function userOf(parts: DoorParts, jar: CookieJar, cookie: string | undefined): Promise<User> {
-  const userId = jar.read(cookie)
-  const row = userId === undefined ? undefined : await findUserById(parts.db, userId)
-  if (row === undefined || row.blocked) throw new Fault('auth.required')
-  return { id: row.id, login: row.login }
+export async function guestOf(
+  parts: DoorParts,
+  desk: SignInDesk,
+  jar: CookieJar,
+  cookie: string | undefined,
+): Promise<SignedIn> {
+  const holder = jar.read(cookie)
+  const said =
+    holder === undefined ? undefined : await readAuthParameters(parts.db, holder.userId, holder.parametersId)
+  // What the plugins said lives as long as the cookie: without it she signs in again.
+  if (holder === undefined || said === undefined) throw new Fault('auth.required')
+  return await desk.byUserId(holder.userId, said)
 }
 
 /** A page of another site must not act in a signed-in user's name. Throws `request.invalid`. */
@@ -132,11 +157,11 @@ const TICK_MS = 2_000
 async function streamStart(
   context: Context,
   parts: DoorParts,
-  user: User,
+  guest: SignedIn,
   vmId: number,
   stopping: AbortSignal,
 ): Promise<Response> {
-  const vm = await findOwnVm(parts, user, vmId)
+  const vm = await findOwnVm(parts, guest, vmId)
   return streamSSE(context, async (stream) => {
     const left = new AbortController()
     stream.onAbort(() => left.abort(new Error('the browser left')))
@@ -153,7 +178,7 @@ async function streamStart(
     }
     try {
       using news = parts.news.listen(vmId, TICK_MS, signal)
-      const running = awaitRunning(parts, vm, user, () => {}, signal).then(() => 'running' as const)
+      const running = awaitRunning(parts, vm, guest, () => {}, signal).then(() => 'running' as const)
       while ((await Promise.race([running, news.next()])) !== 'running') await tellSteps()
       await tellSteps()
       await send({ kind: 'ready' })

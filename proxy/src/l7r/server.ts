@@ -5,7 +5,8 @@ import { createServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { BrowserDisplay } from './browser-display.ts'
 import { CONNECT_PATH, type NxEndpoints } from './nx-endpoints.ts'
-import { replyFault, replyOn, targetOf } from './respond.ts'
+import { fromIncoming } from './http/request.ts'
+import { replyFault, replyOn, replyTo, targetOf } from './respond.ts'
 
 export interface DoorServerParts {
   readonly tls: { readonly key: string; readonly cert: string }
@@ -53,7 +54,7 @@ export async function serveDoor(parts: DoorServerParts): Promise<AsyncDisposable
   server.maxConnections = MAX_CONNECTIONS
   server.on('request', (request, response) => {
     const { path } = targetOf(request)
-    if (parts.nx.owns(path)) void parts.nx.handle(request, response)
+    if (parts.nx.owns(path)) void parts.nx.handle(fromIncoming(request), replyTo(response))
     else parts.portal(request, response)
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -61,8 +62,11 @@ export async function serveDoor(parts: DoorServerParts): Promise<AsyncDisposable
     streams.add(socket)
     socket.once('close', () => streams.delete(socket))
     const { path } = targetOf(request)
-    const target = path === CONNECT_PATH ? parts.nx : parts.browser
-    target.connect(request, socket, head, parts.stopping).catch((error: unknown) => {
+    const connected =
+      path === CONNECT_PATH
+        ? parts.nx.connect(fromIncoming(request), socket, head, parts.stopping)
+        : parts.browser.connect(request, socket, head, parts.stopping)
+    connected.catch((error: unknown) => {
       parts.log.error('upgrade failed', { error })
       socket.destroy()
     })

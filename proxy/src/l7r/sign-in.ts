@@ -1,51 +1,94 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
-import { Secret } from '@ostler/kit/secret.ts'
+import type { Secret } from '@ostler/kit/secret.ts'
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
-import { authenticate } from '../auth/chain.ts'
-import type { AuthPlugin, Credentials, User } from '../auth/plugin.ts'
+import { type Credentials, environmentOf, parseAuthorization } from '../auth/credentials.ts'
+import type { SignInOrigin } from '../auth/plugin.ts'
+import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
+import type { Connection, DoorRequest } from './http/request.ts'
 
 /** Says who sent a request. */
 export interface SignIn {
-  /** @throws Fault `auth.required` or `auth.unavailable`. */
-  byHeader(request: IncomingMessage): Promise<User>
-  byPassword(credentials: Credentials): Promise<User>
+  /** @throws Fault `auth.required`, `auth.tooMany` or `auth.unavailable`. */
+  byHeader(request: DoorRequest): Promise<SignedIn>
+  /** @throws as `byHeader`. */
+  byPassword(
+    typed: { login: string; password: Secret; code?: Secret },
+    connection: Connection,
+  ): Promise<SignedIn>
 }
 
-/** So long a connection's credentials are not checked again; then a blocked user is out. */
-const TRUSTED_MS = 60_000
+/** Counts real checks and those that went well (`auth_attempts`, `auth_ok`). */
+export type CountSignIn = (counter: 'auth_attempts' | 'auth_ok') => void
+
+/** So long a connection's guest is let in without a look at her row: then a blocked user is out. */
+const TRUSTED_MS = 5_000
+
+interface KnownGuest {
+  readonly digest: Buffer
+  readonly guest: SignedIn
+  until: number
+}
 
 /**
- * Signs users in by HTTP Basic. The same credentials on the same connection are not checked again: the Perl client
- * sends them with every request (C-16).
+ * Signs in who sends a request. The same credentials on the same connection are not checked again, also when they
+ * count once: the Perl client sends them with every request, and what she shares only with the first (C-16, T9).
  */
-export function signInWith(plugins: readonly AuthPlugin[]): SignIn {
-  const known = new WeakMap<Socket, { digest: Buffer; user: User; until: number }>()
+export function signInWith(desk: SignInDesk, count: CountSignIn, stopping: AbortSignal): SignIn {
+  const known = new WeakMap<Connection, KnownGuest>()
+  const counted = async (check: Promise<SignedIn>): Promise<SignedIn> => {
+    count('auth_attempts')
+    const guest = await check
+    count('auth_ok')
+    return guest
+  }
   return {
-    byPassword: (credentials) => authenticate(plugins, credentials),
-    byHeader: async (request) => {
-      const header = request.headers.authorization ?? ''
-      const digest = createHash('sha256').update(header).digest()
-      const before = known.get(request.socket)
-      if (before !== undefined && before.until > systemClock.now() && timingSafeEqual(before.digest, digest))
-        return before.user
-      const user = await authenticate(plugins, parseBasic(header))
-      known.set(request.socket, { digest, user, until: systemClock.now() + TRUSTED_MS })
-      return user
+    byPassword: (typed, connection) =>
+      counted(desk.byPassword(typed, originOf(connection, new Map(), stopping))),
+    byHeader: async ({ headers, connection }) => {
+      const header = headers.get('authorization')
+      const digest = createHash('sha256')
+        .update(header ?? '')
+        .digest()
+      const before = known.get(connection)
+      if (before !== undefined && timingSafeEqual(before.digest, digest)) {
+        if (before.until > systemClock.now()) return before.guest
+        if (!(await desk.stillIn(before.guest.user.id)))
+          throw new Fault('auth.required', { reason: 'blocked user' })
+        before.until = systemClock.now() + TRUSTED_MS
+        return before.guest
+      }
+      const credentials = parseAuthorization(header)
+      if (credentials === undefined && connection.certificate === undefined)
+        throw new Fault('auth.required', { reason: 'no credentials' })
+      const origin = originOf(connection, environmentOf(headers), stopping)
+      const guest = await counted(check(desk, credentials, origin))
+      known.set(connection, { digest, guest, until: systemClock.now() + TRUSTED_MS })
+      return guest
     },
   }
 }
 
-/**
- * Reads `Basic base64(login:password)`; everything behind the first colon is the password.
- * @throws Fault `auth.required`.
- */
-export function parseBasic(header: string): Credentials {
-  const encoded = /^basic +([A-Za-z0-9+/=]+)$/i.exec(header.trim())?.[1]
-  const text = Buffer.from(encoded ?? '', 'base64').toString('utf8')
-  const colon = text.indexOf(':')
-  if (colon < 1) throw new Fault('auth.required', { reason: 'no usable credentials' })
-  return { login: text.slice(0, colon), password: new Secret(text.slice(colon + 1)) }
+function check(
+  desk: SignInDesk,
+  credentials: Credentials | undefined,
+  origin: SignInOrigin,
+): Promise<SignedIn> {
+  switch (credentials?.scheme) {
+    case 'basic':
+      return desk.byPassword(credentials, origin)
+    case 'bearer':
+      return desk.byToken(credentials.token, origin)
+    case undefined:
+      return desk.byCertificate(origin)
+  }
+}
+
+/** The judgement ends with the door, not with the client: equal credentials share one. */
+function originOf(
+  { address, certificate }: Connection,
+  environment: ReadonlyMap<string, string>,
+  signal: AbortSignal,
+): SignInOrigin {
+  return { address, environment, certificate, signal }
 }

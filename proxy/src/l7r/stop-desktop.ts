@@ -1,5 +1,5 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import type { User } from '../auth/plugin.ts'
+import type { SignedIn } from '../auth/sign-in.ts'
 import type { VmState } from '../model/vm-machine.ts'
 import { addWish, findVm } from '../store/vms.ts'
 import type { DoorParts, Progress } from './open-desktop.ts'
@@ -14,18 +14,18 @@ const AT_REST: readonly VmState[] = ['stopped', 'failed']
  */
 export async function stopDesktop(
   parts: DoorParts,
-  user: User,
+  guest: SignedIn,
   vmId: number,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  const vm = await findOwnVm(parts, user, vmId)
+  const vm = await findOwnVm(parts, guest, vmId)
   if (AT_REST.includes(vm.state)) return
   if (vm.state === 'lost') throw new Fault('desktop.unstoppable', { state: 'zombie' })
   progress('Stopping virtual machine')
   const timeout = AbortSignal.timeout(parts.stopMs)
   using news = parts.news.listen(vmId, TICK_MS, AbortSignal.any([signal, timeout]))
-  await addWish(parts.db, { vmId, kind: 'stop', by: user.login, reason: 'stop_vm' })
+  await addWish(parts.db, { vmId, kind: 'stop', by: guest.login, reason: 'stop_vm' })
   for (;;) {
     const row = await findVm(parts.db, vmId)
     if (row === undefined || AT_REST.includes(row.state)) return

@@ -5,3 +5,10 @@ export interface HostLoad {
   readonly usedMb: number
   readonly totalMb: number
 }
+
+/** A node's life, in QVD's words (compatibility page 7.1). */
+export type HostState = 'stopped' | 'starting' | 'running' | 'stopping'
+
+/** What a node counts, in QVD's words (compatibility page 8.1). */
+export type HostCounter =
+  'http_requests' | 'auth_attempts' | 'auth_ok' | 'nx_attempts' | 'nx_ok' | 'short_sessions'

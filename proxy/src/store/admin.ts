@@ -91,10 +91,10 @@ export async function listObjects(
           'vm.name',
           'users.login as user',
           'flavour.name as osf',
-          'state',
+          'vm.state',
           'host.name as host',
           'address',
-          'fault',
+          'vm.fault',
         ])
         .orderBy('vm.id')
         .execute()

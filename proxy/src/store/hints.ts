@@ -2,13 +2,13 @@ import type { Log } from '@ostler/kit/log.ts'
 import pg from 'pg'
 import type { DatabaseAddress } from './open.ts'
 
-/** What changed: a desktop's row or wishes, or who sits at it. */
-export type HintChannel = 'ostler_vm' | 'ostler_seat'
+/** What changed: a desktop's row or wishes, who sits at it, a node's row, or the configuration. */
+export type HintChannel = 'ostler_vm' | 'ostler_seat' | 'ostler_host' | 'ostler_config'
 
 const RECONNECT_MS = 500
 
 /**
- * Listens for hints. A hint is never data: it says which desktop to look at again. After every (re)connection
+ * Listens for hints. A hint is never data: it says which row to look at again. After every (re)connection
  * `onHint` is called with `undefined`: anything may have changed meanwhile.
  *
  * @returns a disposer.
@@ -16,7 +16,7 @@ const RECONNECT_MS = 500
 export function listenForHints(
   address: DatabaseAddress,
   channels: readonly HintChannel[],
-  onHint: (channel: HintChannel | undefined, vmId: number | undefined) => void,
+  onHint: (channel: HintChannel | undefined, id: number | undefined) => void,
   log: Log,
 ): AsyncDisposable {
   let closed = false
@@ -32,8 +32,8 @@ export function listenForHints(
     candidate.on('error', (error) => log.warn('hints interrupted', { error }))
     candidate.once('end', again)
     candidate.on('notification', ({ channel, payload }) => {
-      const vmId = Number(payload)
-      onHint(channel as HintChannel, Number.isInteger(vmId) ? vmId : undefined)
+      const id = Number(payload)
+      onHint(channel as HintChannel, Number.isInteger(id) ? id : undefined)
     })
     const start = async (): Promise<void> => {
       await candidate.connect()

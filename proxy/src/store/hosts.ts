@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { HostLoad } from '../model/host.ts'
+import type { HostCounter, HostLoad, HostState } from '../model/host.ts'
 import type { Db } from './open.ts'
 
 /** Registers this node, or finds its row, and says that it lives. */
@@ -23,4 +23,48 @@ export async function hostLoads(db: Db): Promise<HostLoad[]> {
     FROM ostler.host LEFT JOIN ostler.vm ON vm.host_id = host.id LEFT JOIN ostler.flavour ON flavour.id = flavour_id
     WHERE seen_at > now() - interval '20 seconds' GROUP BY host.id`.execute(db)
   return rows
+}
+
+/** A node's row as its door sees it. */
+export interface HostRow {
+  readonly id: number
+  readonly state: HostState
+  readonly blocked: boolean
+}
+
+export async function findHost(db: Db, name: string): Promise<HostRow | undefined> {
+  return await db
+    .selectFrom('host')
+    .select(['id', 'state', 'blocked'])
+    .where('name', '=', name)
+    .executeTakeFirst()
+}
+
+/** Says in which state a node is. */
+export async function setHostState(db: Db, id: number, state: HostState): Promise<void> {
+  await sql`
+    WITH changed AS (UPDATE ostler.host SET state = ${state}, seen_at = now() WHERE id = ${id} RETURNING id)
+    SELECT pg_notify('ostler_host', id::text) FROM changed`.execute(db)
+}
+
+/** Adds to the counters of a node. */
+export async function countOnHost(
+  db: Db,
+  hostId: number,
+  counts: Readonly<Partial<Record<HostCounter, number>>>,
+): Promise<void> {
+  const names = Object.keys(counts) as HostCounter[]
+  await db
+    .insertInto('host_counters')
+    .values({ host_id: hostId, ...counts })
+    .onConflict((conflict) =>
+      conflict
+        .column('host_id')
+        .doUpdateSet((eb) =>
+          Object.fromEntries(
+            names.map((name) => [name, eb(`host_counters.${name}`, '+', counts[name] ?? 0)] as const),
+          ),
+        ),
+    )
+    .execute()
 }

@@ -3,9 +3,13 @@ import { type Kysely, sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import type { Database } from './schema.ts'
 import * as skeleton from './migrations/0001-skeleton.ts'
+import * as signIn from './migrations/0002-sign-in.ts'
 
 /** Forward only: a released migration never changes, a mistake is mended by the next one. */
-const MIGRATIONS: Record<string, Migration> = { '0001-skeleton': skeleton }
+const MIGRATIONS: Record<string, Migration> = {
+  '0001-skeleton': skeleton,
+  '0002-sign-in': signIn,
+}
 
 /**
  * Brings the schema `ostler` up to this version. Several processes may try at once: one does it.

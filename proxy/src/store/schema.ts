@@ -1,5 +1,7 @@
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
-import type { ColumnType, Generated } from 'kysely'
+import type { ColumnType, Generated, JSONColumnType } from 'kysely'
+import type { HostCounter, HostState } from '../model/host.ts'
+import type { UserRole } from '../model/user.ts'
 import type { VmState } from '../model/vm-machine.ts'
 import type { WishKind } from '../model/wish.ts'
 
@@ -13,16 +15,77 @@ export interface Database {
     name: string
     memory_mb: number
     seen_at: Timestamp
+    state: Generated<HostState>
+    blocked: Generated<boolean>
+  }
+  /** QVD's counters, which others read too. */
+  host_counters: { host_id: number } & { [K in HostCounter]: Generated<number> }
+  tenant: {
+    id: Generated<number>
+    name: string
+    blocked: Generated<boolean>
+  }
+  config: {
+    tenant_id: Generated<number>
+    key: string
+    value: string
   }
   users: {
     id: Generated<number>
+    tenant_id: Generated<number>
+    role: Generated<UserRole>
     login: string
     password: string
     blocked: Generated<boolean>
   }
+  user_property: {
+    user_id: number
+    key: string
+    value: string
+  }
+  /** What plugins said at a sign-in, for sessions that come from it later. */
+  user_auth_parameters: {
+    id: Generated<number>
+    user_id: number
+    parameters: JSONColumnType<Readonly<Record<string, string>>>
+    groups: JSONColumnType<readonly string[]>
+    expires_at: Timestamp
+  }
+  user_token: {
+    /** SHA-256 of the token's text. */
+    digest: Buffer
+    user_id: number
+    vm_id: ColumnType<number | null, number | null | undefined, number | null>
+    parameters_id: ColumnType<number | null, number | null | undefined, number | null>
+    multi_use: boolean
+    expires_at: Timestamp
+    taken_at: OptionalTimestamp
+    taken_from: ColumnType<string | null, string | null | undefined, string | null>
+  }
+  /** The newest one-time credential of each kind that a user has shown. */
+  spent_credential: {
+    user_id: number
+    kind: string
+    number: number
+    address: string
+    at: Timestamp
+  }
+  sign_in_failure: {
+    subject: string
+    failures: number
+    last_at: Timestamp
+  }
+  /** Where users have signed in from: there they are not slowed by what others try in their names. */
+  known_address: {
+    tenant_id: number
+    login: string
+    address: string
+    at: Timestamp
+  }
   flavour: {
     id: Generated<number>
     name: string
+    is_application: Generated<boolean>
     memory_mb: number
     /** Hundredths of a core. */
     cpu_percent: number
@@ -40,6 +103,7 @@ export interface Database {
     user_id: number
     flavour_id: number
     address: string
+    di_tag: Generated<string>
     blocked: Generated<boolean>
     // facts, written by hkd alone
     state: Generated<VmState>

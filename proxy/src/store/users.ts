@@ -1,24 +1,85 @@
+import { sql } from 'kysely'
+import type { UserRole } from '../model/user.ts'
 import type { Db } from './open.ts'
+
+export interface TenantRow {
+  readonly id: number
+  readonly name: string
+  readonly blocked: boolean
+}
 
 export interface UserRow {
   readonly id: number
   readonly login: string
+  readonly tenant: { readonly id: number; readonly name: string }
+  readonly role: UserRole
+  /** A hash; empty for a user who has no password here. */
   readonly password: string
+  /** She is blocked, or her tenant is. */
   readonly blocked: boolean
 }
 
-export async function findUser(db: Db, login: string): Promise<UserRow | undefined> {
+/** Finds a tenant by its name, in any case. */
+export async function findTenant(db: Db, name: string): Promise<TenantRow | undefined> {
   return await db
-    .selectFrom('users')
-    .select(['id', 'login', 'password', 'blocked'])
-    .where('login', '=', login)
+    .selectFrom('tenant')
+    .select(['id', 'name', 'blocked'])
+    .where(sql`lower(name)`, '=', name.toLowerCase())
+    .executeTakeFirst()
+}
+
+export async function findUser(db: Db, tenantId: number, login: string): Promise<UserRow | undefined> {
+  return await userRows(db)
+    .where('users.tenant_id', '=', tenantId)
+    .where('users.login', '=', login)
     .executeTakeFirst()
 }
 
 export async function findUserById(db: Db, id: number): Promise<UserRow | undefined> {
-  return await db
+  return await userRows(db).where('users.id', '=', id).executeTakeFirst()
+}
+
+function userRows(db: Db) {
+  return db
     .selectFrom('users')
-    .select(['id', 'login', 'password', 'blocked'])
-    .where('id', '=', id)
+    .innerJoin('tenant', 'tenant.id', 'users.tenant_id')
+    .select((eb) => [
+      'users.id',
+      'users.login',
+      'users.role',
+      'users.password',
+      eb
+        .or([eb.ref('users.blocked'), eb.ref('tenant.blocked')])
+        .$castTo<boolean>()
+        .as('blocked'),
+      sql<{ id: number; name: string }>`json_build_object('id', tenant.id, 'name', tenant.name)`.as('tenant'),
+    ])
+}
+
+/** The value of a user's property. */
+export async function readUserProperty(
+  db: Db,
+  tenantId: number,
+  login: string,
+  key: string,
+): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('user_property')
+    .innerJoin('users', 'users.id', 'user_id')
+    .select('value')
+    .where('tenant_id', '=', tenantId)
+    .where('login', '=', login)
+    .where('key', '=', key)
     .executeTakeFirst()
+  return row?.value
+}
+
+/** Replaces a password's hash, if it still is the one that was read. */
+export async function replaceHash(db: Db, userId: number, before: string, after: string): Promise<void> {
+  await db
+    .updateTable('users')
+    .set({ password: after })
+    .where('id', '=', userId)
+    .where('password', '=', before)
+    .execute()
 }

@@ -12,6 +12,7 @@ export interface VmRow {
   readonly name: string
   readonly ownerId: number
   readonly blocked: boolean
+  readonly isApplication: boolean
   readonly state: VmState
   readonly epoch: number
   readonly hostId: number | null
@@ -42,6 +43,7 @@ const COLUMNS = [
   'vm.name',
   'vm.user_id as ownerId',
   'vm.blocked',
+  'flavour.is_application as isApplication',
   'vm.state',
   'vm.epoch',
   'vm.host_id as hostId',
@@ -49,12 +51,16 @@ const COLUMNS = [
   'vm.fault',
 ] as const
 
+function vmRows(db: Db) {
+  return db.selectFrom('vm').innerJoin('flavour', 'flavour.id', 'vm.flavour_id').select(COLUMNS)
+}
+
 export async function findVm(db: Db, id: number): Promise<VmRow | undefined> {
-  return await db.selectFrom('vm').select(COLUMNS).where('vm.id', '=', id).executeTakeFirst()
+  return await vmRows(db).where('vm.id', '=', id).executeTakeFirst()
 }
 
 export async function listVms(db: Db, ownerId?: number): Promise<VmRow[]> {
-  const all = db.selectFrom('vm').select(COLUMNS).orderBy('vm.id')
+  const all = vmRows(db).orderBy('vm.id')
   return await (ownerId === undefined ? all : all.where('vm.user_id', '=', ownerId)).execute()
 }
 
@@ -70,7 +76,8 @@ export async function vmsToStep(db: Db, hostId: number): Promise<number[]> {
 /** Everything about one desktop that a step needs, read in one statement. */
 export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
   const { rows } = await sql<VmPlan>`
-    SELECT vm.id, vm.name, vm.user_id AS "ownerId", vm.blocked, vm.state, vm.epoch, vm.host_id AS "hostId",
+    SELECT vm.id, vm.name, vm.user_id AS "ownerId", vm.blocked,
+      flavour.is_application AS "isApplication", vm.state, vm.epoch, vm.host_id AS "hostId",
       vm.address, vm.fault, (extract(epoch FROM clock_timestamp() - vm.state_since) * 1000)::float8 AS "ageMs",
       users.login,
       json_build_object('id', flavour.id, 'name', flavour.name, 'memoryMb', flavour.memory_mb,

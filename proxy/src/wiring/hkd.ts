@@ -17,7 +17,7 @@ import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
 import { bootstrapDatabase, ROLES } from '../store/bootstrap.ts'
 import { listenForHints } from '../store/hints.ts'
-import { registerHost } from '../store/hosts.ts'
+import { registerHost, setHostState } from '../store/hosts.ts'
 import { migrate } from '../store/migrate.ts'
 import { openDatabase } from '../store/open.ts'
 import type { NodeValues } from './node-config.ts'
@@ -52,6 +52,8 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
 
   const memoryMb = Math.floor(totalmem() / 2 ** 20) - config['internal.vm.cgroup.memory_reserve']
   const hostId = await registerHost(db, config['nodename'], memoryMb)
+  await setHostState(db, hostId, 'starting')
+  scope.defer(() => setHostState(db, hostId, 'stopped'))
   const housekeeper = new Housekeeper({
     db,
     hostId,
@@ -64,6 +66,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   })
   scope.own(housekeeper)
   housekeeper.start()
+  await setHostState(db, hostId, 'running')
   const onHint = (_: unknown, vmId: number | undefined): void =>
     vmId === undefined ? housekeeper.lookAtAll() : housekeeper.look(vmId)
   scope.own(listenForHints(address, ['ostler_vm'], onHint, log))

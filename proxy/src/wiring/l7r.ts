@@ -4,11 +4,11 @@ import type { Log } from '@ostler/kit/log.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { localPlugin } from '../auth/local.ts'
 import type { CallerIdentity } from '../guest/agent-link.ts'
 import { browserDisplay } from '../l7r/browser-display.ts'
 import { doorCertificate } from '../l7r/certificate.ts'
 import { openCookieJar } from '../l7r/cookie.ts'
+import { HostWatch } from '../l7r/host-watch.ts'
 import { nxEndpoints } from '../l7r/nx-endpoints.ts'
 import type { DoorParts } from '../l7r/open-desktop.ts'
 import { portal } from '../l7r/portal.ts'
@@ -19,12 +19,18 @@ import { VmNews } from '../l7r/vm-news.ts'
 import { ROLES } from '../store/bootstrap.ts'
 import { listenForHints } from '../store/hints.ts'
 import { openDatabase } from '../store/open.ts'
-import { findUser } from '../store/users.ts'
-import type { NodeValues } from './node-config.ts'
+import { purgeSignIns } from '../store/tokens.ts'
+import { nodeConfigSource, type NodeValues } from './node-config.ts'
 import { databaseAddress, doorIdentityFile } from './node-parts.ts'
+import { openSignIn } from './sign-in.ts'
 
 /** Starts the door. It needs no root and knows nothing about containers. */
-export async function startL7r(config: NodeValues, log: Log, scope: Scope): Promise<void> {
+export async function startL7r(
+  config: NodeValues,
+  log: Log,
+  scope: Scope,
+  configFile: string,
+): Promise<void> {
   const tls = await doorCertificate(
     { key: config['path.l7r.ssl.key'], cert: config['path.l7r.ssl.cert'] },
     log,
@@ -34,8 +40,11 @@ export async function startL7r(config: NodeValues, log: Log, scope: Scope): Prom
   scope.defer(() => db.destroy())
   const seats = scope.own(new SeatKeeper(db, log))
   const news = new VmNews()
+  const host = scope.own(await HostWatch.open(db, config['nodename'], log))
+  const { desk, reload } = await openSignIn(db, nodeConfigSource(configFile), log)
   const parts: DoorParts = {
     db,
+    host,
     seats,
     news,
     identity: () => JSON.parse(readFileSync(doorIdentityFile(config), 'utf8')) as CallerIdentity,
@@ -47,17 +56,23 @@ export async function startL7r(config: NodeValues, log: Log, scope: Scope): Prom
   scope.own(
     listenForHints(
       address,
-      ['ostler_vm', 'ostler_seat'],
-      (channel, vmId) => {
-        if (channel !== 'ostler_seat') news.announce(vmId)
-        if (channel !== 'ostler_vm') seats.look(vmId)
+      ['ostler_vm', 'ostler_seat', 'ostler_host', 'ostler_config'],
+      (channel, id) => {
+        if (channel === undefined || channel === 'ostler_vm') news.announce(id)
+        if (channel === undefined || channel === 'ostler_seat') seats.look(id)
+        if (channel === undefined || channel === 'ostler_host') void host.look()
+        if (channel === undefined || channel === 'ostler_config')
+          reload().catch((error: unknown) => log.warn('configuration not read', { error }))
       },
       log,
     ),
   )
   const stopping = new AbortController()
   scope.signal.addEventListener('abort', () => stopping.abort(new Fault('server.stopping')), { once: true })
-  const signIn = signInWith([await localPlugin((login) => findUser(db, login))])
+  const signIn = signInWith(desk, (counter) => host.count(counter), stopping.signal)
+  scope.own(every(PURGE_MS, () => purgeSignIns(db), log))
+  // A hint that says the configuration has changed may be lost.
+  scope.own(every(RELOAD_MS, reload, log))
   const jar = openCookieJar(join(config['path.state'], 'l7r', 'cookie.key'), () => systemClock.now())
   scope.own(
     await serveDoor({
@@ -65,11 +80,22 @@ export async function startL7r(config: NodeValues, log: Log, scope: Scope): Prom
       address: config['l7r.address'],
       port: config['l7r.port'],
       nx: nxEndpoints(parts, signIn, () => scope.signal.aborted),
-      browser: browserDisplay(parts, jar),
-      portal: portal(parts, signIn, jar, config['path.web'], stopping.signal),
+      browser: browserDisplay(parts, jar, desk),
+      portal: portal(parts, { signIn, desk, jar }, config['path.web'], stopping.signal),
       stopping: stopping.signal,
       log,
     }),
   )
   log.info('door open', { address: config['l7r.address'], port: config['l7r.port'] })
+}
+
+const PURGE_MS = 60_000
+const RELOAD_MS = 10_000
+
+/** Does something again and again until it is disposed of; a failure waits for the next time. */
+function every(ms: number, what: () => Promise<void>, log: Log): Disposable {
+  const timer = setInterval(() => {
+    what().catch((error: unknown) => log.warn('will be tried again', { error }))
+  }, ms)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
 }

@@ -2,6 +2,7 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { ConfigError, integer, loadConfig, oneOf, path, text, type Config } from '@ostler/kit/config.ts'
 import { logOptions } from '@ostler/kit/log/options.ts'
 import { hostname } from 'node:os'
+import { AUTH_OPTIONS } from '../auth/options.ts'
 
 /** Keys of `node.conf`: QVD's names where QVD has them (compatibility page 10.2). */
 export const NODE_OPTIONS = {
@@ -26,6 +27,7 @@ export const NODE_OPTIONS = {
     '${path.state}/l7r/key.pem',
   ),
   'path.l7r.ssl.cert': path('certificate of the door', '${path.state}/l7r/cert.pem'),
+  ...AUTH_OPTIONS,
   'internal.l7r.timeout.vm_start': integer('seconds a user waits for a start', 270, 1, 3600),
   'internal.l7r.timeout.vm_stop': integer('seconds a user waits for a stop', 270, 1, 3600),
   'database.host': oneOf(
@@ -49,17 +51,42 @@ export type NodeValues = NodeConfig['values']
 
 export const DEFAULT_NODE_CONF = '/etc/ostler/node.conf'
 
+/** Plugins of a site have keys of their own. */
+const SITE_PREFIX = 'l7r.auth.plugin.'
+
 /**
  * Reads the node's configuration.
+ * @param overrides keys that win over the file, such as those of the database.
  * @throws Fault `config.invalid` with every problem.
  */
-export function loadNodeConfig(file: string): NodeConfig {
+export function loadNodeConfig(file: string, overrides: Readonly<Record<string, string>> = {}): NodeConfig {
   try {
     const files = [{ path: file, required: file !== DEFAULT_NODE_CONF }]
-    return loadConfig(NODE_OPTIONS, files, {}, ['log4perl.'])
+    return loadConfig(NODE_OPTIONS, files, overrides, ['log4perl.', SITE_PREFIX])
   } catch (error) {
     if (error instanceof ConfigError)
       throw new Fault('config.invalid', { problems: error.problems.join('\n') }, { cause: error })
     throw error
+  }
+}
+
+/** A node's configuration with other keys laid over its file. */
+export interface NodeConfigSource {
+  /** @throws Fault `config.invalid`. */
+  over(overrides: Readonly<Record<string, string>>): {
+    readonly values: NodeValues
+    /** Keys of a site's plugins, as text. */
+    readonly texts: ReadonlyMap<string, string>
+  }
+}
+
+export function nodeConfigSource(file: string): NodeConfigSource {
+  return {
+    over: (overrides) => {
+      const config = loadNodeConfig(file, overrides)
+      const inFile = config.collected.map(({ key, value }) => [key, value] as const)
+      const inDatabase = Object.entries(overrides).filter(([key]) => key.startsWith(SITE_PREFIX))
+      return { values: config.values, texts: new Map([...inFile, ...inDatabase]) }
+    },
   }
 }

@@ -1,0 +1,46 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { systemClock } from '@ostler/kit/clock.ts'
+import { createHmac, randomBytes } from 'node:crypto'
+
+/** So long the same wrong credentials are the same attempt. */
+const SAME_MS = 10_000
+const MAX_KEPT = 10_000
+
+/**
+ * Judges equal credentials once: what is being judged is not judged a second time beside it, and what was wrong a
+ * moment ago is wrong still. Clients repeat themselves, and that must neither cost a hash nor count as guessing.
+ */
+export class RecentFailures<T> {
+  /** Of this process alone: what it keeps tells nothing to anybody. */
+  readonly #key = randomBytes(32)
+  readonly #running = new Map<string, Promise<T>>()
+  readonly #failed = new Map<string, { readonly fault: Fault; readonly until: number }>()
+
+  /** @param credentials everything that the judgement depends on. */
+  judge(credentials: readonly string[], job: () => Promise<T>): Promise<T> {
+    const name = createHmac('sha256', this.#key).update(JSON.stringify(credentials)).digest('base64')
+    const before = this.#failed.get(name)
+    if (before !== undefined && before.until > systemClock.now()) return Promise.reject(before.fault)
+    const running = this.#running.get(name)
+    if (running !== undefined) return running
+    const judgement = job()
+      .catch((error: unknown) => {
+        if (error instanceof Fault && error.code === 'auth.required') this.#keep(name, error)
+        throw error
+      })
+      .finally(() => this.#running.delete(name))
+    this.#running.set(name, judgement)
+    return judgement
+  }
+
+  #keep(name: string, fault: Fault): void {
+    const now = systemClock.now()
+    this.#failed.delete(name)
+    // In order of time: the oldest come first.
+    for (const [key, { until }] of this.#failed) {
+      if (until > now && this.#failed.size < MAX_KEPT) break
+      this.#failed.delete(key)
+    }
+    this.#failed.set(name, { fault, until: now + SAME_MS })
+  }
+}

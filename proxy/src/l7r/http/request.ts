@@ -1,0 +1,74 @@
+import type { IncomingMessage } from 'node:http'
+import type { TLSSocket } from 'node:tls'
+
+/** Who is at the other end of a connection, and what stays the same from one request to the next. */
+export interface Connection {
+  /** The client's address as text, without a zone and without the IPv4-in-IPv6 prefix. */
+  readonly address: string
+  /** The certificate that the client has proved to own; `undefined` without one. */
+  readonly certificate: ClientCertificate | undefined
+  /** Aborts when the connection closes. */
+  readonly closed: AbortSignal
+}
+
+/** What a verified client certificate says about its holder. */
+export interface ClientCertificate {
+  /** The common name of the subject; empty when there is none. */
+  readonly commonName: string
+  /** Mail addresses and user principal names among the alternative names. */
+  readonly names: readonly string[]
+  /** SHA-256 of the certificate, in lower case hex without colons. */
+  readonly fingerprint: string
+}
+
+/** A request at the door, however its bytes were read. */
+export interface DoorRequest {
+  readonly method: string
+  /** The target without its query, as it stood in the request. */
+  readonly path: string
+  /** The query's parameters, decoded; a repeated one counts as its last value. */
+  readonly parameters: ReadonlyMap<string, string>
+  /** A header's value by its name in lower case; of several lines, all of them joined by ", ". */
+  readonly headers: ReadonlyMap<string, string>
+  readonly connection: Connection
+}
+
+/** Path and query parameters of a request target; a repeated key counts as its last value. */
+export function parseTarget(target: string): Pick<DoorRequest, 'path' | 'parameters'> {
+  const question = target.indexOf('?')
+  if (question === -1) return { path: target, parameters: new Map() }
+  return {
+    path: target.slice(0, question),
+    parameters: new Map(new URLSearchParams(target.slice(question + 1))),
+  }
+}
+
+const connections = new WeakMap<object, Connection>()
+
+/** A request that Node's parser has read. */
+export function fromIncoming(message: IncomingMessage): DoorRequest {
+  const headers = Object.entries(message.headersDistinct).map(
+    ([name, values = []]) => [name, values.join(', ')] as const,
+  )
+  return {
+    method: message.method ?? '',
+    ...parseTarget(message.url ?? ''),
+    headers: new Map(headers),
+    connection: connectionOf(message.socket as TLSSocket),
+  }
+}
+
+/** The connection that a socket is, the same one for every request on it. */
+function connectionOf(socket: TLSSocket): Connection {
+  const known = connections.get(socket)
+  if (known !== undefined) return known
+  const closed = new AbortController()
+  socket.once('close', () => closed.abort(new Error('the client left')))
+  const connection: Connection = {
+    address: (socket.remoteAddress ?? '').replace(/^::ffff:/, '').replace(/%.*$/, ''),
+    certificate: undefined,
+    closed: closed.signal,
+  }
+  connections.set(socket, connection)
+  return connection
+}

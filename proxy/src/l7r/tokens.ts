@@ -1,0 +1,31 @@
+import { createHash, randomInt } from 'node:crypto'
+import type { SignedIn } from '../auth/sign-in.ts'
+import type { Db } from '../store/open.ts'
+import { addToken, saveAuthParameters } from '../store/tokens.ts'
+
+/** Tokens and what goes with them are good for a day, as in QVD (compatibility page 1.3). */
+const TOKEN_SECONDS = 24 * 3600
+const LENGTH = 43
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
+
+/** Keeps what the plugins said about a guest for a day; returns its number. */
+export async function keepParameters(db: Db, guest: SignedIn): Promise<number> {
+  return await saveAuthParameters(db, guest.user.id, guest, TOKEN_SECONDS)
+}
+
+/** Makes a token with which a guest comes in again for a day, on any number of connections. */
+export async function issueToken(db: Db, guest: SignedIn): Promise<{ token: string; parametersId: number }> {
+  const token = Array.from({ length: LENGTH }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')
+  const parametersId = await keepParameters(db, guest)
+  const digest = createHash('sha256').update(token).digest()
+  const { onlyVm: vmId } = guest
+  await addToken(db, {
+    digest,
+    userId: guest.user.id,
+    ...(vmId === undefined ? {} : { vmId }),
+    parametersId,
+    multiUse: true,
+    seconds: TOKEN_SECONDS,
+  })
+  return { token, parametersId }
+}

@@ -1,0 +1,59 @@
+import { sql } from 'kysely'
+import type { AttemptRule } from '../model/attempt-rules.ts'
+import type { Db } from './open.ts'
+
+/**
+ * Counts an attempt against a subject, unless it must wait still. One statement: of a thousand at once each sees the
+ * count of the one before.
+ * @returns the seconds to wait, 0 for none.
+ */
+export async function chargeAttempt(db: Db, subject: string, rule: AttemptRule): Promise<number> {
+  const { free, firstSeconds, maxSeconds, forgetSeconds } = rule
+  // In the order of the rule's docstring; the exponent is bounded because power() overflows.
+  const wait = sql`make_interval(secs => CASE WHEN entry.failures < ${free} THEN 0
+    ELSE least(${maxSeconds}, ${firstSeconds} * power(2, least(20, entry.failures - ${free}))) END)`
+  const charged = await sql`
+    INSERT INTO ostler.sign_in_failure AS entry (subject, failures) VALUES (${subject}, 1)
+    ON CONFLICT (subject) DO UPDATE SET last_at = clock_timestamp(),
+      failures = CASE WHEN entry.last_at < now() - make_interval(secs => ${forgetSeconds}) THEN 1
+        ELSE entry.failures + 1 END
+    WHERE entry.last_at + ${wait} <= clock_timestamp() RETURNING failures`.execute(db)
+  if (charged.rows.length > 0) return 0
+  const { rows } = await sql<{ seconds: number }>`
+    SELECT greatest(1, ceil(extract(epoch FROM entry.last_at + ${wait} - clock_timestamp())))::int AS seconds
+    FROM ostler.sign_in_failure AS entry WHERE subject = ${subject}`.execute(db)
+  return rows[0]?.seconds ?? 1
+}
+
+/** Takes attempts back: one each, or all of them. */
+export async function refundAttempts(db: Db, one: readonly string[], all: readonly string[]): Promise<void> {
+  if (one.length > 0)
+    await sql`UPDATE ostler.sign_in_failure SET failures = greatest(0, failures - 1)
+      WHERE subject = ANY(${one})`.execute(db)
+  if (all.length > 0) await sql`DELETE FROM ostler.sign_in_failure WHERE subject = ANY(${all})`.execute(db)
+}
+
+/** Says whether a user has signed in from an address before. */
+export async function isKnownAddress(
+  db: Db,
+  user: { tenantId: number; login: string },
+  address: string,
+): Promise<boolean> {
+  const { rows } = await sql`
+    SELECT 1 FROM ostler.known_address
+    WHERE tenant_id = ${user.tenantId} AND login = ${user.login} AND address = ${address}`.execute(db)
+  return rows.length > 0
+}
+
+/** Remembers that a user has signed in from an address; written once a day at most. */
+export async function rememberAddress(
+  db: Db,
+  user: { tenantId: number; login: string },
+  address: string,
+): Promise<void> {
+  await sql`
+    INSERT INTO ostler.known_address AS known (tenant_id, login, address)
+    VALUES (${user.tenantId}, ${user.login}, ${address})
+    ON CONFLICT (tenant_id, login, address) DO UPDATE SET at = now()
+    WHERE known.at < now() - interval '1 day'`.execute(db)
+}
