@@ -8,20 +8,17 @@ import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { leastLoaded } from '../balance/balancer.ts'
-import { type Cluster, privateCluster, SUPERUSER } from '../hkd/cluster.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { openTrust } from '../hkd/trust.ts'
 import { lxcHypervisor } from '../hypervisor/lxc/lxc.ts'
 import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
-import { bootstrapDatabase, ROLES } from '../store/bootstrap.ts'
 import { listenForHints } from '../store/hints.ts'
 import { registerHost, setHostState } from '../store/hosts.ts'
-import { migrate } from '../store/migrate.ts'
-import { openDatabase } from '../store/open.ts'
+import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
-import { databaseAddress, doorIdentityFile, requireAccount, subnetOf } from './node-parts.ts'
+import { doorIdentityFile, requireAccount, subnetOf } from './node-parts.ts'
 import { preflight } from './preflight.ts'
 
 /** Starts the housekeeping daemon: database, trust, network, then the desktops. */
@@ -36,16 +33,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   // What guests have written must not be within reach of the node's users: a set-user-id file, say.
   mkdirSync(config['path.storage.root'], { recursive: true, mode: 0o755 })
   chmodSync(config['path.storage.root'], 0o700)
-  const cluster = clusterOf(config, cgroups)
-  await cluster.ensure()
-  scope.own(cluster.supervise(log))
-  await bootstrapDatabase(databaseAddress(config, SUPERUSER, SUPERUSER), config['database.name'])
-  const address = databaseAddress(config, ROLES.hkd)
-  const db = openDatabase(address, log)
-  scope.defer(() => db.destroy())
-  const applied = await migrate(db)
-  if (applied.length > 0) log.info('database migrated', { applied })
-
+  const { db, address } = await openNodeDatabase(config, cgroups, log, scope)
   const trust = await openTrust(db, join(config['path.state'], 'node.key'))
   await trust.issueDoorIdentity(doorIdentityFile(config), door)
   await ensureBridge(config['vm.network.bridge'], subnetOf(config))
@@ -53,7 +41,11 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   const memoryMb = Math.floor(totalmem() / 2 ** 20) - config['internal.vm.cgroup.memory_reserve']
   const hostId = await registerHost(db, config['nodename'], memoryMb)
   await setHostState(db, hostId, 'starting')
-  scope.defer(() => setHostState(db, hostId, 'stopped'))
+  scope.defer(() =>
+    setHostState(db, hostId, 'stopped').catch((error: unknown) =>
+      log.warn('the end of this node could not be written down', { error }),
+    ),
+  )
   const housekeeper = new Housekeeper({
     db,
     hostId,
@@ -100,7 +92,7 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
     log.info('desktop stopped', { vm: id })
   }
   await removeBridge(config['vm.network.bridge'])
-  await clusterOf(config, cgroups).stop()
+  await nodeCluster(config, cgroups).stop()
 }
 
 function hkdPidFile(config: NodeValues): string {
@@ -133,23 +125,5 @@ function hypervisorOf(config: NodeValues, cgroups: CgroupLayout): Hypervisor {
     },
     displayGid: requireAccount(config['l7r.as_user']).gid,
     cgroups,
-  })
-}
-
-function clusterOf(config: NodeValues, cgroups: CgroupLayout): Cluster {
-  const door = requireAccount(config['l7r.as_user'])
-  return privateCluster({
-    data: config['path.database'],
-    sockets: join(config['path.run'], 'postgres'),
-    logFile: join(config['path.log'], 'postgresql.log'),
-    account: requireAccount(config['database.as_user']),
-    clientGid: door.gid,
-    cgroups,
-    peers: [
-      { osUser: 'root', role: SUPERUSER },
-      { osUser: 'root', role: ROLES.hkd },
-      { osUser: door.name, role: ROLES.l7r },
-      { osUser: door.name, role: ROLES.api },
-    ],
   })
 }
