@@ -5,13 +5,16 @@ export interface AttemptSubject {
   readonly address: string
 }
 
+/** What became of an attempt: she is in, the credentials were wrong, or nobody could tell. */
+export type AttemptOutcome = 'in' | 'wrong' | 'unknown'
+
 /** Counts failed sign-ins. The database keeps the count, so that all doors share it. */
 export interface AttemptBook {
   /**
-   * Counts an attempt before it is judged, so that a thousand at once are a thousand.
+   * Counts an attempt of a user from an address before it is judged, so that a thousand at once are a thousand.
    * @returns the seconds after which another one is judged, or 0: go on.
    */
   charge(subject: AttemptSubject): Promise<number>
-  /** Takes an attempt back: it succeeded, or nobody could tell. */
-  refund(subject: AttemptSubject, succeeded: boolean): Promise<void>
+  /** Says what became of an attempt that went on. Never rejects. */
+  settle(subject: AttemptSubject, outcome: AttemptOutcome): Promise<void>
 }

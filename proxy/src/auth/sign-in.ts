@@ -2,7 +2,7 @@ import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { Secret } from '@ostler/kit/secret.ts'
 import { createHash } from 'node:crypto'
-import type { AttemptBook } from './attempts.ts'
+import type { AttemptBook, AttemptOutcome } from './attempts.ts'
 import type { PasswordDesk } from './password-desk.ts'
 import type { Accepted, Attempt, AuthPlugin, Guest, SignInOrigin, Tenant } from './plugin.ts'
 import { RecentFailures } from './recent-failures.ts'
@@ -139,20 +139,20 @@ export class SignInDesk {
     const subject = { tenantId: tenant?.id ?? 0, login, address: origin.address }
     const seconds = await this.#parts.attempts.charge(subject)
     if (seconds > 0) throw new Fault('auth.tooMany', { seconds })
-    let succeeded: boolean | undefined
+    let outcome: AttemptOutcome = 'unknown'
     try {
       if (tenant === undefined || login === '') {
         await this.#parts.passwords.verify(typed.password, undefined)
         throw refused('unknown or blocked tenant')
       }
       const guest = await this.#askAll(tenant, login, typed, chain, origin)
-      succeeded = true
+      outcome = 'in'
       return guest
     } catch (error) {
-      succeeded = error instanceof Fault && error.code === 'auth.required' ? false : undefined
+      if (error instanceof Fault && error.code === 'auth.required') outcome = 'wrong'
       throw error
     } finally {
-      if (succeeded !== false) await this.#parts.attempts.refund(subject, succeeded === true)
+      await this.#parts.attempts.settle(subject, outcome)
     }
   }
 

@@ -111,6 +111,9 @@ async function connectNx(
   const signal = AbortSignal.any([stopping, request.connection.closed])
   parts.host.count('http_requests')
   parts.host.requireRegistered()
+  using interim = interimProgress(replyOn(socket))
+  // Many who sign in at once wait for each other: the C client must hear something meanwhile (12 D, 6.1).
+  interim.later('Signing in')
   const guest = await signIn.byHeader(request)
   parts.host.requireOpen()
   if (request.headers.get('upgrade') !== NX_UPGRADE)
@@ -121,7 +124,6 @@ async function connectNx(
   parseClientOptions(parameters)
   const key = slaveKey()
 
-  using interim = interimProgress(replyOn(socket))
   const opened = await openDesktop(
     parts,
     { guest, vmId, display: 'nx', parameters: forSession(parameters, key), receivedAt, log },

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream'
 
 /** The C client watches its socket in one-second windows (compatibility page 12 D). */
 const INTERIM_EVERY_MS = 800
+const FIRST_INTERIM_MS = 500
 const LINGER_MS = 2_000
 
 /** One final answer, however the connection stands: as an ordinary response or on a raw socket before its upgrade. */
@@ -88,8 +89,16 @@ export function asFault(error: unknown, log: Log): Fault {
   return new Fault('server.internal', { reference }, { cause: error })
 }
 
+/** What a client hears while it waits. */
+export interface InterimProgress extends Disposable {
+  /** Sends a text at once, and again while nothing is new. */
+  progress(text: string): void
+  /** The same, but only if the wait becomes long enough for a client to notice. */
+  later(text: string): void
+}
+
 /** Sends interim responses for a wait: each new text at once, and the last one again while nothing is new. */
-export function interimProgress(reply: Reply): { progress: (text: string) => void } & Disposable {
+export function interimProgress(reply: Reply): InterimProgress {
   let last = 'Processing'
   let timer: NodeJS.Timeout | undefined
   const send = (): void => {
@@ -101,6 +110,11 @@ export function interimProgress(reply: Reply): { progress: (text: string) => voi
     progress: (text) => {
       last = text
       send()
+    },
+    later: (text) => {
+      last = text
+      clearTimeout(timer)
+      timer = setTimeout(send, FIRST_INTERIM_MS)
     },
     [Symbol.dispose]: () => clearTimeout(timer),
   }

@@ -8,29 +8,48 @@ import type { Db } from './open.ts'
  * @returns the seconds to wait, 0 for none.
  */
 export async function chargeAttempt(db: Db, subject: string, rule: AttemptRule): Promise<number> {
-  const { free, firstSeconds, maxSeconds, forgetSeconds } = rule
-  // In the order of the rule's docstring; the exponent is bounded because power() overflows.
-  const wait = sql`make_interval(secs => CASE WHEN entry.failures < ${free} THEN 0
-    ELSE least(${maxSeconds}, ${firstSeconds} * power(2, least(20, entry.failures - ${free}))) END)`
-  const charged = await sql`
+  const { rows } = await sql`
     INSERT INTO ostler.sign_in_failure AS entry (subject, failures) VALUES (${subject}, 1)
-    ON CONFLICT (subject) DO UPDATE SET last_at = clock_timestamp(),
-      failures = CASE WHEN entry.last_at < now() - make_interval(secs => ${forgetSeconds}) THEN 1
-        ELSE entry.failures + 1 END
-    WHERE entry.last_at + ${wait} <= clock_timestamp() RETURNING failures`.execute(db)
-  if (charged.rows.length > 0) return 0
-  const { rows } = await sql<{ seconds: number }>`
-    SELECT greatest(1, ceil(extract(epoch FROM entry.last_at + ${wait} - clock_timestamp())))::int AS seconds
-    FROM ostler.sign_in_failure AS entry WHERE subject = ${subject}`.execute(db)
-  return rows[0]?.seconds ?? 1
+    ON CONFLICT (subject) DO UPDATE SET last_at = clock_timestamp(), failures = ${countOf(rule)}
+    WHERE entry.last_at + ${waitOf(rule)} <= clock_timestamp() RETURNING failures`.execute(db)
+  return rows.length > 0 ? 0 : Math.max(1, await attemptWait(db, subject, rule))
 }
 
-/** Takes attempts back: one each, or all of them. */
-export async function refundAttempts(db: Db, one: readonly string[], all: readonly string[]): Promise<void> {
-  if (one.length > 0)
-    await sql`UPDATE ostler.sign_in_failure SET failures = greatest(0, failures - 1)
-      WHERE subject = ANY(${one})`.execute(db)
-  if (all.length > 0) await sql`DELETE FROM ostler.sign_in_failure WHERE subject = ANY(${all})`.execute(db)
+/** The seconds that a subject must wait still; 0 for none. */
+export async function attemptWait(db: Db, subject: string, rule: AttemptRule): Promise<number> {
+  const { rows } = await sql<{ seconds: number }>`
+    SELECT greatest(0, ceil(extract(epoch FROM entry.last_at + ${waitOf(rule)} - clock_timestamp())))::int AS seconds
+    FROM ostler.sign_in_failure AS entry WHERE subject = ${subject}`.execute(db)
+  return rows[0]?.seconds ?? 0
+}
+
+/** Counts a failure against a subject, whether it must wait or not. */
+export async function addFailure(db: Db, subject: string, rule: AttemptRule): Promise<void> {
+  await sql`
+    INSERT INTO ostler.sign_in_failure AS entry (subject, failures) VALUES (${subject}, 1)
+    ON CONFLICT (subject) DO UPDATE SET last_at = clock_timestamp(), failures = ${countOf(rule)}`.execute(db)
+}
+
+/** Takes one attempt of a subject back. */
+export async function refundAttempt(db: Db, subject: string): Promise<void> {
+  await sql`UPDATE ostler.sign_in_failure SET failures = greatest(0, failures - 1)
+    WHERE subject = ${subject}`.execute(db)
+}
+
+/** Begins the count of a subject anew. */
+export async function forgetAttempts(db: Db, subject: string): Promise<void> {
+  await db.deleteFrom('sign_in_failure').where('subject', '=', subject).execute()
+}
+
+/** The count with one more; the exponent of the wait is bounded because power() overflows. */
+function countOf({ forgetSeconds }: AttemptRule) {
+  return sql`CASE WHEN entry.last_at < now() - make_interval(secs => ${forgetSeconds}) THEN 1
+    ELSE entry.failures + 1 END`
+}
+
+function waitOf({ free, firstSeconds, maxSeconds }: AttemptRule) {
+  return sql`make_interval(secs => CASE WHEN entry.failures < ${free}::int THEN 0
+    ELSE least(${maxSeconds}::int, ${firstSeconds}::int * power(2, least(20, entry.failures - ${free}::int))) END)`
 }
 
 /** Says whether a user has signed in from an address before. */

@@ -8,7 +8,15 @@ import { SignInDesk } from '../auth/sign-in.ts'
 import { attemptRules } from '../model/attempt-rules.ts'
 import { configurationStamp, readConfiguration } from '../store/configuration.ts'
 import type { Db } from '../store/open.ts'
-import { chargeAttempt, isKnownAddress, refundAttempts, rememberAddress } from '../store/sign-in-attempts.ts'
+import {
+  addFailure,
+  attemptWait,
+  chargeAttempt,
+  forgetAttempts,
+  isKnownAddress,
+  refundAttempt,
+  rememberAddress,
+} from '../store/sign-in-attempts.ts'
 import { spendCredential } from '../store/spent-credentials.ts'
 import { takeToken } from '../store/tokens.ts'
 import { findTenant, findUser, findUserById, readUserProperty, replaceHash } from '../store/users.ts'
@@ -56,7 +64,7 @@ function signInRecords(db: Db): SignInRecords {
   }
 }
 
-/** Counts by user and address, by address, and by user; the last two not where she has been before. */
+/** Counts by user and address, by address, and by user; the last two do not slow her where she has been before. */
 function attemptBook(db: Db, values: AuthValues, log: Log): AttemptBook {
   const rules = attemptRules({
     pair: values['l7r.auth.limit.pair'],
@@ -71,19 +79,25 @@ function attemptBook(db: Db, values: AuthValues, log: Log): AttemptBook {
   return {
     charge: async (subject) => {
       const { pair, address, user } = names(subject)
-      const waitPair = await chargeAttempt(db, pair, rules.pair)
-      if (waitPair > 0) return waitPair
-      if (await isKnownAddress(db, subject, subject.address)) return 0
-      const waitAddress = await chargeAttempt(db, address, rules.address)
-      return waitAddress > 0 ? waitAddress : await chargeAttempt(db, user, rules.user)
+      const wait = await chargeAttempt(db, pair, rules.pair)
+      if (wait > 0) return wait
+      // Only what was wrong counts against these two: an office in the morning is no attack.
+      const waits = [await attemptWait(db, address, rules.address), await attemptWait(db, user, rules.user)]
+      const longest = Math.max(...waits)
+      return longest === 0 || (await isKnownAddress(db, subject, subject.address)) ? 0 : longest
     },
-    refund: async (subject, succeeded) => {
+    settle: async (subject, outcome) => {
       const { pair, address, user } = names(subject)
       try {
-        await refundAttempts(db, succeeded ? [address, user] : [pair, address, user], succeeded ? [pair] : [])
-        if (succeeded) await rememberAddress(db, subject, subject.address)
+        if (outcome === 'wrong') {
+          await addFailure(db, address, rules.address)
+          await addFailure(db, user, rules.user)
+        } else if (outcome === 'in') {
+          await forgetAttempts(db, pair)
+          await rememberAddress(db, subject, subject.address)
+        } else await refundAttempt(db, pair)
       } catch (error) {
-        log.warn('a sign-in could not be taken off the count', { error })
+        log.warn('the count of failed sign-ins could not be kept', { error })
       }
     },
   }
