@@ -107,9 +107,9 @@ async function openSession(port: number, id: number): Promise<TLSSocket> {
 /** Sends a message through the session and waits for its echo, again and again until something is done. */
 async function pingFor(session: TLSSocket, done: Promise<unknown>): Promise<number[]> {
   const times: number[] = []
-  let over = false
-  const end = done.finally(() => (over = true))
-  while (!over) {
+  const over = new AbortController()
+  const end = done.finally(() => over.abort())
+  while (!over.signal.aborted) {
     const began = performance.now()
     session.write('ping')
     await once(session)
@@ -173,7 +173,7 @@ function at(values: readonly number[], quantile: number): string {
 }
 
 function median(values: readonly number[]): number {
-  return Number(values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0)
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 }
 
 function ms(seconds: number): string {

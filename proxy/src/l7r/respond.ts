@@ -92,9 +92,9 @@ export function asFault(error: unknown, log: Log): Fault {
 /** What a client hears while it waits. */
 export interface InterimProgress extends Disposable {
   /** Sends a text at once, and again while nothing is new. */
-  progress(text: string): void
+  readonly progress: (text: string) => void
   /** The same, but only if the wait becomes long enough for a client to notice. */
-  later(text: string): void
+  readonly later: (text: string) => void
 }
 
 /** Sends interim responses for a wait: each new text at once, and the last one again while nothing is new. */
