@@ -23,6 +23,24 @@ const FAULTS = {
     sentence: 'the request is not valid HTTP/1.1',
     advice: 'Speak HTTP/1.1 to this port.',
   },
+  'request.version': {
+    status: 505,
+    exit: 64,
+    sentence: 'this port speaks HTTP/1.1 and no other version',
+    advice: 'End the request line with "HTTP/1.1".',
+  },
+  'request.tooLarge': {
+    status: 431,
+    exit: 64,
+    sentence: "the request's head is too large",
+    advice: 'Send at most 16 KiB and 100 headers.',
+  },
+  'request.tooSlow': {
+    status: 408,
+    exit: 75,
+    sentence: "the request's head took too long",
+    advice: 'Send a request at once.',
+  },
   'request.invalid': {
     status: 400,
     exit: 64,

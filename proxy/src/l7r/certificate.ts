@@ -1,22 +1,20 @@
 import { selfSigned } from '@ostler/kit/certificate.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { writeWhole } from '@ostler/kit/write-file.ts'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 
 const DAYS = 825
 
-/** Reads the door's certificate and key; makes a self-signed pair when there is no key. */
-export async function doorCertificate(
-  paths: { key: string; cert: string },
+/** Makes a self-signed certificate of the door and its key when there is no key. */
+export async function requireCertificate(
+  paths: { readonly key: string; readonly cert: string },
   log: Log,
-): Promise<{ key: string; cert: string }> {
-  if (!existsSync(paths.key)) {
-    const made = await selfSigned([hostname(), 'localhost', '127.0.0.1', '::1'], DAYS)
-    // The certificate first: a key alone would never get one.
-    writeWhole(paths.cert, made.certificate, { mode: 0o644, folderMode: 0o700 })
-    writeWhole(paths.key, made.key, { mode: 0o600, folderMode: 0o700 })
-    log.info('self-signed certificate made', { file: paths.cert })
-  }
-  return { key: readFileSync(paths.key, 'utf8'), cert: readFileSync(paths.cert, 'utf8') }
+): Promise<void> {
+  if (existsSync(paths.key)) return
+  const made = await selfSigned([hostname(), 'localhost', '127.0.0.1', '::1'], DAYS)
+  // The certificate first: a key alone would never get one.
+  writeWhole(paths.cert, made.certificate, { mode: 0o644, folderMode: 0o700 })
+  writeWhole(paths.key, made.key, { mode: 0o600, folderMode: 0o700 })
+  log.info('self-signed certificate made', { file: paths.cert })
 }

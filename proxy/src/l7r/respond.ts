@@ -10,18 +10,19 @@ const INTERIM_EVERY_MS = 800
 const FIRST_INTERIM_MS = 500
 const LINGER_MS = 2_000
 
-/** One final answer, however the connection stands: as an ordinary response or on a raw socket before its upgrade. */
+/** The answer to one request, however its connection stands. */
 export interface Reply {
-  /** Sends an interim response `102` with a text for the user. */
+  /** Sends an interim response `102` with a text for the user; control characters in it become blanks. */
   interim(text: string): void
-  /** Sends the final response, head and body in separate writes: the C client waits otherwise. */
+  /** Sends the final response, once. Of an error, head and body go in separate writes: the C client waits otherwise. */
   final(status: number, contentType: string, body: string, headers?: Readonly<Record<string, string>>): void
 }
 
+/** A request that Node's parser has read. */
 export function replyTo(response: ServerResponse): Reply {
   response.sendDate = false
   return {
-    interim: (text) => void response.writeInformation(102, { [VM_INFO_HEADER]: text }),
+    interim: (text) => void response.writeInformation(102, { [VM_INFO_HEADER]: headerText(text) }),
     final: (status, contentType, body, headers = {}) => {
       response.writeHead(status, {
         'Content-Type': contentType,
@@ -34,23 +35,58 @@ export function replyTo(response: ServerResponse): Reply {
   }
 }
 
-/** The same for a socket whose request asked for an upgrade; a final response closes it. */
+/** A request on a raw socket whose answer closes it. */
 export function replyOn(socket: Duplex): Reply {
+  const reply = replyInTurn(socket)
+  void reply.sent.then(() => closeGently(socket))
+  return reply
+}
+
+/** A request on a raw socket that others may follow; `sent` resolves when its final response has been written. */
+export function replyInTurn(socket: Duplex): Reply & { readonly sent: Promise<void> } {
+  let written: () => void
+  const sent = new Promise<void>((resolve) => (written = resolve))
   return {
-    interim: (text) => void socket.write(`HTTP/1.1 102 Processing\r\n${VM_INFO_HEADER}: ${text}\r\n\r\n`),
+    sent,
+    interim: (text) => {
+      socket.write(`HTTP/1.1 102 Processing\r\n${VM_INFO_HEADER}: ${headerText(text)}\r\n\r\n`, 'latin1')
+    },
     final: (status, contentType, body, headers = {}) => {
       const lines = {
         'Content-Type': contentType,
         'Content-Length': String(Buffer.byteLength(body)),
         ...headers,
       }
-      const head = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`)
-      socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n`)
-      setImmediate(() => socket.end(body))
-      // A client that does not close its side would keep the connection.
-      setTimeout(() => socket.destroy(), LINGER_MS).unref()
+      const fields = Object.entries(lines).map(([name, value]) => `${name}: ${headerText(value)}\r\n`)
+      const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fields.join('')}\r\n`
+      if (status < 400) {
+        socket.cork()
+        socket.write(head, 'latin1')
+        socket.write(body)
+        socket.uncork()
+        return written()
+      }
+      socket.write(head, 'latin1')
+      setImmediate(() => {
+        socket.write(body)
+        written()
+      })
     },
   }
+}
+
+/** Closes a connection so that its last answer arrives, also when the client goes on sending or never closes. */
+export function closeGently(socket: Duplex): void {
+  socket.end()
+  // What came and was not read would turn our close into a reset, and the answer would be lost on the way.
+  socket.resume()
+  const deadline = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(deadline))
+}
+
+/** A text as it can stand in a header: UTF-8, each byte one character, and nothing that would end the line. */
+function headerText(text: string): string {
+  return Buffer.from(text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ')).toString('latin1')
 }
 
 /** Answers with JSON in ASCII, as QVD's clients expect. */

@@ -1,57 +1,68 @@
-import { Fault } from '@ostler/contract/fault.ts'
+import { Fault, type FaultCode } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer } from 'node:https'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { BrowserDisplay } from './browser-display.ts'
 import { CONNECT_PATH, type NxEndpoints } from './nx-endpoints.ts'
+import { type DialectTimes, speakDialect } from './http/dialect.ts'
 import { fromIncoming } from './http/request.ts'
+import { type DoorListener, type ListenSettings, openListener } from './listen/listener.ts'
 import { replyFault, replyOn, replyTo, targetOf } from './respond.ts'
 
 export interface DoorServerParts {
-  readonly tls: { readonly key: string; readonly cert: string }
-  readonly address: string
-  readonly port: number
+  readonly listen: ListenSettings
   readonly nx: NxEndpoints
   readonly browser: BrowserDisplay
   readonly portal: (request: IncomingMessage, response: ServerResponse) => void
+  readonly times?: Partial<DialectTimes>
   readonly stopping: AbortSignal
   readonly log: Log
 }
 
-const HEAD_MS = 10_000
-const HANDSHAKE_MS = 10_000
 /** The C client keeps its list connection open and idle; it does without when we close it. */
-const IDLE_MS = 600_000
-const MAX_CONNECTIONS = 8_192
+const TIMES: DialectTimes = { headMs: 10_000, idleMs: 600_000, writeMs: 30_000 }
+const BODY_MS = 30_000
+const MAX_HEAD = 16_384
 
 /**
- * The one TLS socket: HTTP for everybody, and after an upgrade a raw stream.
+ * The door's one port. Requests below `/qvd/` are read and answered by ourselves, as QVD's clients write them; every
+ * other connection is Node's, whose parser is strict.
  *
- * QVD's clients end lines with a bare LF and send no Host, which Node takes in its lenient mode only; there is no
- * proxy behind us that could be smuggled past.
+ * @throws Fault as `openListener`.
  */
-export async function serveDoor(parts: DoorServerParts): Promise<AsyncDisposable> {
-  const streams = new Set<Duplex>()
+export async function serveDoor(parts: DoorServerParts): Promise<DoorListener> {
+  const times = { ...TIMES, ...parts.times }
+  const pages = servePages(parts, times)
+  const dialect = { ...parts, times, handOver: (socket: Socket) => void pages.emit('connection', socket) }
+  const listener = await openListener(
+    parts.listen,
+    (socket, connection) => void speakDialect(socket, connection, dialect),
+    parts.log,
+  )
+  return {
+    port: listener.port,
+    [Symbol.asyncDispose]: async () => {
+      await listener[Symbol.asyncDispose]()
+      pages.close()
+    },
+  }
+}
+
+/** Node's server for the portal. It has no listener of its own: connections are given to it. */
+function servePages(parts: DoorServerParts, times: DialectTimes): Server {
   const server = createServer({
-    ...parts.tls,
-    minVersion: 'TLSv1.2',
-    ALPNProtocols: ['http/1.1'],
-    handshakeTimeout: HANDSHAKE_MS,
-    insecureHTTPParser: true,
-    requireHostHeader: false,
-    headersTimeout: HEAD_MS,
-    requestTimeout: 30_000,
-    keepAliveTimeout: IDLE_MS,
-    maxHeaderSize: 16_384,
-    noDelay: true,
+    headersTimeout: times.headMs,
+    requestTimeout: Math.max(BODY_MS, times.headMs),
+    connectionsCheckingInterval: Math.min(5_000, times.headMs),
+    keepAliveTimeout: times.idleMs,
+    maxHeaderSize: MAX_HEAD,
     // Perl clients send upgrade headers with stop_vm too: such a request is an ordinary one.
     shouldUpgradeCallback: (request) => {
       const { path } = targetOf(request)
       return path === CONNECT_PATH || parts.browser.owns(path)
     },
   })
-  server.maxConnections = MAX_CONNECTIONS
   server.on('request', (request, response) => {
     const { path } = targetOf(request)
     if (parts.nx.owns(path)) void parts.nx.handle(fromIncoming(request), replyTo(response))
@@ -59,8 +70,6 @@ export async function serveDoor(parts: DoorServerParts): Promise<AsyncDisposable
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
-    streams.add(socket)
-    socket.once('close', () => streams.delete(socket))
     const { path } = targetOf(request)
     const connected =
       path === CONNECT_PATH
@@ -71,29 +80,17 @@ export async function serveDoor(parts: DoorServerParts): Promise<AsyncDisposable
       socket.destroy()
     })
   })
-  server.on('clientError', (error, socket) => {
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (socket.destroyed || !socket.writable) return
     parts.log.debug('not http', { reason: error.message })
-    replyFault(replyOn(socket), new Fault('request.malformed'), parts.log)
+    replyFault(replyOn(socket), new Fault(FAULT_OF[error.code ?? ''] ?? 'request.malformed'), parts.log)
   })
-  server.on('tlsClientError', (error) => parts.log.debug('no tls', { reason: error.message }))
-  await listen(server, parts)
-  return {
-    [Symbol.asyncDispose]: async () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      server.closeAllConnections()
-      for (const stream of streams) stream.destroy()
-      await closed
-    },
-  }
+  // Begins the watch over slow heads and bodies, which else comes with a listener of its own.
+  server.emit('listening')
+  return server
 }
 
-function listen(server: ReturnType<typeof createServer>, { address, port }: DoorServerParts): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EADDRINUSE') reject(error)
-      else reject(new Fault('node.portTaken', { port, address, key: 'l7r.port' }, { cause: error }))
-    })
-    server.listen({ port, ...(address === '*' ? {} : { host: address }) }, resolve)
-  })
+const FAULT_OF: Readonly<Record<string, FaultCode>> = {
+  HPE_HEADER_OVERFLOW: 'request.tooLarge',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request.tooSlow',
 }

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CallerIdentity } from '../guest/agent-link.ts'
 import { browserDisplay } from '../l7r/browser-display.ts'
-import { doorCertificate } from '../l7r/certificate.ts'
+import { requireCertificate } from '../l7r/certificate.ts'
 import { openCookieJar } from '../l7r/cookie.ts'
 import { HostWatch } from '../l7r/host-watch.ts'
 import { nxEndpoints } from '../l7r/nx-endpoints.ts'
@@ -20,6 +20,7 @@ import { ROLES } from '../store/bootstrap.ts'
 import { listenForHints } from '../store/hints.ts'
 import { openDatabase } from '../store/open.ts'
 import { purgeSignIns } from '../store/tokens.ts'
+import { listenSettings } from './listen.ts'
 import { nodeConfigSource, type NodeValues } from './node-config.ts'
 import { databaseAddress, doorIdentityFile } from './node-parts.ts'
 import { openSignIn } from './sign-in.ts'
@@ -31,10 +32,8 @@ export async function startL7r(
   scope: Scope,
   configFile: string,
 ): Promise<void> {
-  const tls = await doorCertificate(
-    { key: config['path.l7r.ssl.key'], cert: config['path.l7r.ssl.cert'] },
-    log,
-  )
+  const listen = listenSettings(config, log)
+  if (listen.tls !== undefined) await requireCertificate(listen.tls.files, log)
   const address = databaseAddress(config, ROLES.l7r)
   const db = openDatabase(address, log)
   scope.defer(() => db.destroy())
@@ -76,9 +75,7 @@ export async function startL7r(
   const jar = openCookieJar(join(config['path.state'], 'l7r', 'cookie.key'), () => systemClock.now())
   scope.own(
     await serveDoor({
-      tls,
-      address: config['l7r.address'],
-      port: config['l7r.port'],
+      listen,
       nx: nxEndpoints(parts, signIn, () => scope.signal.aborted),
       browser: browserDisplay(parts, jar, desk),
       portal: portal(parts, { signIn, desk, jar }, config['path.web'], stopping.signal),

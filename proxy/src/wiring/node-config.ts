@@ -1,8 +1,20 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import { ConfigError, integer, loadConfig, oneOf, path, text, type Config } from '@ostler/kit/config.ts'
+import {
+  ConfigError,
+  flag,
+  integer,
+  loadConfig,
+  oneOf,
+  optional,
+  path,
+  text,
+  type Config,
+} from '@ostler/kit/config.ts'
 import { logOptions } from '@ostler/kit/log/options.ts'
 import { hostname } from 'node:os'
 import { AUTH_OPTIONS } from '../auth/options.ts'
+import { parseNetworks } from '../l7r/listen/networks.ts'
+import { parseCiphers, parseTlsVersions } from '../l7r/listen/tls-words.ts'
 
 /** Keys of `node.conf`: QVD's names where QVD has them (compatibility page 10.2). */
 export const NODE_OPTIONS = {
@@ -21,12 +33,38 @@ export const NODE_OPTIONS = {
   ...logOptions({ filename: '' }),
   'l7r.address': text('address the door listens on; *: all', '*'),
   'l7r.port': integer('port of the door', 8443, 1, 65_535),
+  'l7r.use_ssl': flag('TLS at the door; 0: plain HTTP, for a balancer that has ended TLS', true),
+  'l7r.options.SSL_version': {
+    default: 'TLSv1_2:TLSv1_3',
+    summary: 'versions of TLS',
+    parse: parseTlsVersions,
+  },
+  'l7r.options.SSL_cipher_list': {
+    default: '',
+    summary: "ciphers in OpenSSL's words; empty: a good choice",
+    parse: parseCiphers,
+  },
+  'l7r.client.cert.require': flag('let nobody in without a client certificate', false),
+  'l7r.client.cert.accept': flag('ask for a client certificate, and let others in as well', false),
+  'l7r.proxy_protocol.from': {
+    default: '',
+    summary: 'addresses and networks of balancers, which must speak the PROXY protocol, version 1 or 2',
+    parse: parseNetworks,
+  },
+  'l7r.limit.connections_per_address': integer(
+    'connections of one client address; 0: any',
+    256,
+    0,
+    1_000_000,
+  ),
   'l7r.as_user': text('system user of the door and the api', 'ostler'),
   'path.l7r.ssl.key': path(
     'key of the door; made with a self-signed certificate when missing',
     '${path.state}/l7r/key.pem',
   ),
   'path.l7r.ssl.cert': path('certificate of the door', '${path.state}/l7r/cert.pem'),
+  'path.l7r.ssl.ca': optional(path('authorities of client certificates')),
+  'path.l7r.ssl.crl': optional(path('their lists of revoked certificates; empty: nothing is revoked')),
   ...AUTH_OPTIONS,
   'internal.l7r.timeout.vm_start': integer('seconds a user waits for a start', 270, 1, 3600),
   'internal.l7r.timeout.vm_stop': integer('seconds a user waits for a stop', 270, 1, 3600),

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { TLSSocket } from 'node:tls'
+import type { Socket } from 'node:net'
 
 /** Who is at the other end of a connection, and what stays the same from one request to the next. */
 export interface Connection {
@@ -54,21 +54,35 @@ export function fromIncoming(message: IncomingMessage): DoorRequest {
     method: message.method ?? '',
     ...parseTarget(message.url ?? ''),
     headers: new Map(headers),
-    connection: connectionOf(message.socket as TLSSocket),
+    connection: connectionOf(message.socket),
   }
 }
 
-/** The connection that a socket is, the same one for every request on it. */
-function connectionOf(socket: TLSSocket): Connection {
-  const known = connections.get(socket)
-  if (known !== undefined) return known
+/**
+ * Says once who is at the other end of a socket, for every request that comes on it.
+ *
+ * @param who without `address`: that of the socket's peer.
+ */
+export function openConnection(
+  socket: Socket,
+  who: { readonly address?: string; readonly certificate?: ClientCertificate | undefined } = {},
+): Connection {
   const closed = new AbortController()
   socket.once('close', () => closed.abort(new Error('the client left')))
   const connection: Connection = {
-    address: (socket.remoteAddress ?? '').replace(/^::ffff:/, '').replace(/%.*$/, ''),
-    certificate: undefined,
+    address: who.address ?? plainAddress(socket.remoteAddress),
+    certificate: who.certificate,
     closed: closed.signal,
   }
   connections.set(socket, connection)
   return connection
+}
+
+/** An address without a zone and without the IPv4-in-IPv6 prefix. */
+export function plainAddress(address: string | undefined): string {
+  return (address ?? '').replace(/^::ffff:/i, '').replace(/%.*$/, '')
+}
+
+function connectionOf(socket: Socket): Connection {
+  return connections.get(socket) ?? openConnection(socket)
 }

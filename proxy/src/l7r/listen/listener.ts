@@ -1,0 +1,208 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import type { Log } from '@ostler/kit/log.ts'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { type Connection, openConnection, plainAddress } from '../http/request.ts'
+import { AddressLimit } from './address-limit.ts'
+import { judgeClient } from './client-certificate.ts'
+import type { Networks } from './networks.ts'
+import { parseProxyHeader } from './proxy-protocol.ts'
+import { SocketInput } from './socket-input.ts'
+import { openTls, type TlsSettings } from './tls-server.ts'
+import { TurnQueue } from './turn-queue.ts'
+
+export interface ListenSettings {
+  /** `*`: every address of the node. */
+  readonly address: string
+  /** 0: any free one. */
+  readonly port: number
+  /** `undefined`: plain HTTP. */
+  readonly tls: TlsSettings | undefined
+  /** Who speaks the PROXY protocol to us; nobody else may. */
+  readonly balancers: Networks
+  /** Connections of one address; 0: any number. */
+  readonly perAddress: number
+  readonly times?: Partial<ListenTimes>
+}
+
+/** Limits in milliseconds. */
+export interface ListenTimes {
+  /** Until a balancer has said for whom it speaks. */
+  readonly balancerMs: number
+  /** Until a client has said all of its first words of TLS and it was its turn. */
+  readonly helloMs: number
+  /** How often files of certificates are looked at. */
+  readonly lookEveryMs: number
+}
+
+const TIMES: ListenTimes = { balancerMs: 5_000, helloMs: 10_000, lookEveryMs: 2_000 }
+const MAX_CONNECTIONS = 8_192
+/** A handshake costs about a millisecond, which those who are in must wait. */
+const HANDSHAKES_PER_TURN = 2
+const BACKLOG = 1_024
+const MAX_RECORD = 16_640
+/** A flood is said once in a while. */
+const SAY_EVERY_MS = 60_000
+
+interface Guest {
+  readonly address: string
+}
+
+/** A listener whose connections have come through TLS and every limit. */
+export interface DoorListener extends AsyncDisposable {
+  readonly port: number
+}
+
+/**
+ * Listens, and gives each connection to `serve`, paused, once it is known who is at the other end.
+ *
+ * @throws Fault `node.portTaken`, `config.invalid`, or the system's error.
+ */
+export async function openListener(
+  settings: ListenSettings,
+  serve: (socket: Socket, connection: Connection) => void,
+  log: Log,
+): Promise<DoorListener> {
+  const times = { ...TIMES, ...settings.times }
+  const limit = new AddressLimit(settings.perAddress)
+  const handshakes = new TurnQueue(HANDSHAKES_PER_TURN)
+  const guests = new AsyncLocalStorage<Guest>()
+  const open = new Set<Socket>()
+  const tls = settings.tls === undefined ? undefined : openTls(settings.tls, log, times.lookEveryMs)
+  const tooMany = sayNowAndThen(log)
+
+  const admit = async (socket: Socket): Promise<void> => {
+    const input = new SocketInput(socket)
+    const who = await readBalancer(input, plainAddress(socket.remoteAddress), settings.balancers, times)
+    if (who === undefined || input.isGone()) return void socket.destroy()
+    const leave = limit.enter(who.address)
+    if (leave === undefined) {
+      tooMany('too many connections of one address', who.address)
+      return void socket.destroy()
+    }
+    socket.once('close', leave)
+    if (tls === undefined) {
+      input.release()
+      if (who.rest.length > 0) socket.unshift(who.rest)
+      return void serve(socket, openConnection(socket, { address: who.address }))
+    }
+    const until = performance.now() + times.helloMs
+    const hello = await readHello(input, who.rest, until)
+    await handshakes.pass()
+    input.release()
+    if (hello === undefined || input.isGone() || performance.now() > until) return void socket.destroy()
+    socket.unshift(hello)
+    guests.run({ address: who.address }, () => tls.server.emit('connection', socket))
+  }
+
+  tls?.server.on('secureConnection', (socket) => {
+    socket.on('error', () => socket.destroy())
+    const guest = guests.getStore()
+    if (guest === undefined || settings.tls === undefined) return void socket.destroy()
+    const client = admitClient(socket, settings.tls.clients, guest.address, log)
+    if (client === undefined) return void socket.destroy()
+    serve(socket, openConnection(socket, { ...guest, ...client }))
+  })
+  tls?.server.on('tlsClientError', (error, socket) => {
+    log.debug('no tls', { reason: error.message })
+    socket.destroy()
+  })
+
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+    admit(socket).catch((error: unknown) => {
+      log.error('connection not let in', { error })
+      socket.destroy()
+    })
+  })
+  server.maxConnections = MAX_CONNECTIONS
+  server.on('drop', (dropped) => tooMany('too many connections', dropped?.remoteAddress))
+  try {
+    await listen(server, settings)
+  } catch (error) {
+    tls?.[Symbol.dispose]()
+    throw error
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: async () => {
+      tls?.[Symbol.dispose]()
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      for (const socket of open) socket.destroy()
+      await closed
+    },
+  }
+}
+
+/** Whose connection this is: what a balancer says, or the peer's own address. */
+async function readBalancer(
+  input: SocketInput,
+  peer: string,
+  balancers: Networks,
+  { balancerMs }: ListenTimes,
+): Promise<(Guest & { readonly rest: Buffer }) | undefined> {
+  if (!balancers.has(peer)) return { address: peer, rest: Buffer.alloc(0) }
+  const until = performance.now() + balancerMs
+  for (let bytes = Buffer.alloc(0); ;) {
+    const header = parseProxyHeader(bytes)
+    if (header === 'wrong') return undefined
+    if (header !== 'incomplete')
+      return { address: plainAddress(header.address ?? peer), rest: bytes.subarray(header.length) }
+    const chunk = await input.read(until - performance.now())
+    if (typeof chunk === 'string') return undefined
+    bytes = Buffer.concat([bytes, chunk])
+  }
+}
+
+/** The whole of the first record: who sends it by drops must not hold a place among those whose turn it is. */
+async function readHello(input: SocketInput, first: Buffer, until: number): Promise<Buffer | undefined> {
+  for (let bytes = first; ;) {
+    if (hasRecord(bytes)) return bytes
+    const chunk = await input.read(until - performance.now())
+    if (typeof chunk === 'string') return undefined
+    bytes = Buffer.concat([bytes, chunk])
+  }
+}
+
+/** True as well for what is no record: TLS says so in its own words. */
+function hasRecord(bytes: Buffer): boolean {
+  if (bytes.length === 0) return false
+  if (bytes[0] !== 0x16) return true
+  return bytes.length >= 5 && bytes.length >= 5 + Math.min(bytes.readUInt16BE(3), MAX_RECORD)
+}
+
+function admitClient(
+  socket: TLSSocket,
+  clients: TlsSettings['clients'],
+  address: string,
+  log: Log,
+): Pick<Connection, 'certificate'> | undefined {
+  if (clients === 'not asked') return { certificate: undefined }
+  const verdict = judgeClient(socket)
+  if (verdict.kind === 'certificate') return { certificate: verdict.certificate }
+  if (verdict.kind === 'none' && clients === 'asked') return { certificate: undefined }
+  log.warn('client certificate refused', { address, reason: verdict.reason })
+  return undefined
+}
+
+function sayNowAndThen(log: Log): (message: string, address: string | undefined) => void {
+  const last = new Map<string, number>()
+  return (message, address) => {
+    const now = performance.now()
+    if (now - (last.get(message) ?? -Infinity) < SAY_EVERY_MS) return
+    last.set(message, now)
+    log.warn(message, { address })
+  }
+}
+
+function listen(server: Server, { address, port }: ListenSettings): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRINUSE') reject(error)
+      else reject(new Fault('node.portTaken', { port, address, key: 'l7r.port' }, { cause: error }))
+    })
+    server.listen({ port, backlog: BACKLOG, ...(address === '*' ? {} : { host: address }) }, resolve)
+  })
+}

@@ -1,0 +1,113 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import type { Log } from '@ostler/kit/log.ts'
+import { constants } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
+import { createSecureContext, createServer, type SecureContextOptions, type Server } from 'node:tls'
+import type { TlsVersions } from './tls-words.ts'
+
+export interface TlsSettings {
+  /** PEM files. They are read again when they change. */
+  readonly files: {
+    readonly key: string
+    readonly cert: string
+    /** Authorities of clients. */
+    readonly ca: string | undefined
+    /** Their lists of revoked certificates, one behind the other. */
+    readonly crl: string | undefined
+  }
+  readonly versions: TlsVersions
+  /** OpenSSL's list; `undefined`: Node's own. */
+  readonly ciphers: string | undefined
+  /** Whether clients are asked for a certificate, and whether they may be without. */
+  readonly clients: 'not asked' | 'asked' | 'required'
+}
+
+/** A person may be asked in the middle of a handshake whether she trusts our certificate. */
+const HANDSHAKE_MS = 120_000
+const LOOK_EVERY_MS = 2_000
+
+/**
+ * TLS for connections that somebody else accepts: they are given by `emit('connection', socket)`.
+ *
+ * @param lookEveryMs how often the files are looked at.
+ * @throws Fault `config.invalid` when a file is missing or is not what it should be.
+ */
+export function openTls(
+  settings: TlsSettings,
+  log: Log,
+  lookEveryMs = LOOK_EVERY_MS,
+): { readonly server: Server } & Disposable {
+  const read = (): SecureContextOptions => readContext(settings)
+  const server = createServer({
+    ...read(),
+    // HTTP/2 has no upgrade to a raw stream.
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: HANDSHAKE_MS,
+    requestCert: settings.clients !== 'not asked',
+    // Refused by us, so that the log says why.
+    rejectUnauthorized: false,
+  })
+  let seen = stampOf(settings)
+  const timer = setInterval(() => {
+    const now = stampOf(settings)
+    if (now === seen) return
+    seen = now
+    try {
+      server.setSecureContext(read())
+      log.info('certificates read again')
+    } catch (error) {
+      log.error('the new certificates are not used; the old ones stay', { error })
+    }
+  }, lookEveryMs)
+  return { server, [Symbol.dispose]: () => clearInterval(timer) }
+}
+
+function readContext({ files, versions, ciphers, clients }: TlsSettings): SecureContextOptions {
+  const problems: string[] = []
+  const readFile = (key: string, path: string): string => {
+    try {
+      return readFileSync(path, 'utf8')
+    } catch (error) {
+      problems.push(`${key}: ${path} cannot be read: ${error instanceof Error ? error.message : ''}`)
+      return ''
+    }
+  }
+  const key = readFile('path.l7r.ssl.key', files.key)
+  const cert = readFile('path.l7r.ssl.cert', files.cert)
+  const asks = clients !== 'not asked'
+  if (asks && files.ca === undefined)
+    problems.push('path.l7r.ssl.ca must be set: it says whose client certificates are good')
+  const ca = asks && files.ca !== undefined ? readFile('path.l7r.ssl.ca', files.ca) : undefined
+  const crl = asks && files.crl !== undefined ? readFile('path.l7r.ssl.crl', files.crl) : undefined
+  const lists = crl?.match(/-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g) ?? []
+  if (crl !== undefined && lists.length === 0)
+    problems.push('path.l7r.ssl.crl holds no list of revoked certificates in PEM')
+  const options: SecureContextOptions = {
+    key,
+    cert,
+    minVersion: versions.min,
+    maxVersion: versions.max,
+    ...(ciphers === undefined ? {} : { ciphers }),
+    ...(ca === undefined ? {} : { ca }),
+    ...(lists.length === 0 ? {} : { crl: [...lists] }),
+    // A session that is taken up again would not be held against the list of revoked certificates.
+    ...(asks ? { secureOptions: constants.SSL_OP_NO_TICKET } : {}),
+  }
+  try {
+    if (problems.length === 0) createSecureContext(options)
+  } catch (error) {
+    problems.push(`the door's certificates: ${error instanceof Error ? error.message : ''}`)
+  }
+  if (problems.length > 0) throw new Fault('config.invalid', { problems: problems.join('\n') })
+  return options
+}
+
+/** Changes when one of the files does. */
+function stampOf({ files }: TlsSettings): string {
+  return Object.values(files)
+    .map((path) => {
+      const found = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false, bigint: true })
+      return found === undefined ? '-' : `${found.ino} ${found.size} ${found.mtimeNs}`
+    })
+    .join(', ')
+}
