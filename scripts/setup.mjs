@@ -71,6 +71,9 @@ const FOR_TEST = {
   '/usr/bin/dbus-daemon': 'dbus-daemon',
   '/usr/share/zoneinfo/Asia/Tokyo': 'tzdata',
   '/usr/bin/logger': 'bsdutils',
+  // What signing in by a directory is tried with.
+  '/usr/sbin/slapd': 'slapd',
+  '/usr/bin/ldapwhoami': 'ldap-utils',
 }
 const FOR_VM = {
   '/usr/lib/x86_64-linux-gnu/libatomic.so.1': 'libatomic1',

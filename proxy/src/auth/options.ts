@@ -29,7 +29,7 @@ export const AUTH_OPTIONS = {
   'l7r.auth.plugin.default.separators': text('characters between login and tenant', '@#'),
   'l7r.auth.plugin.default.tenant': text('tenant of logins without one', 'default'),
 
-  'auth.ldap.host': text('directory: one or several URIs, ldap:// or ldaps://', ''),
+  'auth.ldap.host': text('directories by commas or blanks: ldap:// or ldaps://, asked in this order', ''),
   'auth.ldap.base': text('where users are searched', ''),
   'auth.ldap.filter': text('finds a user; %u is the login', '(uid=%u)'),
   'auth.ldap.scope': oneOf('depth of the search', ['base', 'one', 'sub'], 'base'),
@@ -40,9 +40,15 @@ export const AUTH_OPTIONS = {
   'auth.ldap.starttls': flag('encrypt ldap:// before anything is said', false),
   'auth.ldap.ca': text('file with the certificates that the directory is trusted by; empty: the system', ''),
   'auth.ldap.timeout': integer('seconds that one directory may take', 5, 1, 60),
-  'auth.ldap.groups': text("attribute with the names or DNs of a user's groups", 'memberOf'),
+  'auth.ldap.groups': text("attribute with the names or DNs of a user's groups; empty: none", 'memberOf'),
+  'auth.ldap.group.base': text('where groups are searched; empty: nowhere', ''),
+  'auth.ldap.group.filter': text(
+    'finds the groups of a user; %u is the login, %d the DN, %s the SID of the primary group',
+    '(|(memberUid=%u)(member=%d)(uniqueMember=%d))',
+  ),
   'auth.ldap.racf_allowregex': text('refusals of the directory that count as success', ''),
   'auth.ldap.name.normalize': flag('the uid of the entry is the login from then on', false),
+  'auth.ldap.normalize.name': flag('the same under its other name', false),
   'auth.ldap.home.set': flag('homeDirectory of the entry is the home', false),
 
   'auth.auto.osf_id': integer(
