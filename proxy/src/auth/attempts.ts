@@ -5,13 +5,16 @@ export interface AttemptSubject {
   readonly address: string
 }
 
+/** An attempt that was counted, or that came too early. */
+export interface Charge {
+  /** Seconds after which another one is judged; 0: go on. Nothing was counted unless it is 0. */
+  readonly seconds: number
+  /** Takes the attempt back: it succeeded, or nobody could tell. Never throws. */
+  refund(succeeded: boolean): Promise<void>
+}
+
 /** Counts failed sign-ins. The database keeps the count, so that all doors share it. */
 export interface AttemptBook {
-  /**
-   * Counts an attempt before it is judged, so that a thousand at once are a thousand.
-   * @returns the seconds after which another one is judged, or 0: go on.
-   */
-  charge(subject: AttemptSubject): Promise<number>
-  /** Takes an attempt back: it succeeded, or nobody could tell. */
-  refund(subject: AttemptSubject, succeeded: boolean): Promise<void>
+  /** Counts an attempt before it is judged, so that a thousand at once are a thousand. */
+  charge(subject: AttemptSubject): Promise<Charge>
 }

@@ -137,8 +137,8 @@ export class SignInDesk {
     const trimmed = (split?.login ?? typed.login).trim()
     const login = chain.caseSensitive ? trimmed : trimmed.toLowerCase()
     const subject = { tenantId: tenant?.id ?? 0, login, address: origin.address }
-    const seconds = await this.#parts.attempts.charge(subject)
-    if (seconds > 0) throw new Fault('auth.tooMany', { seconds })
+    const charge = await this.#parts.attempts.charge(subject)
+    if (charge.seconds > 0) throw new Fault('auth.tooMany', { seconds: charge.seconds })
     let succeeded: boolean | undefined
     try {
       if (tenant === undefined || login === '') {
@@ -152,7 +152,7 @@ export class SignInDesk {
       succeeded = error instanceof Fault && error.code === 'auth.required' ? false : undefined
       throw error
     } finally {
-      if (succeeded !== false) await this.#parts.attempts.refund(subject, succeeded === true)
+      if (succeeded !== false) await charge.refund(succeeded === true)
     }
   }
 

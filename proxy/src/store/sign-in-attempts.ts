@@ -2,6 +2,74 @@ import { sql } from 'kysely'
 import type { AttemptRule } from '../model/attempt-rules.ts'
 import type { Db } from './open.ts'
 
+/** Whom a sign-in is counted against. */
+export interface SignInSubject {
+  readonly tenantId: number
+  readonly login: string
+  readonly address: string
+}
+
+/** What a sign-in was charged, to be given back. */
+export interface SignInCharge {
+  /** Seconds to wait, 0 for none; with any nothing was charged. */
+  readonly seconds: number
+  /** The count of user and address. */
+  readonly pair: string
+  /** All counts that it was added to. */
+  readonly subjects: readonly string[]
+}
+
+/**
+ * Counts a sign-in by user and address, by address, and by user; the last two not where she has been before. It is
+ * counted by all of them, or, when one of them says wait, by none: who must wait does not make others wait.
+ */
+export async function chargeSignIn(
+  db: Db,
+  subject: SignInSubject,
+  rules: Readonly<Record<'pair' | 'address' | 'user', AttemptRule>>,
+): Promise<SignInCharge> {
+  const { tenantId, login, address } = subject
+  const pair = JSON.stringify(['pair', tenantId, login, address])
+  const wider = [
+    [JSON.stringify(['address', address]), rules.address],
+    [JSON.stringify(['user', tenantId, login]), rules.user],
+  ] as const
+  const counts = [[pair, rules.pair] as const, ...((await isKnownAddress(db, subject, address)) ? [] : wider)]
+  const transaction = await db.startTransaction().execute()
+  try {
+    for (const [name, rule] of counts) {
+      const seconds = await chargeAttempt(transaction, name, rule)
+      if (seconds === 0) continue
+      await transaction.rollback().execute()
+      return { seconds, pair, subjects: [] }
+    }
+    await transaction.commit().execute()
+    return { seconds: 0, pair, subjects: counts.map(([name]) => name) }
+  } catch (error) {
+    if (!transaction.isCommitted && !transaction.isRolledBack)
+      await transaction
+        .rollback()
+        .execute()
+        .catch(() => {})
+    throw error
+  }
+}
+
+/** Takes a sign-in off the counts; a success also clears that of user and address, and makes the address known. */
+export async function refundSignIn(
+  db: Db,
+  subject: SignInSubject,
+  { pair, subjects }: SignInCharge,
+  succeeded: boolean,
+): Promise<void> {
+  await refundAttempts(
+    db,
+    subjects.filter((name) => !succeeded || name !== pair),
+    succeeded ? [pair] : [],
+  )
+  if (succeeded) await rememberAddress(db, subject, subject.address)
+}
+
 /**
  * Counts an attempt against a subject, unless it must wait still. One statement: of a thousand at once each sees the
  * count of the one before.
@@ -46,7 +114,7 @@ export async function isKnownAddress(
 }
 
 /** Remembers that a user has signed in from an address; written once a day at most. */
-export async function rememberAddress(
+async function rememberAddress(
   db: Db,
   user: { tenantId: number; login: string },
   address: string,

@@ -1,5 +1,5 @@
 import type { Log } from '@ostler/kit/log.ts'
-import type { AttemptBook, AttemptSubject } from '../auth/attempts.ts'
+import type { AttemptBook } from '../auth/attempts.ts'
 import { Chains } from '../auth/chains.ts'
 import { PasswordDesk } from '../auth/password-desk.ts'
 import type { SignInRecords } from '../auth/records.ts'
@@ -8,7 +8,7 @@ import { SignInDesk } from '../auth/sign-in.ts'
 import { attemptRules } from '../model/attempt-rules.ts'
 import { configurationStamp, readConfiguration } from '../store/configuration.ts'
 import type { Db } from '../store/open.ts'
-import { chargeAttempt, isKnownAddress, refundAttempts, rememberAddress } from '../store/sign-in-attempts.ts'
+import { chargeSignIn, refundSignIn } from '../store/sign-in-attempts.ts'
 import { spendCredential } from '../store/spent-credentials.ts'
 import { takeToken } from '../store/tokens.ts'
 import { findTenant, findUser, findUserById, readUserProperty, replaceHash } from '../store/users.ts'
@@ -56,35 +56,23 @@ function signInRecords(db: Db): SignInRecords {
   }
 }
 
-/** Counts by user and address, by address, and by user; the last two not where she has been before. */
 function attemptBook(db: Db, values: AuthValues, log: Log): AttemptBook {
   const rules = attemptRules({
     pair: values['l7r.auth.limit.pair'],
     address: values['l7r.auth.limit.address'],
     user: values['l7r.auth.limit.user'],
   })
-  const names = ({ tenantId, login, address }: AttemptSubject) => ({
-    pair: JSON.stringify(['pair', tenantId, login, address]),
-    address: JSON.stringify(['address', address]),
-    user: JSON.stringify(['user', tenantId, login]),
-  })
   return {
     charge: async (subject) => {
-      const { pair, address, user } = names(subject)
-      const waitPair = await chargeAttempt(db, pair, rules.pair)
-      if (waitPair > 0) return waitPair
-      if (await isKnownAddress(db, subject, subject.address)) return 0
-      const waitAddress = await chargeAttempt(db, address, rules.address)
-      return waitAddress > 0 ? waitAddress : await chargeAttempt(db, user, rules.user)
-    },
-    refund: async (subject, succeeded) => {
-      const { pair, address, user } = names(subject)
-      try {
-        await refundAttempts(db, succeeded ? [address, user] : [pair, address, user], succeeded ? [pair] : [])
-        if (succeeded) await rememberAddress(db, subject, subject.address)
-      } catch (error) {
-        log.warn('a sign-in could not be taken off the count', { error })
+      const charge = await chargeSignIn(db, subject, rules)
+      const refund = async (succeeded: boolean): Promise<void> => {
+        try {
+          await refundSignIn(db, subject, charge, succeeded)
+        } catch (error) {
+          log.warn('a sign-in could not be taken off the count', { error })
+        }
       }
+      return { seconds: charge.seconds, refund }
     },
   }
 }
