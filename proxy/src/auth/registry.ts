@@ -5,6 +5,7 @@ import type { PasswordDesk } from './password-desk.ts'
 import type { AuthPlugin } from './plugin.ts'
 import { certificatePlugin } from './plugins/certificate.ts'
 import { defaultPlugin } from './plugins/default.ts'
+import { totpPlugin } from './plugins/totp.ts'
 import type { SignInRecords } from './records.ts'
 
 export type AuthValues = Values<typeof AUTH_OPTIONS>
@@ -22,4 +23,5 @@ export interface PluginContext {
 export const PLUGINS: Readonly<Record<string, (context: PluginContext) => AuthPlugin>> = {
   certificate: certificatePlugin,
   default: defaultPlugin,
+  totp: totpPlugin,
 }
