@@ -64,7 +64,8 @@ export class Chains {
 
   async #plugin(word: string, values: AuthValues, texts: ReadonlyMap<string, string>): Promise<AuthPlugin> {
     // QVD's own words are in mixed case, such as TOTP.
-    const make = PLUGINS[word.toLowerCase()]
+    const name = word.toLowerCase()
+    const make = Object.hasOwn(PLUGINS, name) ? PLUGINS[name] : undefined
     if (make !== undefined) return make({ ...this.#parts, settings: values })
     const prefix = `l7r.auth.plugin.${word}.`
     const own = [...texts].filter(([key]) => key.startsWith(prefix))

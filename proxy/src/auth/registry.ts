@@ -6,6 +6,7 @@ import type { AuthPlugin } from './plugin.ts'
 import { certificatePlugin } from './plugins/certificate.ts'
 import { defaultPlugin } from './plugins/default.ts'
 import { ldapPlugin } from './plugins/ldap.ts'
+import { totpPlugin } from './plugins/totp.ts'
 import type { SignInRecords } from './records.ts'
 
 export type AuthValues = Values<typeof AUTH_OPTIONS>
@@ -24,4 +25,5 @@ export const PLUGINS: Readonly<Record<string, (context: PluginContext) => AuthPl
   certificate: certificatePlugin,
   default: defaultPlugin,
   ldap: ldapPlugin,
+  totp: totpPlugin,
 }

@@ -1,10 +1,11 @@
 import { Fault } from '@ostler/contract/fault.ts'
+import { DeadlineExceeded, withDeadline } from '@ostler/kit/deadline.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { Secret } from '@ostler/kit/secret.ts'
 import { createHash } from 'node:crypto'
 import type { AttemptBook, AttemptOutcome } from './attempts.ts'
 import type { PasswordDesk } from './password-desk.ts'
-import type { Accepted, Attempt, AuthPlugin, Guest, SignInOrigin, Tenant } from './plugin.ts'
+import type { Accepted, Attempt, AuthPlugin, Guest, SecondFactor, SignInOrigin, Tenant } from './plugin.ts'
 import { RecentFailures } from './recent-failures.ts'
 import type { SignInRecords, User, UserRecord } from './records.ts'
 
@@ -48,6 +49,23 @@ export interface TypedCredentials {
 const MAX_LOGIN = 256
 const MAX_PASSWORD = 1_024
 
+/** A sign-in on its way: whose plugins are asked, and until when. */
+interface Visit {
+  readonly tenant: Tenant
+  readonly chain: Chain
+  readonly origin: SignInOrigin
+  /** By `performance.now()`. */
+  readonly until: number
+}
+
+/** A user's own second factor. */
+interface OwnFactor {
+  readonly login: string
+  readonly plugin: AuthPlugin
+  readonly factor: SecondFactor
+  readonly digits: number
+}
+
 /**
  * Says who somebody is (compatibility page 6.2): tenant, limits, second factor split off, plugins in order, second
  * factor, after-hooks, and last her row. Every "no" looks the same from outside and costs about the same.
@@ -71,46 +89,52 @@ export class SignInDesk {
       isEmpty(typed.password)
     )
       throw refused('no usable credentials')
-    const said = [typed.login, typed.password.reveal(), typed.code?.reveal() ?? '', origin.address]
+    const { address, environment, certificate } = origin
+    const said = [typed.login, typed.password.reveal(), typed.code?.reveal() ?? '', address]
     // The Perl client repeats a failure five times at once, the C client signs in twice: one judgement serves all.
-    return await this.#recent.judge([...said, JSON.stringify([...origin.environment])], () =>
-      this.#judge(typed, origin),
+    return await this.#recent.judge([...said, JSON.stringify([[...environment], certificate ?? null])], () =>
+      this.#orUnavailable(() => this.#judge(typed, origin)),
     )
   }
 
   /**
    * Signs in with a token's text.
-   * @throws Fault `auth.required` when nobody knows it, or when it is spent or too old.
+   * @throws Fault `auth.required` when nobody knows it, or when it is spent or too old; `auth.unavailable`.
    */
   async byToken(token: Secret, origin: SignInOrigin): Promise<SignedIn> {
     const digest = createHash('sha256').update(token.reveal()).digest()
-    const record = await this.#parts.records.takeToken(digest, origin.address)
-    if (record === undefined) throw refused('unknown token')
-    if (record.user.blocked) throw refused('blocked user')
-    const { plugins } = await this.#parts.chainOf(record.user.tenant.id)
-    return { ...signedIn(record.user, record, plugins), onlyVm: record.vmId }
+    return await this.#orUnavailable(async () => {
+      const record = await this.#parts.records.takeToken(digest, origin.address)
+      if (record === undefined) throw refused('unknown token')
+      if (record.user.blocked) throw refused('blocked user')
+      const { plugins } = await this.#parts.chainOf(record.user.tenant.id)
+      return { ...signedIn(record.user, record, plugins), onlyVm: record.vmId }
+    })
   }
 
   /**
-   * Signs in a connection that shows a client certificate and nothing else.
-   * @throws Fault `auth.required` when no plugin lets it in.
+   * Signs in a connection that shows a client certificate and nothing else. It is what its holder has: no second
+   * factor is asked for.
+   * @throws Fault `auth.required` when no plugin lets it in; `auth.unavailable`.
    */
   async byCertificate(origin: SignInOrigin): Promise<SignedIn> {
-    const common = await this.#parts.chainOf(undefined)
-    const name = defaultTenant(common.plugins)
-    const tenant = name === undefined ? undefined : await this.#openTenant(name)
-    if (tenant === undefined || origin.certificate === undefined) throw refused('no credentials')
-    const chain = await this.#parts.chainOf(tenant.id)
-    for (const plugin of chain.plugins) {
-      const verdict = await this.#ask(plugin, chain, origin, (signal) =>
-        plugin.authenticateCertificate?.(tenant, { ...origin, signal }),
-      )
-      if (verdict?.kind === 'reject') throw refused(verdict.reason)
-      if (verdict?.kind !== 'accept' || verdict.login === undefined) continue
-      const user = await this.#admit(tenant, verdict.login, verdict, chain, origin)
-      if (user !== undefined) return user
-    }
-    throw refused('no plugin knows the certificate')
+    return await this.#orUnavailable(async () => {
+      const common = await this.#parts.chainOf(undefined)
+      const name = this.#findTenant('', common.plugins)?.tenant
+      const tenant = name === undefined ? undefined : await this.#openTenant(name)
+      if (tenant === undefined || origin.certificate === undefined) throw refused('no credentials')
+      const visit = visitTo(tenant, await this.#parts.chainOf(tenant.id), origin)
+      for (const plugin of visit.chain.plugins) {
+        const verdict = await this.#ask(plugin, visit, (signal) =>
+          plugin.authenticateCertificate?.(tenant, { ...origin, signal }),
+        )
+        if (verdict?.kind === 'reject') throw refused(verdict.reason)
+        if (verdict?.kind !== 'accept' || verdict.login === undefined) continue
+        const user = await this.#admit(normalised(verdict.login, visit.chain), verdict, visit)
+        if (user !== undefined) return user
+      }
+      throw refused('no plugin knows the certificate')
+    })
   }
 
   /** Reads a user's row again: is she still let in? */
@@ -131,11 +155,10 @@ export class SignInDesk {
 
   async #judge(typed: TypedCredentials, origin: SignInOrigin): Promise<SignedIn> {
     const common = await this.#parts.chainOf(undefined)
-    const split = firstOf(common.plugins, (plugin) => plugin.findTenant?.(typed.login.trim()))
+    const split = this.#findTenant(typed.login.trim(), common.plugins)
     const tenant = split === undefined ? undefined : await this.#openTenant(split.tenant)
     const chain = tenant === undefined ? common : await this.#parts.chainOf(tenant.id)
-    const trimmed = (split?.login ?? typed.login).trim()
-    const login = chain.caseSensitive ? trimmed : trimmed.toLowerCase()
+    const login = normalised(split?.login ?? typed.login, chain)
     const subject = { tenantId: tenant?.id ?? 0, login, address: origin.address }
     const seconds = await this.#parts.attempts.charge(subject)
     if (seconds > 0) throw new Fault('auth.tooMany', { seconds })
@@ -145,7 +168,7 @@ export class SignInDesk {
         await this.#parts.passwords.verify(typed.password, undefined)
         throw refused('unknown or blocked tenant')
       }
-      const guest = await this.#askAll(tenant, login, typed, chain, origin)
+      const guest = await this.#askAll(login, typed, visitTo(tenant, chain, origin))
       outcome = 'in'
       return guest
     } catch (error) {
@@ -156,65 +179,81 @@ export class SignInDesk {
     }
   }
 
+  /** Asks whose tenant stands in a login: the first that finds one decides. */
+  #findTenant(typed: string, plugins: readonly AuthPlugin[]) {
+    for (const plugin of plugins) {
+      try {
+        const found = plugin.findTenant?.(typed)
+        if (found !== undefined) return found
+      } catch (cause) {
+        throw this.#couldNotTell(plugin, cause)
+      }
+    }
+    return undefined
+  }
+
   /** A tenant whose users may come in. `*`, the supertenant, has none (C-23). */
   async #openTenant(name: string): Promise<Tenant | undefined> {
     const tenant = await this.#parts.records.tenantByName(name)
     return tenant === undefined || tenant.blocked || tenant.id <= 0 ? undefined : tenant
   }
 
-  async #askAll(
-    tenant: Tenant,
-    login: string,
-    typed: TypedCredentials,
-    chain: Chain,
-    origin: SignInOrigin,
-  ): Promise<SignedIn> {
-    const second = await this.#secondFactor(tenant, login, chain)
-    const { password, code } = splitOff(typed, second?.digits)
+  async #askAll(login: string, typed: TypedCredentials, visit: Visit): Promise<SignedIn> {
+    const { tenant, chain, origin } = visit
+    const own = await this.#factorOf(login, visit)
+    const { password, code } = splitOff(typed, own?.digits)
     if (password === undefined) {
       await this.#parts.passwords.verify(typed.password, undefined)
       throw refused('no room for a second factor in the password')
     }
     for (const plugin of chain.plugins) {
-      const verdict = await this.#ask(plugin, chain, origin, (signal) =>
+      const verdict = await this.#ask(plugin, visit, (signal) =>
         plugin.authenticate?.({ ...origin, signal, tenant, login, password } satisfies Attempt),
       )
       if (verdict?.kind === 'reject') throw refused(verdict.reason)
       if (verdict?.kind !== 'accept') continue
-      const known = verdict.login ?? login
-      // Whoever signs in under another name must not leave her second factor behind.
-      const hers = known === login ? second : await this.#secondFactor(tenant, known, chain)
-      if (hers !== undefined) {
-        const guest = { tenant, login: known, address: origin.address }
-        const given = hers === second ? code : typed.code
-        if (given === undefined || !(await hers.factor.take(guest, given))) throw refused('second factor')
-      }
-      const guest = await this.#admit(tenant, known, verdict, chain, origin)
+      const known = verdict.login === undefined ? login : normalised(verdict.login, chain)
+      // Whoever signs in under another name must not leave her second factor behind, nor what was cut off unchecked.
+      const factor = known === login ? own : ((await this.#factorOf(known, visit)) ?? own)
+      if (factor !== undefined)
+        await this.#requireCode(factor, factor.digits === own?.digits ? code : typed.code, visit)
+      const guest = await this.#admit(known, verdict, visit)
       if (guest !== undefined) return guest
     }
     throw refused('no plugin knows the user')
   }
 
-  async #secondFactor(tenant: Tenant, login: string, chain: Chain) {
-    for (const { secondFactor: factor } of chain.plugins) {
-      const digits = await factor?.digits({ tenant, login })
-      if (factor !== undefined && digits !== undefined) return { factor, digits }
+  async #factorOf(login: string, visit: Visit): Promise<OwnFactor | undefined> {
+    for (const plugin of visit.chain.plugins) {
+      const { secondFactor: factor } = plugin
+      const digits = await this.#ask(plugin, visit, () => factor?.digits({ tenant: visit.tenant, login }))
+      if (factor !== undefined && digits !== undefined) return { login, plugin, factor, digits }
     }
     return undefined
   }
 
-  /** After-hooks, then her row; `undefined` when she has none. */
-  async #admit(
-    tenant: Tenant,
-    login: string,
-    verdict: Accepted,
-    chain: Chain,
-    origin: SignInOrigin,
-  ): Promise<SignedIn | undefined> {
+  async #requireCode(
+    { plugin, factor, login }: OwnFactor,
+    code: Secret | undefined,
+    visit: Visit,
+  ): Promise<void> {
+    const { tenant, origin } = visit
+    if (code === undefined || isEmpty(code)) throw refused('no code of the second factor')
+    const isHers = await this.#ask(plugin, visit, () =>
+      factor.take({ tenant, login, address: origin.address }, code),
+    )
+    if (isHers !== true) throw refused('wrong or spent code of the second factor')
+  }
+
+  /** After-hooks, then her row; `undefined` when she has none. Hooks may write, so a blocked user is out before. */
+  async #admit(login: string, verdict: Accepted, visit: Visit): Promise<SignedIn | undefined> {
+    const { tenant, chain, origin } = visit
+    const { records } = this.#parts
+    if ((await records.userByLogin(tenant.id, login))?.blocked === true) throw refused('blocked user')
     const guest: Guest = { tenant, login, groups: verdict.groups ?? [] }
     for (const plugin of chain.plugins)
-      await this.#ask(plugin, chain, origin, (signal) => plugin.afterSignIn?.(guest, { ...origin, signal }))
-    const user = await this.#parts.records.userByLogin(tenant.id, login)
+      await this.#ask(plugin, visit, (signal) => plugin.afterSignIn?.(guest, { ...origin, signal }))
+    const user = await records.userByLogin(tenant.id, login)
     if (user === undefined) {
       this.#parts.log.info('accepted by a plugin, but there is no such user', { login, tenant: tenant.name })
       return undefined
@@ -223,30 +262,49 @@ export class SignInDesk {
     return signedIn(user, { parameters: verdict.parameters ?? {}, groups: guest.groups }, chain.plugins)
   }
 
-  /** Asks one plugin within its time. @throws Fault `auth.unavailable` when it fails or does not answer. */
+  /**
+   * Asks one plugin within what is left of the sign-in's time.
+   * @throws Fault `auth.unavailable` when it fails or does not answer.
+   */
   async #ask<T>(
     plugin: AuthPlugin,
-    chain: Chain,
-    origin: SignInOrigin,
+    { origin, until }: Visit,
     question: (signal: AbortSignal) => Promise<T> | undefined,
   ): Promise<T | undefined> {
-    const timeout = AbortSignal.timeout(chain.timeoutMs)
-    const signal = AbortSignal.any([origin.signal, timeout])
-    const given = Promise.withResolvers<never>()
-    const giveUp = (): void => given.reject(signal.reason as Error)
-    signal.addEventListener('abort', giveUp, { once: true })
     try {
-      signal.throwIfAborted()
-      return await Promise.race([question(signal), given.promise])
+      const left = Math.max(1, until - performance.now())
+      return await withDeadline(plugin.name, left, async (signal) => await question(signal), origin.signal)
     } catch (cause) {
-      if (cause instanceof Fault) throw cause
-      const reason = timeout.aborted ? `${plugin.name} did not answer in time` : `${plugin.name} failed`
-      this.#parts.log.warn('a plugin could not tell', { plugin: plugin.name, reason, error: cause })
-      throw new Fault('auth.unavailable', { reason }, { cause })
-    } finally {
-      signal.removeEventListener('abort', giveUp)
+      throw this.#couldNotTell(plugin, cause)
     }
   }
+
+  #couldNotTell(plugin: AuthPlugin, cause: unknown): Fault {
+    if (cause instanceof Fault) return cause
+    const late = cause instanceof DeadlineExceeded
+    const reason = late ? `${plugin.name} did not answer in time` : `${plugin.name} failed`
+    this.#parts.log.warn('a plugin could not tell', { plugin: plugin.name, reason, error: cause })
+    return new Fault('auth.unavailable', { reason }, { cause })
+  }
+
+  /** What nobody foresaw, such as a database that is away, is no "no". */
+  async #orUnavailable<T>(job: () => Promise<T>): Promise<T> {
+    try {
+      return await job()
+    } catch (cause) {
+      if (cause instanceof Fault) throw cause
+      this.#parts.log.error('a sign-in could not be judged', { error: cause })
+      throw new Fault('auth.unavailable', { reason: 'the records cannot be read' }, { cause })
+    }
+  }
+}
+
+function visitTo(tenant: Tenant, chain: Chain, origin: SignInOrigin): Visit {
+  return { tenant, chain, origin, until: performance.now() + chain.timeoutMs }
+}
+
+function normalised(login: string, { caseSensitive }: Chain): string {
+  return caseSensitive ? login.trim() : login.trim().toLowerCase()
 }
 
 function signedIn(
@@ -268,29 +326,17 @@ function signedIn(
 
 /** Cuts the digits of a second factor off the password, unless they came in a field of their own. */
 function splitOff(
-  typed: TypedCredentials,
+  { password, code }: TypedCredentials,
   digits: number | undefined,
 ): { password: Secret | undefined; code: Secret | undefined } {
-  if (digits === undefined || typed.code !== undefined) return { password: typed.password, code: typed.code }
-  const text = typed.password.reveal()
+  if (digits === undefined || (code !== undefined && !isEmpty(code))) return { password, code }
+  const text = password.reveal()
   if (text.length <= digits) return { password: undefined, code: undefined }
   return { password: new Secret(text.slice(0, -digits)), code: new Secret(text.slice(-digits)) }
 }
 
-function defaultTenant(plugins: readonly AuthPlugin[]): string | undefined {
-  return firstOf(plugins, (plugin) => plugin.findTenant?.(''))?.tenant
-}
-
-function firstOf<A, B>(items: readonly A[], look: (item: A) => B | undefined): B | undefined {
-  for (const item of items) {
-    const found = look(item)
-    if (found !== undefined) return found
-  }
-  return undefined
-}
-
-function isEmpty(password: Secret): boolean {
-  return password.reveal() === ''
+function isEmpty(secret: Secret): boolean {
+  return secret.reveal() === ''
 }
 
 /** @param reason for the log; outside every refusal looks the same. */

@@ -62,7 +62,7 @@ export interface Database {
     taken_at: OptionalTimestamp
     taken_from: ColumnType<string | null, string | null | undefined, string | null>
   }
-  /** The newest one-time credential of each kind that a user has shown. */
+  /** One-time credentials that users have shown: of each kind the newest, and those of the last minute. */
   spent_credential: {
     user_id: number
     kind: string

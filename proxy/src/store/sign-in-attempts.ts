@@ -2,6 +2,62 @@ import { sql } from 'kysely'
 import type { AttemptRule } from '../model/attempt-rules.ts'
 import type { Db } from './open.ts'
 
+/** Whom a sign-in is counted against. */
+export interface SignInSubject {
+  readonly tenantId: number
+  readonly login: string
+  readonly address: string
+}
+
+type SignInRules = Readonly<Record<'pair' | 'address' | 'user', AttemptRule>>
+
+/**
+ * Counts a sign-in of a user from an address before it is judged. Who must wait is not counted.
+ *
+ * Against an address, and against a user from anywhere, only what was wrong counts: an office in the morning is no
+ * attack. Where she has signed in before these two do not slow her.
+ * @returns the seconds to wait, 0 for none.
+ */
+export async function chargeSignIn(db: Db, subject: SignInSubject, rules: SignInRules): Promise<number> {
+  const { pair, address, user } = namesOf(subject)
+  const waits = [await attemptWait(db, address, rules.address), await attemptWait(db, user, rules.user)]
+  const longest = Math.max(...waits)
+  if (longest > 0 && !(await isKnownAddress(db, subject))) return longest
+  return await chargeAttempt(db, pair, rules.pair)
+}
+
+/** Says what became of a sign-in that was charged: she is in, it was wrong, or nobody could tell. */
+export async function settleSignIn(
+  db: Db,
+  subject: SignInSubject,
+  rules: SignInRules,
+  outcome: 'in' | 'wrong' | 'unknown',
+): Promise<void> {
+  const { pair, address, user } = namesOf(subject)
+  switch (outcome) {
+    case 'in':
+      await forgetAttempts(db, pair)
+      await rememberAddress(db, subject)
+      break
+    case 'wrong':
+      // Her own mistakes where she is known are no attack either.
+      if (await isKnownAddress(db, subject)) break
+      await addFailure(db, address, rules.address)
+      await addFailure(db, user, rules.user)
+      break
+    case 'unknown':
+      await refundAttempt(db, pair)
+  }
+}
+
+function namesOf({ tenantId, login, address }: SignInSubject) {
+  return {
+    pair: JSON.stringify(['pair', tenantId, login, address]),
+    address: JSON.stringify(['address', address]),
+    user: JSON.stringify(['user', tenantId, login]),
+  }
+}
+
 /**
  * Counts an attempt against a subject, unless it must wait still. One statement: of a thousand at once each sees the
  * count of the one before.
@@ -16,7 +72,7 @@ export async function chargeAttempt(db: Db, subject: string, rule: AttemptRule):
 }
 
 /** The seconds that a subject must wait still; 0 for none. */
-export async function attemptWait(db: Db, subject: string, rule: AttemptRule): Promise<number> {
+async function attemptWait(db: Db, subject: string, rule: AttemptRule): Promise<number> {
   const { rows } = await sql<{ seconds: number }>`
     SELECT greatest(0, ceil(extract(epoch FROM entry.last_at + ${waitOf(rule)} - clock_timestamp())))::int AS seconds
     FROM ostler.sign_in_failure AS entry WHERE subject = ${subject}`.execute(db)
@@ -24,20 +80,20 @@ export async function attemptWait(db: Db, subject: string, rule: AttemptRule): P
 }
 
 /** Counts a failure against a subject, whether it must wait or not. */
-export async function addFailure(db: Db, subject: string, rule: AttemptRule): Promise<void> {
+async function addFailure(db: Db, subject: string, rule: AttemptRule): Promise<void> {
   await sql`
     INSERT INTO ostler.sign_in_failure AS entry (subject, failures) VALUES (${subject}, 1)
     ON CONFLICT (subject) DO UPDATE SET last_at = clock_timestamp(), failures = ${countOf(rule)}`.execute(db)
 }
 
 /** Takes one attempt of a subject back. */
-export async function refundAttempt(db: Db, subject: string): Promise<void> {
+async function refundAttempt(db: Db, subject: string): Promise<void> {
   await sql`UPDATE ostler.sign_in_failure SET failures = greatest(0, failures - 1)
     WHERE subject = ${subject}`.execute(db)
 }
 
 /** Begins the count of a subject anew. */
-export async function forgetAttempts(db: Db, subject: string): Promise<void> {
+async function forgetAttempts(db: Db, subject: string): Promise<void> {
   await db.deleteFrom('sign_in_failure').where('subject', '=', subject).execute()
 }
 
@@ -53,26 +109,18 @@ function waitOf({ free, firstSeconds, maxSeconds }: AttemptRule) {
 }
 
 /** Says whether a user has signed in from an address before. */
-export async function isKnownAddress(
-  db: Db,
-  user: { tenantId: number; login: string },
-  address: string,
-): Promise<boolean> {
+export async function isKnownAddress(db: Db, { tenantId, login, address }: SignInSubject): Promise<boolean> {
   const { rows } = await sql`
     SELECT 1 FROM ostler.known_address
-    WHERE tenant_id = ${user.tenantId} AND login = ${user.login} AND address = ${address}`.execute(db)
+    WHERE tenant_id = ${tenantId} AND login = ${login} AND address = ${address}`.execute(db)
   return rows.length > 0
 }
 
 /** Remembers that a user has signed in from an address; written once a day at most. */
-export async function rememberAddress(
-  db: Db,
-  user: { tenantId: number; login: string },
-  address: string,
-): Promise<void> {
+async function rememberAddress(db: Db, { tenantId, login, address }: SignInSubject): Promise<void> {
   await sql`
     INSERT INTO ostler.known_address AS known (tenant_id, login, address)
-    VALUES (${user.tenantId}, ${user.login}, ${address})
+    VALUES (${tenantId}, ${login}, ${address})
     ON CONFLICT (tenant_id, login, address) DO UPDATE SET at = now()
     WHERE known.at < now() - interval '1 day'`.execute(db)
 }

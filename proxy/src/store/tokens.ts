@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from './open.ts'
+import { purgeSpent } from './spent-credentials.ts'
 import { findUserById, type UserRow } from './users.ts'
 
 /** A single-use token is good again for its user from the same address: the C client needs two connections. */
@@ -108,7 +109,7 @@ export async function takeToken(db: Db, digest: Buffer, address: string): Promis
   }
 }
 
-/** Removes what is too old for anybody: tokens, parameters and counts of failures. */
+/** Removes what is too old for anybody: tokens, parameters, spent credentials and counts of failures. */
 export async function purgeSignIns(db: Db): Promise<void> {
   await db
     .deleteFrom('user_token')
@@ -118,6 +119,7 @@ export async function purgeSignIns(db: Db): Promise<void> {
     .deleteFrom('user_auth_parameters')
     .where('expires_at', '<=', sql<Date>`now()`)
     .execute()
+  await purgeSpent(db)
   await sql`DELETE FROM ostler.sign_in_failure WHERE last_at < now() - interval '1 hour'`.execute(db)
   await sql`DELETE FROM ostler.known_address WHERE at < now() - interval '60 days'`.execute(db)
 }

@@ -1,5 +1,5 @@
 import type { Log } from '@ostler/kit/log.ts'
-import type { AttemptBook, AttemptSubject } from '../auth/attempts.ts'
+import type { AttemptBook } from '../auth/attempts.ts'
 import { Chains } from '../auth/chains.ts'
 import { PasswordDesk } from '../auth/password-desk.ts'
 import type { SignInRecords } from '../auth/records.ts'
@@ -8,15 +8,7 @@ import { SignInDesk } from '../auth/sign-in.ts'
 import { attemptRules } from '../model/attempt-rules.ts'
 import { configurationStamp, readConfiguration } from '../store/configuration.ts'
 import type { Db } from '../store/open.ts'
-import {
-  addFailure,
-  attemptWait,
-  chargeAttempt,
-  forgetAttempts,
-  isKnownAddress,
-  refundAttempt,
-  rememberAddress,
-} from '../store/sign-in-attempts.ts'
+import { chargeSignIn, settleSignIn } from '../store/sign-in-attempts.ts'
 import { spendCredential } from '../store/spent-credentials.ts'
 import { takeToken } from '../store/tokens.ts'
 import { findTenant, findUser, findUserById, readUserProperty, replaceHash } from '../store/users.ts'
@@ -64,41 +56,17 @@ function signInRecords(db: Db): SignInRecords {
   }
 }
 
-/** Counts by user and address, by address, and by user; the last two do not slow her where she has been before. */
 function attemptBook(db: Db, values: AuthValues, log: Log): AttemptBook {
   const rules = attemptRules({
     pair: values['l7r.auth.limit.pair'],
     address: values['l7r.auth.limit.address'],
     user: values['l7r.auth.limit.user'],
   })
-  const names = ({ tenantId, login, address }: AttemptSubject) => ({
-    pair: JSON.stringify(['pair', tenantId, login, address]),
-    address: JSON.stringify(['address', address]),
-    user: JSON.stringify(['user', tenantId, login]),
-  })
   return {
-    charge: async (subject) => {
-      const { pair, address, user } = names(subject)
-      const wait = await chargeAttempt(db, pair, rules.pair)
-      if (wait > 0) return wait
-      // Only what was wrong counts against these two: an office in the morning is no attack.
-      const waits = [await attemptWait(db, address, rules.address), await attemptWait(db, user, rules.user)]
-      const longest = Math.max(...waits)
-      return longest === 0 || (await isKnownAddress(db, subject, subject.address)) ? 0 : longest
-    },
-    settle: async (subject, outcome) => {
-      const { pair, address, user } = names(subject)
-      try {
-        if (outcome === 'wrong') {
-          await addFailure(db, address, rules.address)
-          await addFailure(db, user, rules.user)
-        } else if (outcome === 'in') {
-          await forgetAttempts(db, pair)
-          await rememberAddress(db, subject, subject.address)
-        } else await refundAttempt(db, pair)
-      } catch (error) {
-        log.warn('the count of failed sign-ins could not be kept', { error })
-      }
-    },
+    charge: (subject) => chargeSignIn(db, subject, rules),
+    settle: (subject, outcome) =>
+      settleSignIn(db, subject, rules, outcome).catch((error: unknown) =>
+        log.warn('the count of failed sign-ins could not be kept', { error }),
+      ),
   }
 }

@@ -72,8 +72,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       kind text NOT NULL,
       number bigint NOT NULL,
       address text NOT NULL,
-      at timestamptz NOT NULL DEFAULT now(),
-      PRIMARY KEY (user_id, kind)
+      at timestamptz NOT NULL DEFAULT clock_timestamp(),
+      PRIMARY KEY (user_id, kind, number)
     )`.execute(db)
   // What is lost with a crash of the server is a count that begins again.
   await sql`
