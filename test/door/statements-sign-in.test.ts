@@ -562,6 +562,18 @@ describe('plugins', () => {
     expect(await statusOf(list('ann'))).toBe(200)
   })
 
+  test('a configuration that cannot be used makes 503, and nobody outside reads it', async () => {
+    const id = await database.addTenant('misconfigured')
+    await addPerson('yara', PASSWORD, id)
+    await database.setConfig('auth.ldap.bindpass', '${a.secret.key}', id)
+    const answer = await askDoor(world, list('yara@misconfigured'))
+    expect(answer.status).toBe(503)
+    expect(answer.body).toMatch(/^nobody could tell whether the password is right: .*\([0-9a-f]{8}\)\r\n$/)
+    expect(world.node.output('l7r')).toContain('auth.ldap.bindpass ${a.secret.key} is not set')
+    await database.setConfig('auth.ldap.bindpass', undefined, id)
+    await until('it to be mended', async () => (await statusOf(list('yara@misconfigured'))) === 200)
+  })
+
   test('C-99 a site plugin lets somebody in, with parameters that are kept for her session', async () => {
     const site = await database.addTenant('site')
     await addPerson('wilma', 'not known here', site)

@@ -71,13 +71,17 @@ export function signInWith(desk: SignInDesk, count: CountSignIn, stopping: Abort
   }
 }
 
-/** What fails while somebody signs in, such as the database, is not her fault: nobody could tell. */
+/**
+ * What fails while somebody signs in, such as the database or a tenant's configuration, is not her fault: nobody could
+ * tell. What it was is for the log, which the reference leads to.
+ */
 async function decided<T>(judgement: Promise<T>, log: Log): Promise<T> {
   try {
     return await judgement
-  } catch (error) {
-    if (error instanceof Fault) throw error
-    throw new Fault('auth.unavailable', { reason: asFault(error, log).message }, { cause: error })
+  } catch (cause) {
+    if (cause instanceof Fault && /^(auth|server)\./.test(cause.code)) throw cause
+    const { message } = asFault(new Error('sign-in could not be decided', { cause }), log)
+    throw new Fault('auth.unavailable', { reason: message }, { cause })
   }
 }
 
