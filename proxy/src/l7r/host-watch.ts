@@ -15,7 +15,9 @@ export class HostWatch implements AsyncDisposable {
   readonly #timer: NodeJS.Timeout
   readonly #counts = new Map<HostCounter, number>()
   #row: HostRow | undefined
-  #busy: Promise<void> = Promise.resolve()
+  #looking: Promise<void> = Promise.resolve()
+  /** The look that begins when the present one is done; all who ask meanwhile share it. */
+  #next: Promise<void> | undefined
 
   private constructor(db: Db, name: string, log: Log) {
     this.#db = db
@@ -33,13 +35,12 @@ export class HostWatch implements AsyncDisposable {
 
   /** Reads the row again, and writes what was counted. Never rejects: while the database is away the last row counts. */
   look(): Promise<void> {
-    this.#busy = this.#busy
-      .then(async () => {
-        this.#row = await findHost(this.#db, this.#name)
-        await this.#writeCounts()
-      })
-      .catch((error: unknown) => this.#log.warn('the row of this node could not be read', { error }))
-    return this.#busy
+    // A database that does not answer must not leave a queue of looks behind.
+    this.#next ??= this.#looking.then(() => {
+      this.#next = undefined
+      return (this.#looking = this.#lookNow())
+    })
+    return this.#next
   }
 
   count(counter: HostCounter): void {
@@ -62,6 +63,15 @@ export class HostWatch implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
     await this.look()
+  }
+
+  async #lookNow(): Promise<void> {
+    try {
+      this.#row = await findHost(this.#db, this.#name)
+      await this.#writeCounts()
+    } catch (error) {
+      this.#log.warn('the row of this node could not be read', { error })
+    }
   }
 
   async #writeCounts(): Promise<void> {

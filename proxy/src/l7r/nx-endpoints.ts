@@ -39,7 +39,10 @@ export function nxEndpoints(parts: DoorParts, signIn: SignIn, isStopping: () => 
   const list = async (request: DoorRequest, reply: Reply, applications: boolean): Promise<void> => {
     const guest = await known(request)
     const vms = await listVms(parts.db, guest.user.id)
-    replyJson(reply, vms.filter((vm) => vm.isApplication === applications).map(listItem))
+    const shown = vms.filter(
+      ({ id, isApplication }) => isApplication === applications && (guest.onlyVm ?? id) === id,
+    )
+    replyJson(reply, shown.map(listItem))
   }
   const routes: Readonly<Record<string, (request: DoorRequest, reply: Reply) => Promise<void>>> = {
     '/qvd/ping': (_, reply) => {

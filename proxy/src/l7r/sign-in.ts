@@ -1,11 +1,13 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
+import type { Log } from '@ostler/kit/log.ts'
 import type { Secret } from '@ostler/kit/secret.ts'
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { type Credentials, environmentOf, parseAuthorization } from '../auth/credentials.ts'
 import type { SignInOrigin } from '../auth/plugin.ts'
 import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
 import type { Connection, DoorRequest } from './http/request.ts'
+import { asFault } from './respond.ts'
 
 /** Says who sent a request. */
 export interface SignIn {
@@ -34,11 +36,11 @@ interface KnownGuest {
  * Signs in who sends a request. The same credentials on the same connection are not checked again, also when they
  * count once: the Perl client sends them with every request, and what she shares only with the first (C-16, T9).
  */
-export function signInWith(desk: SignInDesk, count: CountSignIn, stopping: AbortSignal): SignIn {
+export function signInWith(desk: SignInDesk, count: CountSignIn, stopping: AbortSignal, log: Log): SignIn {
   const known = new WeakMap<Connection, KnownGuest>()
   const counted = async (check: Promise<SignedIn>): Promise<SignedIn> => {
     count('auth_attempts')
-    const guest = await check
+    const guest = await decided(check, log)
     count('auth_ok')
     return guest
   }
@@ -53,7 +55,7 @@ export function signInWith(desk: SignInDesk, count: CountSignIn, stopping: Abort
       const before = known.get(connection)
       if (before !== undefined && timingSafeEqual(before.digest, digest)) {
         if (before.until > systemClock.now()) return before.guest
-        if (!(await desk.stillIn(before.guest.user.id)))
+        if (!(await decided(desk.stillIn(before.guest.user.id), log)))
           throw new Fault('auth.required', { reason: 'blocked user' })
         before.until = systemClock.now() + TRUSTED_MS
         return before.guest
@@ -66,6 +68,20 @@ export function signInWith(desk: SignInDesk, count: CountSignIn, stopping: Abort
       known.set(connection, { digest, guest, until: systemClock.now() + TRUSTED_MS })
       return guest
     },
+  }
+}
+
+/**
+ * What fails while somebody signs in, such as the database or a tenant's configuration, is not her fault: nobody could
+ * tell. What it was is for the log, which the reference leads to.
+ */
+async function decided<T>(judgement: Promise<T>, log: Log): Promise<T> {
+  try {
+    return await judgement
+  } catch (cause) {
+    if (cause instanceof Fault && /^(auth|server)\./.test(cause.code)) throw cause
+    const { message } = asFault(new Error('sign-in could not be decided', { cause }), log)
+    throw new Fault('auth.unavailable', { reason: message }, { cause })
   }
 }
 

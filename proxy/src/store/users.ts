@@ -24,7 +24,7 @@ export async function findTenant(db: Db, name: string): Promise<TenantRow | unde
   return await db
     .selectFrom('tenant')
     .select(['id', 'name', 'blocked'])
-    .where(sql`lower(name)`, '=', name.toLowerCase())
+    .where(sql`lower(name)`, '=', sql`lower(${name})`)
     .executeTakeFirst()
 }
 

@@ -62,6 +62,8 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   const onHint = (_: unknown, vmId: number | undefined): void =>
     vmId === undefined ? housekeeper.lookAtAll() : housekeeper.look(vmId)
   scope.own(listenForHints(address, ['ostler_vm'], onHint, log))
+  // The last to be put on is the first to be taken off: what is under way may take a while to end.
+  scope.defer(() => setHostState(db, hostId, 'stopping'))
   log.info('node ready', { host: hostId })
 }
 

@@ -68,7 +68,7 @@ export async function startL7r(
   )
   const stopping = new AbortController()
   scope.signal.addEventListener('abort', () => stopping.abort(new Fault('server.stopping')), { once: true })
-  const signIn = signInWith(desk, (counter) => host.count(counter), stopping.signal)
+  const signIn = signInWith(desk, (counter) => host.count(counter), stopping.signal, log)
   scope.own(every(PURGE_MS, () => purgeSignIns(db), log))
   // A hint that says the configuration has changed may be lost.
   scope.own(every(RELOAD_MS, reload, log))
