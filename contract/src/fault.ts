@@ -167,6 +167,12 @@ const FAULTS = {
     sentence: 'something went wrong here that should not ({reference})',
     advice: 'Tell an administrator the reference; the log has the rest.',
   },
+  'policy.refused': {
+    status: 403,
+    exit: 77,
+    sentence: 'the rule {rule} does not allow you {what}',
+    advice: '{advice}, or ask an administrator about that rule.',
+  },
   'session.busy': {
     status: 503,
     exit: 75,

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { nxOptionLine, type NxSettings } from './nxagent-options.ts'
 import type { SessionRequest } from './request.ts'
 
@@ -32,6 +32,7 @@ const REQUEST: SessionRequest = {
   application: false,
   printing: undefined,
   printingFlavor: '',
+  policy: { clipboard: 'both', folders: 'rw', printing: true, audio: true },
   slaveKey: undefined,
   timeZone: undefined,
   locale: undefined,
@@ -84,4 +85,26 @@ test("QVD's l7r finds it on TCP: then no socket is named", () => {
 test('what a client chose comes before what is ours, so that ours is the last word', () => {
   const text = line({}, { extraArgs: new Map([['cache', '16M']]) })
   expect(text).toMatch(/^nx\/nx,cache=16M,.*listen=unix:/)
+})
+
+describe('what the door allows', () => {
+  const policy = (more: Partial<SessionRequest['policy']>) => ({ policy: { ...REQUEST.policy, ...more } })
+
+  test.each([
+    ['none', 'none'],
+    ['in', 'client'],
+    ['out', 'server'],
+    ['both', 'both'],
+  ] as const)('clipboard %s is %s to nxagent', (way, word) => {
+    expect(optionsOf(line({}, policy({ clipboard: way }))).get('clipboard')).toBe(word)
+  })
+
+  test('without sound there is no media channel', () => {
+    expect(optionsOf(line({ audio: true }, policy({ audio: false }))).has('media')).toBe(false)
+  })
+
+  test('without folders there is no slave channel', () => {
+    expect(optionsOf(line({ slave: true }, policy({ folders: 'off' }))).has('slave')).toBe(false)
+    expect(optionsOf(line({ slave: true }, policy({ folders: 'ro' }))).has('slave')).toBe(true)
+  })
 })

@@ -1,4 +1,5 @@
 import type { SessionRequest } from './request.ts'
+import { NX_CLIPBOARD } from './session-policy.ts'
 
 /** Where nxagent listens, and which channels it opens. */
 export interface NxSettings {
@@ -20,7 +21,7 @@ const PRINTING_PORT = 2100
  * @param request already checked: none of its values can hold a comma or a blank.
  */
 export function nxOptionLine(request: SessionRequest, settings: NxSettings): string {
-  const { client } = request
+  const { client, policy } = request
   const { width, height } = client.geometry
   const options: readonly (readonly [string, string | number])[] = [
     ...request.extraArgs,
@@ -32,8 +33,11 @@ export function nxOptionLine(request: SessionRequest, settings: NxSettings): str
     ['sleep', 0],
     ...(settings.socket === undefined ? [] : [['listen', `unix:${settings.socket}`] as const]),
     ['tolerancechecks', settings.tolerance],
-    ...(settings.slave ? [['slave', 1] as const] : []),
-    ...(settings.audio ? [['media', 1] as const] : []),
+    // Said also when it is the default: a resumed session keeps what it is not told.
+    ['clipboard', NX_CLIPBOARD[policy.clipboard]],
+    // Nobody behind the slave channel could tell which folders are allowed.
+    ...(settings.slave && policy.folders !== 'off' ? [['slave', 1] as const] : []),
+    ...(settings.audio && policy.audio ? [['media', 1] as const] : []),
     ...(request.printing === undefined ? [] : [[request.printing, PRINTING_PORT] as const]),
   ]
   const words = options.map(([key, value]) => `${key}=${value}`)

@@ -50,6 +50,7 @@ describe('without parameters', () => {
       application: false,
       printing: undefined,
       printingFlavor: '',
+      policy: { clipboard: 'both', folders: 'rw', printing: true, audio: true },
       slaveKey: undefined,
       timeZone: undefined,
       locale: undefined,
@@ -133,6 +134,7 @@ test('every parameter means what it means in QVD', () => {
     application: true,
     printing: 'smb',
     printingFlavor: 'ipp',
+    policy: { clipboard: 'both', folders: 'rw', printing: true, audio: true },
     slaveKey: 'x'.repeat(64),
     timeZone: 'America/Argentina/Buenos_Aires',
     locale: 'es_AR.UTF-8',
@@ -155,6 +157,11 @@ describe('what hooks get', () => {
 
 describe('printing', () => {
   const enabled = { 'qvd.client.printing.enabled': '1' }
+
+  test('is off where the door does not allow it, whatever the client wants', () => {
+    const forbidden = { ...enabled, 'qvd.ostler.policy.printing': '0' }
+    expect(read(forbidden, { 'vma.printing.enable': true }).printing).toBeUndefined()
+  })
   test.each([
     ['of Linux is CUPS', { ...enabled, 'qvd.client.os': 'linux' }, true, 'cups'],
     ['of Windows is SMB', { ...enabled, 'qvd.client.os': 'windows' }, true, 'smb'],
@@ -249,7 +256,7 @@ test('no parameter, and no default of the configuration, can add an option to th
   const parameters = fc.dictionary(fc.oneof(fc.constantFrom(...names), fc.string()), value)
   const settings = { display: 100, socket: '/run/nx.sock', tolerance: 'risky', slave: true, audio: true }
   const ours = ['link', 'client', 'geometry', 'fullscreen', 'keyboard', 'sleep', 'listen', 'tolerancechecks']
-  const theirs = ['cache', 'slave', 'media', 'cups', 'smb']
+  const theirs = ['cache', 'clipboard', 'slave', 'media', 'cups', 'smb']
   let accepted = 0
   fc.assert(
     fc.property(parameters, value, value, (given, keyboard, link) => {

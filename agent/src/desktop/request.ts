@@ -3,6 +3,7 @@ import { Fault } from '@ostler/contract/fault.ts'
 import type { AgentValues } from '../config/options.ts'
 import type { UserRequest } from '../user/account.ts'
 import { parseExtraArgs } from './extra-args.ts'
+import { readSessionPolicy, type SessionPolicy } from './session-policy.ts'
 
 /** What a session is started or resumed with, checked: the meaning of its parameters (compatibility page 4.2). */
 export interface SessionRequest {
@@ -16,6 +17,8 @@ export interface SessionRequest {
   /** The channel of the client's printers, or none. */
   readonly printing: 'cups' | 'smb' | undefined
   readonly printingFlavor: string
+  /** What the door allows in the session. */
+  readonly policy: SessionPolicy
   readonly slaveKey: string | undefined
   readonly timeZone: string | undefined
   readonly locale: string | undefined
@@ -39,7 +42,9 @@ export function readRequest(
   const get = (key: string): string => given.get(key) ?? ''
   const all = withDefaults(given, config)
   const os = get('qvd.client.os')
-  const printing = config['vma.printing.enable'] && isOn(get('qvd.client.printing.enabled'))
+  const policy = readSessionPolicy(given)
+  const wanted = isOn(get('qvd.client.printing.enabled'))
+  const printing = config['vma.printing.enable'] && wanted && policy.printing
   return {
     display,
     user: readUser(all, config),
@@ -54,6 +59,7 @@ export function readRequest(
     application: isOn(get('qvd.vm.is_application')),
     printing: printing ? (os === 'windows' ? 'smb' : 'cups') : undefined,
     printingFlavor: matching(all, 'qvd.client.printing.flavor', /^\w{1,32}$/) ?? '',
+    policy,
     slaveKey: matching(all, 'qvd.slave.key', /^[A-Za-z0-9]{16,128}$/),
     timeZone: matching(all, 'qvd.client.timezone', /^[A-Za-z][\w+-]*(\/[A-Za-z][\w+-]*){0,2}$/),
     locale: matching(

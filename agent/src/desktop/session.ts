@@ -111,6 +111,11 @@ export class XSession implements DesktopSession {
     return this.#agent?.record.account
   }
 
+  /** The parameters with which the session was last opened. */
+  get pairs(): Pairs {
+    return this.#pairs
+  }
+
   /** Finds a session that an earlier agent process left running, and goes on with it. */
   recover(): void {
     this.#number = this.#parts.numbers.last()

@@ -9,6 +9,7 @@ import type { AgentValues } from '../config/options.ts'
 import type { AsUser } from '../platform/linux/as-user.ts'
 import { sessionEnvironment } from './environment.ts'
 import { nxPlaces } from './launch.ts'
+import { readSessionPolicy, VNC_CLIPBOARD } from './session-policy.ts'
 import type { XSession } from './session.ts'
 
 export interface ViewerParts {
@@ -35,6 +36,7 @@ export function showSession(parts: ViewerParts, connection: Socket, support: boo
   if (account === undefined || !isSessionAlive(session.state))
     throw new Fault('session.busy', { state: session.state })
   const ask = support && config['vma.x11vnc.confirm.enabled']
+  const { clipboard } = readSessionPolicy(new Map(session.pairs))
   const words = openWords(join(config['path.log'], 'qvd-x11vnc.log'))
   try {
     const viewer = asUser(
@@ -46,6 +48,7 @@ export function showSession(parts: ViewerParts, connection: Socket, support: boo
         '-auth',
         nxPlaces(config, undefined).authority,
         ...'-inetd -q -shared -nopw -noxdamage -xrandr -no6 -noipv6 -nolookup -norc'.split(' '),
+        ...VNC_CLIPBOARD[clipboard],
         ...config['vma.x11vnc.extra_args'].split(/\s+/).filter(Boolean),
         ...(ask ? ['-accept', config['vma.x11vnc.confirm.command']] : []),
       ],

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
 import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
 import { COOKIE_NAME, type CookieJar } from './cookie.ts'
+import { fromIncoming } from './http/request.ts'
 import { carry } from './carry.ts'
 import { type DoorParts, openDesktop } from './open-desktop.ts'
 import { requireSameOrigin, guestOf } from './portal.ts'
@@ -69,7 +70,15 @@ async function show(
     const signal = AbortSignal.any([left.signal, stopping])
     const opened = await openDesktop(
       parts,
-      { guest, vmId, display: 'rfb', parameters: clientOnly(parameters), receivedAt, log },
+      {
+        guest,
+        address: fromIncoming(request).connection.address,
+        vmId,
+        display: 'rfb',
+        parameters: clientOnly(parameters),
+        receivedAt,
+        log,
+      },
       () => {},
       signal,
     )

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import type { SignedIn } from '../auth/sign-in.ts'
 import type { DoorRequest } from './http/request.ts'
 import { listItem } from './list-item.ts'
-import { listVms } from '../store/vms.ts'
+import { desktopsOf, type Visitor } from './access.ts'
 import { carry } from './carry.ts'
 import { type DoorParts, openDesktop } from './open-desktop.ts'
 import { interimProgress, replyFault, replyJson, replyOn, type Reply } from './respond.ts'
@@ -37,12 +37,8 @@ export function nxEndpoints(parts: DoorParts, signIn: SignIn, isStopping: () => 
     return guest
   }
   const list = async (request: DoorRequest, reply: Reply, applications: boolean): Promise<void> => {
-    const guest = await known(request)
-    const vms = await listVms(parts.db, guest.user.id)
-    const shown = vms.filter(
-      ({ id, isApplication }) => isApplication === applications && (guest.onlyVm ?? id) === id,
-    )
-    replyJson(reply, shown.map(listItem))
+    const vms = await desktopsOf(parts, visitor(request, await known(request)))
+    replyJson(reply, vms.filter((vm) => vm.isApplication === applications).map(listItem))
   }
   const routes: Readonly<Record<string, (request: DoorRequest, reply: Reply) => Promise<void>>> = {
     '/qvd/ping': (_, reply) => {
@@ -57,7 +53,7 @@ export function nxEndpoints(parts: DoorParts, signIn: SignIn, isStopping: () => 
       const guest = await known(request)
       const vmId = requireId(request.parameters)
       using interim = interimProgress(reply)
-      await stopDesktop(parts, guest, vmId, interim.progress, request.connection.closed)
+      await stopDesktop(parts, visitor(request, guest), vmId, interim.progress, request.connection.closed)
       reply.final(200, 'text/plain', 'Machine stopped\r\n')
     },
     '/qvd/authenticate_user': async (request, reply) => {
@@ -129,7 +125,14 @@ async function connectNx(
 
   const opened = await openDesktop(
     parts,
-    { guest, vmId, display: 'nx', parameters: forSession(parameters, key), receivedAt, log },
+    {
+      ...visitor(request, guest),
+      vmId,
+      display: 'nx',
+      parameters: forSession(parameters, key),
+      receivedAt,
+      log,
+    },
     interim.progress,
     signal,
   )
@@ -148,6 +151,10 @@ async function connectNx(
     { head, signal: cut },
     log.child({ vm: vmId, user: guest.login, display: 'nx' }),
   )
+}
+
+function visitor(request: DoorRequest, guest: SignedIn): Visitor {
+  return { guest, address: request.connection.address }
 }
 
 /** @throws Fault `request.missingId`, or `desktop.unknown` for what cannot be a desktop's number. */

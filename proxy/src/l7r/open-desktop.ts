@@ -6,16 +6,16 @@ import type { Socket } from 'node:net'
 import type { SignedIn } from '../auth/sign-in.ts'
 import { reachDisplay } from '../display/reach.ts'
 import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
-import { checkAccess } from '../model/policy.ts'
+import type { SessionGrant } from '../model/policy.ts'
 import { displaySocket } from '../model/run-folder.ts'
-import type { Db } from '../store/open.ts'
 import { addWish, findVm, reachStep, type VmRow, wishOutcome } from '../store/vms.ts'
+import { type AccessParts, requireAccess, type Visitor } from './access.ts'
 import type { HostWatch } from './host-watch.ts'
 import type { HeldSeat, SeatKeeper } from './seat-keeper.ts'
+import { sessionParameters } from './session-parameters.ts'
 import type { VmNews } from './vm-news.ts'
 
-export interface DoorParts {
-  readonly db: Db
+export interface DoorParts extends AccessParts {
   readonly host: HostWatch
   readonly seats: SeatKeeper
   readonly news: VmNews
@@ -30,8 +30,7 @@ export interface DoorParts {
 /** Says to whoever waits what is going on, in QVD's words. */
 export type Progress = (text: string) => void
 
-export interface OpenRequest {
-  readonly guest: SignedIn
+export interface OpenRequest extends Visitor {
   readonly vmId: number
   readonly display: DisplayKind
   /** What the client said about her session: `qvd.client.*` and `custom.*`, checked as far as we read them. */
@@ -62,26 +61,6 @@ const RETRY_MS = 100
 /** Failures that pass by themselves while an agent or a session settles. */
 const PASSING: readonly FaultCode[] = ['agent.unreachable', 'display.unreachable', 'session.failed']
 
-/** Finds a desktop for its owner. Throws `desktop.unknown`, `desktop.foreign`, `desktop.blocked`; writes nothing. */
-export async function findOwnVm(parts: DoorParts, guest: SignedIn, vmId: number): Promise<VmRow> {
-  const vm = await findVm(parts.db, vmId)
-  if (vm === undefined || (guest.onlyVm !== undefined && guest.onlyVm !== vmId))
-    throw new Fault(vm === undefined ? 'desktop.unknown' : 'desktop.foreign')
-  const said = await askPlugins(guest, vm)
-  if (said === false) throw new Fault('desktop.foreign')
-  checkAccess(said === true ? vm.ownerId : guest.user.id, vm)
-  return vm
-}
-
-/** The first plugin that says something about a desktop decides (`allow_access_to_vm`, compatibility page 6.1). */
-async function askPlugins(guest: SignedIn, vm: VmRow): Promise<boolean | undefined> {
-  for (const plugin of guest.plugins) {
-    const said = await plugin.mayUse?.(guest, { id: vm.id, name: vm.name })
-    if (said !== undefined) return said
-  }
-  return undefined
-}
-
 /**
  * The walk from a known user to an open display: access, running, seat, session, socket. Nothing is written before
  * access is checked, and nobody is displaced before the desktop runs.
@@ -94,7 +73,8 @@ export async function openDesktop(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<OpenDesktop> {
-  const found = await findOwnVm(parts, request.guest, request.vmId)
+  const wish = { kind: 'open', display: request.display } as const
+  const { vm: found, grant } = await requireAccess(parts, request, request.vmId, wish)
   const vm = await awaitRunning(parts, found, request.guest, progress, signal)
   const seat = await parts.seats.claim(vm.id, `${request.guest.login}, ${VIEWER[request.display]}`)
   const claimedAt = performance.now()
@@ -107,7 +87,7 @@ export async function openDesktop(
   try {
     progress(`Session acquired for VM_ID: ${vm.id}`)
     const both = AbortSignal.any([signal, seat.signal])
-    const display = await openSession(parts, request, vm, progress, both)
+    const display = await openSession(parts, request, vm, grant, progress, both)
     try {
       await reachStep(parts.db, vm.id, vm.epoch, 'connected')
       both.throwIfAborted()
@@ -156,6 +136,7 @@ async function openSession(
   parts: DoorParts,
   request: OpenRequest,
   vm: VmRow,
+  grant: SessionGrant,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Socket> {
@@ -163,7 +144,7 @@ async function openSession(
   progress(`Starting X session at VM ${vm.id}`)
   for (;;) {
     try {
-      return await tryOpenSession(parts, request, vm, progress, signal)
+      return await tryOpenSession(parts, request, vm, grant, progress, signal)
     } catch (error) {
       signal.throwIfAborted()
       const passing = error instanceof Fault && PASSING.includes(error.code)
@@ -181,13 +162,14 @@ async function tryOpenSession(
   parts: DoorParts,
   request: OpenRequest,
   vm: VmRow,
+  grant: SessionGrant,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Socket> {
   const address = { desktop: vm.id, epoch: vm.epoch, host: vm.address, port: AGENT_PORT }
   using link = openAgentLink(address, parts.identity())
   const called = Date.now()
-  const parameters = sessionParameters(request)
+  const parameters = sessionParameters(request.parameters, request.guest.parameters, vm.isApplication, grant)
   let answer = await link.client.x_start({ display: request.display, parameters }, signal)
   // A home on a slow server, or a hook that takes its time: the same call goes on waiting where the last one stopped.
   while (!answer.ready) {
@@ -203,9 +185,4 @@ async function tryOpenSession(
   progress(`Connecting X session for VM_ID: ${vm.id}`)
   signal.throwIfAborted()
   return await reachDisplay(vm.id, displaySocket(parts.run, vm.id, request.display))
-}
-
-/** The parameters of a session (compatibility page 1.4, step 16): whose it is cannot be said by the client. */
-function sessionParameters(request: OpenRequest): Record<string, string> {
-  return { ...Object.fromEntries(request.parameters), ...request.guest.parameters }
 }

@@ -13,10 +13,11 @@ import * as z from 'zod'
 import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
 import { readAuthParameters } from '../store/tokens.ts'
 import { listItem } from './list-item.ts'
-import { listVms, readTimeline } from '../store/vms.ts'
+import { readTimeline } from '../store/vms.ts'
 import { fromIncoming } from './http/request.ts'
+import { desktopsOf, requireAccess, type Visitor } from './access.ts'
 import { COOKIE_NAME, COOKIE_SECONDS, type CookieJar } from './cookie.ts'
-import { awaitRunning, type DoorParts, findOwnVm } from './open-desktop.ts'
+import { awaitRunning, type DoorParts } from './open-desktop.ts'
 import { asFault } from './respond.ts'
 import type { SignIn } from './sign-in.ts'
 import { stopDesktop } from './stop-desktop.ts'
@@ -101,18 +102,21 @@ export function portal(
     })
     return context.body(null, 204)
   })
+  const visitorOf = async (context: Context<{ Bindings: HttpBindings }>): Promise<Visitor> => ({
+    guest: await guestOf(parts, desk, jar, getCookie(context, COOKIE_NAME)),
+    address: fromIncoming(context.env.incoming).connection.address,
+  })
   app.get('/portal/api/desktops', async (context) => {
-    const guest = await guestOf(parts, desk, jar, getCookie(context, COOKIE_NAME))
-    const items = (await listVms(parts.db, guest.user.id)).map(listItem)
-    return context.json({ login: guest.login, desktops: items })
+    const visitor = await visitorOf(context)
+    const items = (await desktopsOf(parts, visitor)).map(listItem)
+    return context.json({ login: visitor.guest.login, desktops: items })
   })
-  app.get('/portal/api/desktops/:id{\\d+}/start', async (context) => {
-    const guest = await guestOf(parts, desk, jar, getCookie(context, COOKIE_NAME))
-    return await streamStart(context, parts, guest, Number(context.req.param('id')), stopping)
-  })
+  app.get('/portal/api/desktops/:id{\\d+}/start', async (context) =>
+    streamStart(context, parts, await visitorOf(context), Number(context.req.param('id')), stopping),
+  )
   app.post('/portal/api/desktops/:id{\\d+}/stop', async (context) => {
-    const guest = await guestOf(parts, desk, jar, getCookie(context, COOKIE_NAME))
-    await stopDesktop(parts, guest, Number(context.req.param('id')), () => {}, context.req.raw.signal)
+    const visitor = await visitorOf(context)
+    await stopDesktop(parts, visitor, Number(context.req.param('id')), () => {}, context.req.raw.signal)
     return context.body(null, 204)
   })
   app.get('/', (context) => context.redirect('/portal/'))
@@ -157,11 +161,11 @@ const TICK_MS = 2_000
 async function streamStart(
   context: Context,
   parts: DoorParts,
-  guest: SignedIn,
+  visitor: Visitor,
   vmId: number,
   stopping: AbortSignal,
 ): Promise<Response> {
-  const vm = await findOwnVm(parts, guest, vmId)
+  const { vm } = await requireAccess(parts, visitor, vmId, { kind: 'open', display: 'rfb' })
   return streamSSE(context, async (stream) => {
     const left = new AbortController()
     stream.onAbort(() => left.abort(new Error('the browser left')))
@@ -178,7 +182,7 @@ async function streamStart(
     }
     try {
       using news = parts.news.listen(vmId, TICK_MS, signal)
-      const running = awaitRunning(parts, vm, guest, () => {}, signal).then(() => 'running' as const)
+      const running = awaitRunning(parts, vm, visitor.guest, () => {}, signal).then(() => 'running' as const)
       while ((await Promise.race([running, news.next()])) !== 'running') await tellSteps()
       await tellSteps()
       await send({ kind: 'ready' })

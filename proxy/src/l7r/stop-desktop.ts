@@ -1,31 +1,30 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import type { SignedIn } from '../auth/sign-in.ts'
 import type { VmState } from '../model/vm-machine.ts'
 import { addWish, findVm } from '../store/vms.ts'
+import { requireAccess, type Visitor } from './access.ts'
 import type { DoorParts, Progress } from './open-desktop.ts'
-import { findOwnVm } from './open-desktop.ts'
 
 const TICK_MS = 2_000
 const AT_REST: readonly VmState[] = ['stopped', 'failed']
 
 /**
- * Stops a user's own desktop and waits until it has stopped.
- * @throws Fault `desktop.unknown`, `desktop.foreign`, `desktop.unstoppable`, `desktop.stopTimeout`.
+ * Stops a desktop and waits until it has stopped.
+ * @throws as `requireAccess`, and Fault `desktop.unstoppable`, `desktop.stopTimeout`.
  */
 export async function stopDesktop(
   parts: DoorParts,
-  guest: SignedIn,
+  visitor: Visitor,
   vmId: number,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  const vm = await findOwnVm(parts, guest, vmId)
+  const { vm } = await requireAccess(parts, visitor, vmId, { kind: 'stop' })
   if (AT_REST.includes(vm.state)) return
   if (vm.state === 'lost') throw new Fault('desktop.unstoppable', { state: 'zombie' })
   progress('Stopping virtual machine')
   const timeout = AbortSignal.timeout(parts.stopMs)
   using news = parts.news.listen(vmId, TICK_MS, AbortSignal.any([signal, timeout]))
-  await addWish(parts.db, { vmId, kind: 'stop', by: guest.login, reason: 'stop_vm' })
+  await addWish(parts.db, { vmId, kind: 'stop', by: visitor.guest.login, reason: 'stop_vm' })
   for (;;) {
     const row = await findVm(parts.db, vmId)
     if (row === undefined || AT_REST.includes(row.state)) return

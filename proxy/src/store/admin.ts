@@ -2,14 +2,13 @@ import { Fault } from '@ostler/contract/fault.ts'
 import type { Explanation } from '@ostler/contract/admin-api.ts'
 import { sql } from 'kysely'
 import { freeAddress, type Subnet } from '../model/address.ts'
+import { addNamed } from './added.ts'
 import { readHookResults } from './session-hooks.ts'
 import type { Db } from './open.ts'
 import { readTimeline } from './vms.ts'
 
-const UNIQUE_VIOLATION = '23505'
-
 export async function addUser(db: Db, user: { login: string; password: string }): Promise<number> {
-  return await added('user', user.login, () =>
+  return await addNamed('user', user.login, () =>
     db.insertInto('users').values(user).returning('id').executeTakeFirstOrThrow(),
   )
 }
@@ -19,7 +18,7 @@ export async function addFlavour(
   flavour: { name: string; memoryMb: number; cpuPercent: number },
 ): Promise<number> {
   const row = { name: flavour.name, memory_mb: flavour.memoryMb, cpu_percent: flavour.cpuPercent }
-  return await added('osf', flavour.name, () =>
+  return await addNamed('osf', flavour.name, () =>
     db.insertInto('flavour').values(row).returning('id').executeTakeFirstOrThrow(),
   )
 }
@@ -30,7 +29,7 @@ export async function addImage(
 ): Promise<number> {
   const flavour = await idOf(db, 'flavour', 'osf', image.osf)
   const row = { name: image.name, flavour_id: flavour, kind: image.kind, path: image.path }
-  return await added('di', image.name, () =>
+  return await addNamed('di', image.name, () =>
     db.insertInto('disk_image').values(row).returning('id').executeTakeFirstOrThrow(),
   )
 }
@@ -44,7 +43,7 @@ export async function addDesktop(
   const user = await db.selectFrom('users').select('id').where('login', '=', desktop.user).executeTakeFirst()
   if (user === undefined) throw new Fault('object.unknown', { kind: 'user', name: desktop.user })
   const flavour = await idOf(db, 'flavour', 'osf', desktop.osf)
-  return await added('vm', desktop.name, () =>
+  return await addNamed('vm', desktop.name, () =>
     db.transaction().execute(async (tx) => {
       await sql`SELECT pg_advisory_xact_lock(hashtext('ostler.address'))`.execute(tx)
       const rows = await tx.selectFrom('vm').select('address').execute()
@@ -142,14 +141,4 @@ async function idOf(db: Db, table: 'flavour' | 'vm', kind: string, name: string)
   const row = await db.selectFrom(table).select('id').where('name', '=', name).executeTakeFirst()
   if (row === undefined) throw new Fault('object.unknown', { kind, name })
   return row.id
-}
-
-async function added(kind: string, name: string, insert: () => Promise<{ id: number }>): Promise<number> {
-  try {
-    return (await insert()).id
-  } catch (error) {
-    if ((error as { code?: unknown }).code === UNIQUE_VIOLATION)
-      throw new Fault('object.exists', { kind, name }, { cause: error })
-    throw error
-  }
 }

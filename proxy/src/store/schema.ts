@@ -1,6 +1,8 @@
+import type { DisplayKind } from '@ostler/contract/identity.ts'
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { HostCounter, HostState } from '../model/host.ts'
+import type { PolicySays } from '../model/policy.ts'
 import type { UserRole } from '../model/user.ts'
 import type { VmState } from '../model/vm-machine.ts'
 import type { WishKind } from '../model/wish.ts'
@@ -37,6 +39,28 @@ export interface Database {
     login: string
     password: string
     blocked: Generated<boolean>
+  }
+  /** Null: not asked for, or not said. */
+  policy_rule: {
+    id: Generated<number>
+    position: number
+    name: string
+    tenant_id: number | null
+    login: string | null
+    group_name: string | null
+    role: UserRole | null
+    flavour_id: number | null
+    desktop: string | null
+    sources: readonly string[] | null
+    use: boolean | null
+    displays: readonly DisplayKind[] | null
+    clipboard: PolicySays['clipboard'] | null
+    folders: PolicySays['folders']['access'] | null
+    folder_roots: readonly string[] | null
+    printing: boolean | null
+    audio: boolean | null
+    usb: boolean | null
+    quota: number | null
   }
   user_property: {
     user_id: number

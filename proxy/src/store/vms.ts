@@ -11,6 +11,9 @@ export interface VmRow {
   readonly id: number
   readonly name: string
   readonly ownerId: number
+  /** The owner's. */
+  readonly tenantId: number
+  readonly flavourName: string
   readonly blocked: boolean
   readonly isApplication: boolean
   readonly state: VmState
@@ -42,6 +45,8 @@ const COLUMNS = [
   'vm.id',
   'vm.name',
   'vm.user_id as ownerId',
+  'users.tenant_id as tenantId',
+  'flavour.name as flavourName',
   'vm.blocked',
   'flavour.is_application as isApplication',
   'vm.state',
@@ -52,7 +57,11 @@ const COLUMNS = [
 ] as const
 
 function vmRows(db: Db) {
-  return db.selectFrom('vm').innerJoin('flavour', 'flavour.id', 'vm.flavour_id').select(COLUMNS)
+  return db
+    .selectFrom('vm')
+    .innerJoin('users', 'users.id', 'vm.user_id')
+    .innerJoin('flavour', 'flavour.id', 'vm.flavour_id')
+    .select(COLUMNS)
 }
 
 export async function findVm(db: Db, id: number): Promise<VmRow | undefined> {
@@ -76,7 +85,8 @@ export async function vmsToStep(db: Db, hostId: number): Promise<number[]> {
 /** Everything about one desktop that a step needs, read in one statement. */
 export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
   const { rows } = await sql<VmPlan>`
-    SELECT vm.id, vm.name, vm.user_id AS "ownerId", vm.blocked,
+    SELECT vm.id, vm.name, vm.user_id AS "ownerId", users.tenant_id AS "tenantId",
+      flavour.name AS "flavourName", vm.blocked,
       flavour.is_application AS "isApplication", vm.state, vm.epoch, vm.host_id AS "hostId",
       vm.address, vm.fault, (extract(epoch FROM clock_timestamp() - vm.state_since) * 1000)::float8 AS "ageMs",
       users.login,

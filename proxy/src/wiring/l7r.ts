@@ -11,6 +11,7 @@ import { openCookieJar } from '../l7r/cookie.ts'
 import { HostWatch } from '../l7r/host-watch.ts'
 import { nxEndpoints } from '../l7r/nx-endpoints.ts'
 import type { DoorParts } from '../l7r/open-desktop.ts'
+import { PolicyBook } from '../l7r/policy-book.ts'
 import { portal } from '../l7r/portal.ts'
 import { SeatKeeper } from '../l7r/seat-keeper.ts'
 import { serveDoor } from '../l7r/server.ts'
@@ -40,9 +41,11 @@ export async function startL7r(
   const seats = scope.own(new SeatKeeper(db, log))
   const news = new VmNews()
   const host = scope.own(await HostWatch.open(db, config['nodename'], log))
+  const policy = await PolicyBook.open(db, log)
   const { desk, reload } = await openSignIn(db, nodeConfigSource(configFile), log)
   const parts: DoorParts = {
     db,
+    policy,
     host,
     seats,
     news,
@@ -60,6 +63,7 @@ export async function startL7r(
         if (channel === undefined || channel === 'ostler_vm') news.announce(id)
         if (channel === undefined || channel === 'ostler_seat') seats.look(id)
         if (channel === undefined || channel === 'ostler_host') void host.look()
+        if (channel === undefined || channel === 'ostler_config') void policy.reload()
         if (channel === undefined || channel === 'ostler_config')
           reload().catch((error: unknown) => log.warn('configuration not read', { error }))
       },
@@ -72,6 +76,7 @@ export async function startL7r(
   scope.own(every(PURGE_MS, () => purgeSignIns(db), log))
   // A hint that says the configuration has changed may be lost.
   scope.own(every(RELOAD_MS, reload, log))
+  scope.own(every(RELOAD_MS, () => policy.reload(), log))
   const jar = openCookieJar(join(config['path.state'], 'l7r', 'cookie.key'), () => systemClock.now())
   scope.own(
     await serveDoor({

@@ -90,7 +90,36 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       at timestamptz NOT NULL DEFAULT now(),
       PRIMARY KEY (tenant_id, login, address)
     )`.execute(db)
+  await policyRules(db)
   await grants(db)
+}
+
+/** Rules are read from the top; what is null is not asked for, or not said. */
+async function policyRules(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    CREATE TABLE ostler.policy_rule (
+      id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      position int NOT NULL,
+      name text NOT NULL UNIQUE,
+      tenant_id int REFERENCES ostler.tenant ON DELETE CASCADE,
+      login text,
+      group_name text,
+      role text CHECK (role IN ('user', 'power', 'support')),
+      flavour_id int REFERENCES ostler.flavour ON DELETE CASCADE,
+      desktop text,
+      sources text[],
+      use boolean,
+      displays text[] CHECK (displays <@ ARRAY['nx', 'rfb']),
+      clipboard text CHECK (clipboard IN ('none', 'in', 'out', 'both')),
+      folders text CHECK (folders IN ('off', 'ro', 'rw')),
+      folder_roots text[] CHECK (folder_roots IS NULL OR folders IS NOT NULL),
+      printing boolean,
+      audio boolean,
+      usb boolean,
+      quota int CHECK (quota >= 0)
+    )`.execute(db)
+  await sql`GRANT SELECT ON ostler.policy_rule TO ostler_l7r`.execute(db)
+  await sql`GRANT SELECT, INSERT, DELETE ON ostler.policy_rule TO ostler_api`.execute(db)
 }
 
 /** The door upgrades hashes, counts, spends and issues; the plugin `auto` makes users and desktops at their first sign-in. */
