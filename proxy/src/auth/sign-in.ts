@@ -113,6 +113,26 @@ export class SignInDesk {
     throw refused('no plugin knows the certificate')
   }
 
+  /**
+   * Signs in somebody for whom another service vouches: what follows is as after a password, without second factor.
+   * @param tenantName `undefined`: the default tenant.
+   * @throws Fault `auth.required` when her tenant or she is unknown or blocked, `auth.unavailable`.
+   */
+  async byIdentity(
+    tenantName: string | undefined,
+    accepted: Accepted & { readonly login: string },
+    origin: SignInOrigin,
+  ): Promise<SignedIn> {
+    const name = tenantName ?? defaultTenant((await this.#parts.chainOf(undefined)).plugins)
+    const tenant = name === undefined ? undefined : await this.#openTenant(name)
+    if (tenant === undefined) throw refused('unknown or blocked tenant')
+    const chain = await this.#parts.chainOf(tenant.id)
+    const login = chain.caseSensitive ? accepted.login : accepted.login.toLowerCase()
+    const user = await this.#admit(tenant, login, accepted, chain, origin)
+    if (user === undefined) throw refused('no such user')
+    return user
+  }
+
   /** Reads a user's row again: is she still let in? */
   async stillIn(userId: number): Promise<boolean> {
     return (await this.#parts.records.userById(userId))?.blocked === false

@@ -41,7 +41,7 @@ export async function startL7r(
   const seats = scope.own(new SeatKeeper(db, log))
   const news = new VmNews()
   const host = scope.own(await HostWatch.open(db, config['nodename'], log))
-  const { desk, reload } = await openSignIn(db, nodeConfigSource(configFile), log)
+  const { desk, oidc, reload } = await openSignIn(db, nodeConfigSource(configFile), log, tls.cert)
   const parts: DoorParts = {
     db,
     host,
@@ -81,7 +81,7 @@ export async function startL7r(
       port: config['l7r.port'],
       nx: nxEndpoints(parts, signIn, () => scope.signal.aborted),
       browser: browserDisplay(parts, jar, desk),
-      portal: portal(parts, { signIn, desk, jar }, config['path.web'], stopping.signal),
+      portal: portal(parts, { signIn, desk, jar, oidc }, config['path.web'], stopping.signal),
       stopping: stopping.signal,
       log,
     }),
