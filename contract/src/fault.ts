@@ -71,6 +71,18 @@ const FAULTS = {
     sentence: 'Invalid parameters {names}',
     advice: 'Only qvd.client.* and custom.* may be given.',
   },
+  'auth.noAccount': {
+    status: 403,
+    exit: 77,
+    sentence: '{provider} knows you, but you have no open account here',
+    advice: 'Ask an administrator for one.',
+  },
+  'auth.provider': {
+    status: 403,
+    exit: 77,
+    sentence: 'the sign-in at {provider} did not succeed: {reason}',
+    advice: 'Begin again at the portal; an administrator finds more in the log.',
+  },
   'auth.required': {
     status: 401,
     exit: 77,
@@ -88,6 +100,30 @@ const FAULTS = {
     exit: 75,
     sentence: 'too many failed sign-ins: wait {seconds} s',
     advice: 'Wait, then try once with the right password.',
+  },
+  'pair.expired': {
+    status: 410,
+    exit: 75,
+    sentence: 'nobody confirmed the code in time, or it has been used',
+    advice: 'Begin again: you get a new code.',
+  },
+  'pair.refused': {
+    status: 403,
+    exit: 77,
+    sentence: 'this device was refused at the portal',
+    advice: 'Begin again if that was a mistake.',
+  },
+  'pair.tooMany': {
+    status: 429,
+    exit: 75,
+    sentence: 'too many attempts to pair a device: wait {seconds} s',
+    advice: 'Wait, then try once more.',
+  },
+  'pair.unknown': {
+    status: 404,
+    exit: 66,
+    sentence: 'no device waits with this code',
+    advice: 'Compare it with the code on the device; it is good for ten minutes, and once.',
   },
   'desktop.unknown': {
     status: 404,

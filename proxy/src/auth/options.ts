@@ -71,4 +71,25 @@ export const AUTH_OPTIONS = {
     ['commonname', 'mail', 'localpart'],
     'commonname',
   ),
+
+  'l7r.auth.oidc.issuer': text('OpenID provider for the portal, https://…; empty: none', ''),
+  'l7r.auth.oidc.client_id': text('name under which the provider knows this service', ''),
+  'l7r.auth.oidc.client_secret': secret('its secret; empty for a public client', ''),
+  'l7r.auth.oidc.scope': text('what is asked of the provider, by spaces', 'openid profile email groups'),
+  'l7r.auth.oidc.login_claim': text('claim that holds the login', 'preferred_username'),
+  'l7r.auth.oidc.login_domain': text(
+    'what must stand behind the @ of that claim and is cut off; empty: no @',
+    '',
+  ),
+  'l7r.auth.oidc.groups_claim': text('claim that holds the names of groups', 'groups'),
+  'l7r.auth.oidc.tenant_claim': text('claim that names the tenant; empty: the default tenant', ''),
+  'l7r.auth.oidc.redirect_url': text(
+    'where the provider sends users back; empty: the address that they asked',
+    '',
+  ),
+  'l7r.auth.oidc.label': text('the provider, as the button at the portal names it', 'your organisation'),
+  'l7r.auth.oidc.ca': text(
+    'file with the certificates that the provider is trusted by; empty: the system',
+    '',
+  ),
 } as const

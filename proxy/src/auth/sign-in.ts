@@ -137,6 +137,28 @@ export class SignInDesk {
     })
   }
 
+  /**
+   * Signs in somebody for whom another service vouches: what follows is as after a password, without second factor.
+   * @param tenantName `undefined`: the default tenant.
+   * @throws Fault `auth.required` when her tenant or she is unknown or blocked, `auth.unavailable`.
+   */
+  async byIdentity(
+    tenantName: string | undefined,
+    accepted: Accepted & { readonly login: string },
+    origin: SignInOrigin,
+  ): Promise<SignedIn> {
+    return await this.#orUnavailable(async () => {
+      const common = await this.#parts.chainOf(undefined)
+      const name = tenantName ?? this.#findTenant('', common.plugins)?.tenant
+      const tenant = name === undefined ? undefined : await this.#openTenant(name)
+      if (tenant === undefined) throw refused('unknown or blocked tenant')
+      const visit = visitTo(tenant, await this.#parts.chainOf(tenant.id), origin)
+      const user = await this.#admit(normalised(accepted.login, visit.chain), accepted, visit)
+      if (user === undefined) throw refused('no such user')
+      return user
+    })
+  }
+
   /** Reads a user's row again: is she still let in? */
   async stillIn(userId: number): Promise<boolean> {
     return (await this.#parts.records.userById(userId))?.blocked === false

@@ -51,6 +51,30 @@ test.each([undefined, '', '42', '42.7.9999999999.', '42.7.9999999999.AAAA', '.',
   },
 )
 
+test('a note comes back until it is too old, for its purpose alone', () => {
+  time = NOW
+  const note = jar.bakeNote('oidc', { state: 'ü.1' }, 600)
+  expect(note).toMatch(/^[\w.-]+$/)
+  expect(jar.readNote('oidc', note)).toEqual({ state: 'ü.1' })
+  expect(jar.readNote('other', note)).toBeUndefined()
+  expect(jar.read(note)).toBeUndefined()
+  expect(jar.readNote('oidc', jar.bake(ANN))).toBeUndefined()
+  time = NOW + 600_000
+  expect(jar.readNote('oidc', note)).toBeUndefined()
+  time = NOW
+})
+
+test('a note that was altered anywhere is none', () => {
+  const note = jar.bakeNote('oidc', { state: 'x' }, 600)
+  for (let at = 0; at < note.length; at++)
+    for (const char of ['0', '9', 'A', '.', ' ']) {
+      const altered = note.slice(0, at) + char + note.slice(at + 1)
+      if (altered !== note) expect(jar.readNote('oidc', altered)).toBeUndefined()
+    }
+  for (const none of [undefined, '', '.', 'e30.9999999999.', 'e30.9999999999.AAAA'])
+    expect(jar.readNote('oidc', none)).toBeUndefined()
+})
+
 test('the key is 32 bytes that only the owner reads', () => {
   expect(readFileSync(file)).toHaveLength(32)
   expect(statSync(file).mode & 0o777).toBe(0o600)

@@ -12,6 +12,10 @@ export interface CookieJar {
   bake(holder: CookieHolder): string
   /** The holder of a cookie; `undefined` when it is forged, altered or too old. */
   read(cookie: string | undefined): CookieHolder | undefined
+  /** Signs what a browser keeps for us for some seconds. @param purpose a word; a note of one is none of another. */
+  bakeNote(purpose: string, content: unknown, seconds: number): string
+  /** The content of a note; `undefined` when it is forged, altered, too old or for another purpose. */
+  readNote(purpose: string, note: string | undefined): unknown
 }
 
 /** Whose cookie it is, and where that lies which plugins said when she signed in. */
@@ -29,6 +33,10 @@ export function openCookieJar(file: string, now: () => number): CookieJar {
   if (key.length !== KEY_BYTES)
     throw new Fault('config.invalid', { problems: `${file} holds no key of ${KEY_BYTES} bytes: remove it` })
   const sign = (text: string): string => createHmac('sha256', key).update(text).digest('base64url')
+  const isSigned = (text: string, signature: string): boolean => {
+    const [given, right] = [Buffer.from(signature), Buffer.from(sign(text))]
+    return given.length === right.length && timingSafeEqual(given, right)
+  }
   return {
     bake: ({ userId, parametersId }) => {
       const text = `${userId}.${parametersId}.${Math.floor(now() / 1000) + COOKIE_SECONDS}`
@@ -37,11 +45,22 @@ export function openCookieJar(file: string, now: () => number): CookieJar {
     read: (cookie) => {
       const [, text, userId, parametersId, until, signature] =
         /^((\d+)\.(\d+)\.(\d+))\.([\w-]+)$/.exec(cookie ?? '') ?? []
-      if (text === undefined || signature === undefined) return undefined
-      const [given, right] = [Buffer.from(signature), Buffer.from(sign(text))]
-      if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined
+      if (text === undefined || signature === undefined || !isSigned(text, signature)) return undefined
       if (Number(until) * 1000 <= now()) return undefined
       return { userId: Number(userId), parametersId: Number(parametersId) }
+    },
+    // A session's text begins with a digit, a note's with its purpose: neither passes for the other.
+    bakeNote: (purpose, content, seconds) => {
+      const body = Buffer.from(JSON.stringify(content)).toString('base64url')
+      const text = `${body}.${Math.floor(now() / 1000) + seconds}`
+      return `${text}.${sign(`${purpose}:${text}`)}`
+    },
+    readNote: (purpose, note) => {
+      const [, text, body, until, signature] = /^(([\w-]+)\.(\d+))\.([\w-]+)$/.exec(note ?? '') ?? []
+      if (body === undefined || signature === undefined || !isSigned(`${purpose}:${text}`, signature))
+        return undefined
+      if (Number(until) * 1000 <= now()) return undefined
+      return JSON.parse(Buffer.from(body, 'base64url').toString()) as unknown
     },
   }
 }

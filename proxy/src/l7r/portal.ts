@@ -5,23 +5,26 @@ import type { StartEvent } from '@ostler/contract/timeline.ts'
 import { Secret } from '@ostler/kit/secret.ts'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { getCookie, setCookie } from 'hono/cookie'
+import { getCookie } from 'hono/cookie'
 import { secureHeaders } from 'hono/secure-headers'
 import { streamSSE } from 'hono/streaming'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import * as z from 'zod'
+import type { OidcDesk } from '../auth/oidc/oidc-desk.ts'
 import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
 import { readAuthParameters } from '../store/tokens.ts'
 import { listItem } from './list-item.ts'
 import { readTimeline } from '../store/vms.ts'
 import { fromIncoming } from './http/request.ts'
 import { desktopsOf, requireAccess, type Visitor } from './access.ts'
-import { COOKIE_NAME, COOKIE_SECONDS, type CookieJar } from './cookie.ts'
+import { COOKIE_NAME, type CookieJar } from './cookie.ts'
 import { awaitRunning, type DoorParts } from './open-desktop.ts'
+import { oidcRoutes } from './portal-oidc.ts'
+import { pairingDeviceRoutes, pairingUserRoutes } from './portal-pairing.ts'
+import { endSession, startSession } from './portal-session.ts'
 import { asFault } from './respond.ts'
 import type { SignIn } from './sign-in.ts'
 import { stopDesktop } from './stop-desktop.ts'
-import { keepParameters } from './tokens.ts'
 
 const MAX_BODY = 16_384
 const signInBody = z.strictObject({
@@ -35,12 +38,13 @@ export interface PortalSignIn {
   readonly signIn: SignIn
   readonly desk: SignInDesk
   readonly jar: CookieJar
+  readonly oidc: OidcDesk
 }
 
 /** The user portal: its pages, and what they ask for. A browser is known by a signed cookie. */
 export function portal(
   parts: DoorParts,
-  { signIn, desk, jar }: PortalSignIn,
+  { signIn, desk, jar, oidc }: PortalSignIn,
   pages: string,
   stopping: AbortSignal,
 ): (request: IncomingMessage, response: ServerResponse) => void {
@@ -65,6 +69,7 @@ export function portal(
     return context.json(fault.toJSON(), fault.status as 400)
   })
   app.use('/portal/api/*', bodyLimit({ maxSize: MAX_BODY }))
+  pairingDeviceRoutes(app, parts)
   app.post('/portal/api/*', async (context, next) => {
     requireSameOrigin(context.req.header('origin'), context.req.header('host'))
     await next()
@@ -77,35 +82,19 @@ export function portal(
     parts.host.requireRegistered()
     const guest = await signIn.byPassword(typed, fromIncoming(context.env.incoming).connection)
     parts.host.requireOpen()
-    const options = {
-      path: '/portal',
-      httpOnly: true,
-      secure: true,
-      sameSite: 'Strict',
-      maxAge: COOKIE_SECONDS,
-    } as const
-    setCookie(
-      context,
-      COOKIE_NAME,
-      jar.bake({ userId: guest.user.id, parametersId: await keepParameters(parts.db, guest) }),
-      options,
-    )
+    await startSession(context, parts.db, jar, guest)
     return context.body(null, 204)
   })
   app.post('/portal/api/sign-out', (context) => {
-    setCookie(context, COOKIE_NAME, '', {
-      path: '/portal',
-      httpOnly: true,
-      secure: true,
-      sameSite: 'Strict',
-      maxAge: 0,
-    })
+    endSession(context)
     return context.body(null, 204)
   })
   const visitorOf = async (context: Context<{ Bindings: HttpBindings }>): Promise<Visitor> => ({
     guest: await guestOf(parts, desk, jar, getCookie(context, COOKIE_NAME)),
     address: fromIncoming(context.env.incoming).connection.address,
   })
+  oidcRoutes(app, parts, { oidc, signIn, jar })
+  pairingUserRoutes(app, parts, (context) => guestOf(parts, desk, jar, getCookie(context, COOKIE_NAME)))
   app.get('/portal/api/desktops', async (context) => {
     const visitor = await visitorOf(context)
     const items = (await desktopsOf(parts, visitor)).map(listItem)

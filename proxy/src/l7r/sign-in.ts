@@ -4,6 +4,7 @@ import type { Log } from '@ostler/kit/log.ts'
 import type { Secret } from '@ostler/kit/secret.ts'
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { type Credentials, environmentOf, parseAuthorization } from '../auth/credentials.ts'
+import type { Identity } from '../auth/oidc/claims.ts'
 import type { SignInOrigin } from '../auth/plugin.ts'
 import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
 import type { Connection, DoorRequest } from './http/request.ts'
@@ -18,6 +19,8 @@ export interface SignIn {
     typed: { login: string; password: Secret; code?: Secret },
     connection: Connection,
   ): Promise<SignedIn>
+  /** Somebody for whom a provider vouches. @throws as `byHeader`. */
+  byIdentity(identity: Identity, connection: Connection): Promise<SignedIn>
 }
 
 /** Counts real checks and those that went well (`auth_attempts`, `auth_ok`). */
@@ -47,6 +50,10 @@ export function signInWith(desk: SignInDesk, count: CountSignIn, stopping: Abort
   return {
     byPassword: (typed, connection) =>
       counted(desk.byPassword(typed, originOf(connection, new Map(), stopping))),
+    byIdentity: ({ tenant, login, groups }, connection) => {
+      const origin = originOf(connection, new Map(), stopping)
+      return counted(desk.byIdentity(tenant, { kind: 'accept', login, groups }, origin))
+    },
     byHeader: async ({ headers, connection }) => {
       const header = headers.get('authorization')
       const digest = createHash('sha256')

@@ -4,7 +4,7 @@ import type { Db } from '../store/open.ts'
 import { addToken, saveAuthParameters } from '../store/tokens.ts'
 
 /** Tokens and what goes with them are good for a day, as in QVD (compatibility page 1.3). */
-const TOKEN_SECONDS = 24 * 3600
+export const TOKEN_SECONDS = 24 * 3600
 const LENGTH = 43
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 
@@ -13,11 +13,16 @@ export async function keepParameters(db: Db, guest: SignedIn): Promise<number> {
   return await saveAuthParameters(db, guest.user.id, guest, TOKEN_SECONDS)
 }
 
+/** A token's text, and the digest that is all that is kept of it. */
+export function makeToken(): { token: string; digest: Buffer } {
+  const token = Array.from({ length: LENGTH }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')
+  return { token, digest: createHash('sha256').update(token).digest() }
+}
+
 /** Makes a token with which a guest comes in again for a day, on any number of connections. */
 export async function issueToken(db: Db, guest: SignedIn): Promise<{ token: string; parametersId: number }> {
-  const token = Array.from({ length: LENGTH }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')
+  const { token, digest } = makeToken()
   const parametersId = await keepParameters(db, guest)
-  const digest = createHash('sha256').update(token).digest()
   const { onlyVm: vmId } = guest
   await addToken(db, {
     digest,

@@ -106,6 +106,24 @@ export interface Database {
     address: string
     at: Timestamp
   }
+  /** A device that waits until its user confirms at the portal that it is hers. */
+  pairing: {
+    device_digest: Buffer
+    user_digest: Buffer
+    state: Generated<'waiting' | 'confirmed' | 'refused'>
+    client: string
+    address: string
+    at: Timestamp
+    expires_at: Timestamp
+    polled_at: OptionalTimestamp
+    user_id: ColumnType<number | null, number | null | undefined, number | null>
+    parameters_id: ColumnType<number | null, number | null | undefined, number | null>
+  }
+  /** States of sign-ins at a provider that were answered: each counts once. */
+  spent_state: {
+    digest: Buffer
+    expires_at: Timestamp
+  }
   flavour: {
     id: Generated<number>
     name: string

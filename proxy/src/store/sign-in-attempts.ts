@@ -87,7 +87,7 @@ async function addFailure(db: Db, subject: string, rule: AttemptRule): Promise<v
 }
 
 /** Takes one attempt of a subject back. */
-async function refundAttempt(db: Db, subject: string): Promise<void> {
+export async function refundAttempt(db: Db, subject: string): Promise<void> {
   await sql`UPDATE ostler.sign_in_failure SET failures = greatest(0, failures - 1)
     WHERE subject = ${subject}`.execute(db)
 }

@@ -109,7 +109,7 @@ export async function takeToken(db: Db, digest: Buffer, address: string): Promis
   }
 }
 
-/** Removes what is too old for anybody: tokens, parameters, spent credentials and counts of failures. */
+/** Removes what is too old for anybody: tokens, parameters, spent credentials, pairings, states and counts of failures. */
 export async function purgeSignIns(db: Db): Promise<void> {
   await db
     .deleteFrom('user_token')
@@ -120,6 +120,8 @@ export async function purgeSignIns(db: Db): Promise<void> {
     .where('expires_at', '<=', sql<Date>`now()`)
     .execute()
   await purgeSpent(db)
+  await sql`DELETE FROM ostler.pairing WHERE expires_at <= now()`.execute(db)
+  await sql`DELETE FROM ostler.spent_state WHERE expires_at <= now()`.execute(db)
   await sql`DELETE FROM ostler.sign_in_failure WHERE last_at < now() - interval '1 hour'`.execute(db)
   await sql`DELETE FROM ostler.known_address WHERE at < now() - interval '60 days'`.execute(db)
 }

@@ -42,7 +42,8 @@ export async function startL7r(
   const news = new VmNews()
   const host = scope.own(await HostWatch.open(db, config['nodename'], log))
   const policy = await PolicyBook.open(db, log)
-  const { desk, reload } = await openSignIn(db, nodeConfigSource(configFile), log)
+  const certificate = listen.tls === undefined ? undefined : readFileSync(listen.tls.files.cert, 'utf8')
+  const { desk, oidc, reload } = await openSignIn(db, nodeConfigSource(configFile), log, certificate)
   const parts: DoorParts = {
     db,
     policy,
@@ -83,7 +84,7 @@ export async function startL7r(
       listen,
       nx: nxEndpoints(parts, signIn, () => scope.signal.aborted),
       browser: browserDisplay(parts, jar, desk),
-      portal: portal(parts, { signIn, desk, jar }, config['path.web'], stopping.signal),
+      portal: portal(parts, { signIn, desk, jar, oidc }, config['path.web'], stopping.signal),
       stopping: stopping.signal,
       log,
     }),

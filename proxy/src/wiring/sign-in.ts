@@ -1,6 +1,8 @@
+import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { AttemptBook } from '../auth/attempts.ts'
 import { Chains } from '../auth/chains.ts'
+import { OidcDesk } from '../auth/oidc/oidc-desk.ts'
 import { PasswordDesk } from '../auth/password-desk.ts'
 import type { SignInRecords } from '../auth/records.ts'
 import type { AuthValues } from '../auth/registry.ts'
@@ -14,12 +16,13 @@ import { takeToken } from '../store/tokens.ts'
 import { findTenant, findUser, findUserById, readUserProperty, replaceHash } from '../store/users.ts'
 import type { NodeConfigSource } from './node-config.ts'
 
-/** Puts signing in together. @returns the desk, and what to call when the configuration may have changed. */
+/** Puts signing in together. @param certificate of the door, PEM. @returns the desk, and what to call when the configuration may have changed. */
 export async function openSignIn(
   db: Db,
   config: NodeConfigSource,
   log: Log,
-): Promise<{ desk: SignInDesk; reload: () => Promise<void> }> {
+  certificate: string | undefined,
+): Promise<{ desk: SignInDesk; oidc: OidcDesk; reload: () => Promise<void> }> {
   const records = signInRecords(db)
   const passwords = await PasswordDesk.open()
   const configurationOf = async (tenantId: number | undefined) => {
@@ -35,13 +38,22 @@ export async function openSignIn(
     chainOf,
     log,
   })
+  const oidc = new OidcDesk({
+    values: async () => (await configurationOf(undefined)).values,
+    certificate,
+    log,
+    now: () => systemClock.now(),
+  })
   let stamp = await configurationStamp(db)
   const reload = async (): Promise<void> => {
     const now = await configurationStamp(db)
-    if (now !== stamp) chains.reload()
+    if (now !== stamp) {
+      chains.reload()
+      oidc.reload()
+    }
     stamp = now
   }
-  return { desk, reload }
+  return { desk, oidc, reload }
 }
 
 function signInRecords(db: Db): SignInRecords {

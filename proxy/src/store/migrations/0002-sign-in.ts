@@ -91,6 +91,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       PRIMARY KEY (tenant_id, login, address)
     )`.execute(db)
   await policyRules(db)
+  await pairing(db)
   await grants(db)
 }
 
@@ -120,6 +121,30 @@ async function policyRules(db: Kysely<unknown>): Promise<void> {
     )`.execute(db)
   await sql`GRANT SELECT ON ostler.policy_rule TO ostler_l7r`.execute(db)
   await sql`GRANT SELECT, INSERT, DELETE ON ostler.policy_rule TO ostler_api`.execute(db)
+}
+
+/** Devices that wait for their user at the portal, and sign-ins at a provider that have come back. */
+async function pairing(db: Kysely<unknown>): Promise<void> {
+  await sql`
+    CREATE TABLE ostler.pairing (
+      device_digest bytea PRIMARY KEY,
+      user_digest bytea NOT NULL UNIQUE,
+      state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'confirmed', 'refused')),
+      client text NOT NULL CHECK (length(client) <= 64),
+      address text NOT NULL,
+      at timestamptz NOT NULL DEFAULT now(),
+      expires_at timestamptz NOT NULL,
+      polled_at timestamptz,
+      user_id int REFERENCES ostler.users ON DELETE CASCADE,
+      parameters_id int REFERENCES ostler.user_auth_parameters ON DELETE CASCADE,
+      CHECK ((state = 'confirmed') = (user_id IS NOT NULL AND parameters_id IS NOT NULL))
+    )`.execute(db)
+  await sql`CREATE TABLE ostler.spent_state (digest bytea PRIMARY KEY, expires_at timestamptz NOT NULL)`.execute(
+    db,
+  )
+  await sql`GRANT SELECT, INSERT, UPDATE, DELETE ON ostler.pairing, ostler.spent_state TO ostler_l7r`.execute(
+    db,
+  )
 }
 
 /** The door upgrades hashes, counts, spends and issues; the plugin `auto` makes users and desktops at their first sign-in. */
