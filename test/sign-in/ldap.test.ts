@@ -203,6 +203,7 @@ function search(more: Settings = {}): Settings {
 
 const REJECT = { kind: 'reject' }
 const ABSTAIN = { kind: 'abstain' }
+const AMBIGUOUS = 'ambiguous: several entries match auth.ldap.filter'
 const UNAVAILABLE = { code: 'auth.unavailable' }
 
 test('a user of three thousand is searched and binds; a wrong password is hers, an unknown name is nobody', async () => {
@@ -261,7 +262,7 @@ test('two entries are two also where the directory hands out one at a time', asy
   const ask = ldap(search({ 'auth.ldap.host': narrow.uri, 'auth.ldap.base': ROOT }))
   expect(await ask('twin', 'pw-twin')).toMatchObject({
     ...REJECT,
-    reason: expect.stringContaining('ambiguous'),
+    reason: AMBIGUOUS,
   })
 })
 
@@ -269,7 +270,7 @@ test('a filter that finds all three thousand holds two of them', async () => {
   const ask = ldap(search({ 'auth.ldap.filter': '(|(uid=%u)(objectClass=inetOrgPerson))' }))
   expect(await ask('ann', 'pw-ann')).toMatchObject({
     ...REJECT,
-    reason: expect.stringContaining('ambiguous'),
+    reason: AMBIGUOUS,
   })
 })
 
@@ -394,8 +395,7 @@ test('referrals are never followed, and what is found beside them counts', async
 test('groups are searched page by page, by uid and by DN, and named by the first part of their DN', async () => {
   const ask = ldap(search({ 'auth.ldap.group.base': `ou=groups,${ROOT}` }))
   const ann = await ask('ann', 'pw-ann')
-  expect(ann).toMatchObject({ groups: expect.arrayContaining(['unix', 'with, comma', 'unique']) })
-  expect(ann).toHaveProperty('groups.length', 3)
+  expect(ann.kind === 'accept' && ann.groups?.toSorted()).toEqual(['unique', 'unix', 'with, comma'])
   const many = await ask('u0001', 'pw-u0001')
   expect(many).toHaveProperty('groups.length', 450)
   expect(await ask('u0002', 'pw-u0002')).toMatchObject({ kind: 'accept', groups: [] })
@@ -559,29 +559,14 @@ test('two hundred sign-ins of all kinds leave no descriptor behind', async () =>
   const ask = ldap(search())
   await ask('ann', 'pw-ann')
   const before = open()
-  const kinds = [
-    () => ask('ann', 'pw-ann'),
-    () => ask('ann', 'wrong'),
-    () => ask('nobody', 'x'),
-    () => ask('busy', 'pw-busy').catch(() => {}),
-    () => ask('ann', 'pw-ann', AbortSignal.timeout(1)).catch(() => {}),
-  ]
-  for (let round = 0; round < 10; round++)
-    await Promise.all(Array.from({ length: 20 }, (_, index) => kinds[index % kinds.length]?.()))
-  expect(await comesToHold(() => open() <= before, 10_000, 50)).toBe(true)
-})
-
-test('a sign-in takes little longer than a question by the client of slapd', async () => {
-  const time = async (job: () => Promise<unknown>): Promise<number> => {
-    const start = performance.now()
-    for (let round = 0; round < 50; round++) await job()
-    return (performance.now() - start) / 50
+  const one = async (kind: number): Promise<unknown> => {
+    if (kind === 0) return await ask('ann', 'pw-ann')
+    if (kind === 1) return await ask('ann', 'wrong')
+    if (kind === 2) return await ask('nobody', 'x')
+    if (kind === 3) return await ask('busy', 'pw-busy').catch(() => {})
+    return await ask('ann', 'pw-ann', AbortSignal.timeout(1)).catch(() => {})
   }
-  const ask = ldap(search())
-  const dn = `uid=ann,${PEOPLE_BASE}`
-  const ours = await time(() => ask('ann', 'pw-ann'))
-  const theirs = await time(() => directory.whoAmI(dn, 'pw-ann'))
-  console.log(
-    `connect, search, bind, close: ${ours.toFixed(1)} ms; ldapwhoami, a process each: ${theirs.toFixed(1)} ms`,
-  )
+  for (let round = 0; round < 10; round++)
+    await Promise.all(Array.from({ length: 20 }, (_, index) => one(index % 5)))
+  expect(await comesToHold(() => open() <= before, 10_000, 50)).toBe(true)
 })
