@@ -72,6 +72,7 @@ const FOR_TEST = {
   '/usr/share/zoneinfo/Asia/Tokyo': 'tzdata',
   '/usr/bin/logger': 'bsdutils',
   // What signing in by a directory is tried with.
+  '/usr/bin/openssl': 'openssl',
   '/usr/sbin/slapd': 'slapd',
   '/usr/bin/ldapwhoami': 'ldap-utils',
 }

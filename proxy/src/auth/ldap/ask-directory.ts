@@ -1,4 +1,3 @@
-import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Accepted, Attempt, Verdict } from '../plugin.ts'
 import type { DirectoryEntry } from './answers.ts'
@@ -23,7 +22,7 @@ type Question = Pick<Attempt, 'login' | 'password'>
 
 /**
  * Asks one directory who somebody is, over a connection that the caller closes.
- * @throws DirectoryTrouble when it could not tell, Fault `auth.unavailable` when a filter is none.
+ * @throws DirectoryTrouble when it could not tell, or could not be asked.
  */
 export async function askDirectory(
   exchange: Exchange,
@@ -167,7 +166,7 @@ class Reader {
       return await this.#exchange.search({ ...search, timeLimit })
     } catch (cause) {
       if (cause instanceof DirectoryTrouble) throw cause
-      throw new Fault('auth.unavailable', { reason: `${key} is no filter` }, { cause })
+      throw new DirectoryTrouble(`cannot be asked: ${key} is no filter`, { isDown: false, cause })
     }
   }
 

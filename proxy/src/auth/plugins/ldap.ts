@@ -47,6 +47,8 @@ export function ldapPlugin({ settings: values, log: parent }: PluginContext): Au
       }, signal)
       if (verdict.kind === 'reject')
         log.info('a directory refused somebody', { login, directory: asked, reason: verdict.reason })
+      if (verdict.kind === 'abstain')
+        log.debug('a directory does not know somebody', { login, directory: asked, reason: verdict.reason })
       return verdict
     },
   }
