@@ -1,18 +1,37 @@
 import * as z from 'zod'
+import { CLIPBOARD_WAYS, FOLDER_ACCESS } from './session-policy.ts'
 
 /** What the administrator's tools send to the api, and get back. Names are QVD's: osf is a flavour, di a disk image. */
 const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must begin with a letter or digit and hold no blanks')
 
-/** A login is also the account in the desktop. */
-const login = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'is not a usable account name')
+/** A login is also the account in the desktop: the agent takes these. */
+const login = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, 'is not a usable account name')
 
-export const newUser = z.strictObject({ login, password: z.string().min(1).max(1024) })
+/** QVD writes 1 and 0. */
+const yesNo = z.enum(['yes', 'no', '1', '0']).transform((word) => word === 'yes' || word === '1')
+
+const password = z.string().max(1024)
+/** The tenant of what is named; where it is missing, the first one's. */
+const ofTenant = { tenant: name.optional() }
+
+const newTenant = z.strictObject({ name })
+/** Without a password she signs in by another plugin only, such as that of a directory. */
+export const newUser = z.strictObject({
+  ...ofTenant,
+  login,
+  password: password.default(''),
+  role: z.enum(['user', 'power', 'support']).default('user'),
+})
 export const newFlavour = z.strictObject({
   name,
   memory: z.coerce.number().int().min(64).max(1_048_576).default(1024),
   cpus: z.coerce.number().min(0.05).max(256).default(1),
+  /** One program without a desktop around it. */
+  application: yesNo.optional(),
+  /** QVD's word for the same. */
+  is_application: yesNo.optional(),
 })
 export const newImage = z.strictObject({
   name,
@@ -23,15 +42,80 @@ export const newImage = z.strictObject({
     .regex(/^\/[\w./+-]*$/, 'must be an absolute path of letters, digits and . _ + -')
     .default('/'),
 })
-export const newDesktop = z.strictObject({ name, user: login, osf: name })
+export const newDesktop = z.strictObject({ ...ofTenant, name, user: login, osf: name })
 
-/** The kinds of things that can be listed and added, and where they are. */
+/** A list by commas; `none` is an empty one. */
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '' && word !== 'none'),
+)
+
+/** What a rule may say; it must say something. */
+const POLICY_SAYS = ['use', 'displays', 'clipboard', 'folders', 'printing', 'audio', 'usb', 'quota'] as const
+
+/** A rule (docs/policy.md): whom it is about, then what it says. */
+const newPolicyRule = z
+  .strictObject({
+    name,
+    position: z.coerce.number().int().min(-1_000_000).max(1_000_000).optional(),
+    tenant: name.optional(),
+    user: login.optional(),
+    group: z.string().min(1).max(256).optional(),
+    role: z.enum(['user', 'power', 'support']).optional(),
+    osf: name.optional(),
+    vm: name.optional(),
+    from: list.optional(),
+    use: yesNo.optional(),
+    displays: list.pipe(z.array(z.enum(['nx', 'rfb']))).optional(),
+    clipboard: z.enum(CLIPBOARD_WAYS).optional(),
+    folders: z.enum(FOLDER_ACCESS).optional(),
+    roots: list
+      .pipe(z.array(z.string().regex(/^[^,\0\n]{1,1024}$/, 'must be folders, separated by commas')))
+      .optional(),
+    printing: yesNo.optional(),
+    audio: yesNo.optional(),
+    usb: yesNo.optional(),
+    quota: z.coerce.number().int().min(0).max(10_000).optional(),
+  })
+  .refine((rule) => rule.roots === undefined || rule.folders !== undefined, {
+    error: 'roots need folders=ro or folders=rw beside them',
+  })
+  .refine((rule) => POLICY_SAYS.some((key) => rule[key] !== undefined), {
+    error: `the rule says nothing: give one of ${POLICY_SAYS.join(', ')}`,
+  })
+
+export type NewPolicyRuleBody = z.output<typeof newPolicyRule>
+
+/** Bodies of changes to what is there already. */
+export const blockBody = z.strictObject({ ...ofTenant, blocked: z.boolean() })
+export const passwordBody = z.strictObject({ ...ofTenant, password: password.min(1) })
+const pairs = z.record(z.string().min(1).max(256), z.string().max(4096))
+export const propertiesBody = z.strictObject({ ...ofTenant, set: pairs })
+export const configurationBody = z.strictObject({ ...ofTenant, set: pairs })
+
+/** One line of `propget` and `config get`; a secret's value is `***`. */
+export interface KeyValue {
+  readonly key: string
+  readonly value: string
+}
+export const CONFIGURATION_PATH = '/v1/configuration'
+
+/** The kinds of things that there are, where they are, and what it takes to add one. */
 export const ADMIN_OBJECTS = {
+  tenant: { path: '/v1/tenants', schema: newTenant },
   user: { path: '/v1/users', schema: newUser },
+  host: { path: '/v1/hosts', schema: undefined },
   osf: { path: '/v1/flavours', schema: newFlavour },
   di: { path: '/v1/images', schema: newImage },
   vm: { path: '/v1/desktops', schema: newDesktop },
+  policy: { path: '/v1/policy', schema: newPolicyRule },
 } as const
+
+/** What can be blocked: nobody comes in by it, or to it, until it is unblocked. */
+export const BLOCKABLE = ['tenant', 'user', 'host', 'vm'] as const
+export type Blockable = (typeof BLOCKABLE)[number]
 
 export type AdminObject = keyof typeof ADMIN_OBJECTS
 

@@ -71,7 +71,7 @@ export function loadConfig<T extends OptionTable>(
       const { key, value, line } = property
       if (collect.some((prefix) => key.startsWith(prefix))) collected.set(key, property)
       else if (!Object.hasOwn(table, key))
-        warnings.push(`${file.path}:${line}: unknown key "${key}"${suggestion(key, table)}`)
+        warnings.push(`${file.path}:${line}: unknown key "${key}"${suggestion(key, Object.keys(table))}`)
       entries.set(key, { value, origin: `${file.path}:${line}` })
     }
   }
@@ -149,8 +149,9 @@ function interpolate(value: string, entries: ReadonlyMap<string, Entry>, path: r
   )
 }
 
-function suggestion(key: string, table: OptionTable): string {
-  const near = Object.keys(table)
+/** The end of a sentence about a key that nobody knows: the nearest known one, or nothing when none is near. */
+export function suggestion(key: string, keys: readonly string[]): string {
+  const near = keys
     .map((known) => ({ known, distance: editDistance(key, known) }))
     .sort((a, b) => a.distance - b.distance)[0]
   return near !== undefined && near.distance <= 3 ? `, did you mean "${near.known}"?` : ''

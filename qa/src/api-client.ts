@@ -5,6 +5,7 @@ import { request } from 'node:http'
 export interface ApiClient {
   get(path: string): Promise<unknown>
   post(path: string, body: unknown): Promise<unknown>
+  delete(path: string): Promise<unknown>
 }
 
 const ANSWER_MS = 30_000
@@ -33,5 +34,9 @@ export function apiClient(socket: string): ApiClient {
     })
   const unreachable = (reason: string, cause?: unknown): Fault =>
     new Fault('client.unreachable', { host: socket, port: 'api', reason }, { cause })
-  return { get: (path) => call('GET', path), post: (path, body) => call('POST', path, body) }
+  return {
+    get: (path) => call('GET', path),
+    post: (path, body) => call('POST', path, body),
+    delete: (path) => call('DELETE', path),
+  }
 }

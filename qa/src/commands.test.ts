@@ -1,5 +1,5 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { ApiClient } from './api-client.ts'
 import { runCommand } from './commands.ts'
 
@@ -9,6 +9,7 @@ async function qa(words: string, answer: unknown = {}, input = '') {
   const api: ApiClient = {
     get: async (path) => (calls.push(['GET', path]), answer),
     post: async (path, body) => (calls.push(['POST', path, body]), answer),
+    delete: async (path) => (calls.push(['DELETE', path]), answer),
   }
   const out = { print: (line: string) => void lines.push(line), readInput: async () => input }
   const failed = await runCommand(words === '' ? [] : words.split(' '), api, out).then(
@@ -23,6 +24,9 @@ test.each([
   ['osf', '/v1/flavours'],
   ['di', '/v1/images'],
   ['vm', '/v1/desktops'],
+  ['tenant', '/v1/tenants'],
+  ['host', '/v1/hosts'],
+  ['policy', '/v1/policy'],
 ])('qa %s list prints a table', async (object, path) => {
   const { calls, lines } = await qa(`${object} list`, [{ id: 1, name: 'x' }])
   expect(calls).toEqual([['GET', path]])
@@ -81,6 +85,28 @@ test.each([
   'vm start -f name=a more',
   'user add login',
   'user add =x',
+  'user list all',
+  'host add name=x',
+  'tenant start -f name=x',
+  'policy block -f name=x',
+  'user block -f name=ann',
+  'user block -f login=ann,role=user',
+  'user block',
+  'vm block -f name=x,tenant=acme',
+  'vm block -f name=x -f name=y',
+  'user passwd',
+  'user passwd login=ann',
+  'user propset -f login=ann',
+  'user propset a=b',
+  'user propdel -f login=ann',
+  'user propset -f login=ann a=- b=-',
+  'config set',
+  'config set tenant=acme',
+  'config set a',
+  'config get a=b',
+  'config del',
+  'config del tenant=acme',
+  'config toString',
 ])('qa %s is refused without asking the api', async (words) => {
   const { calls, failed } = await qa(words)
   expect(failed).toBeInstanceOf(Fault)
@@ -90,7 +116,86 @@ test.each([
 
 test('a fault of the api reaches the caller', async () => {
   const fault = new Fault('object.unknown', { kind: 'desktop', name: 'x' })
-  const api: ApiClient = { get: () => Promise.reject(fault), post: () => Promise.reject(fault) }
+  const fail = (): Promise<never> => Promise.reject(fault)
+  const api: ApiClient = { get: fail, post: fail, delete: fail }
   const out = { print: () => {}, readInput: async () => '' }
   await expect(runCommand(['vm', 'list'], api, out)).rejects.toBe(fault)
+})
+
+test.each([
+  ['user block -f login=ann', '/v1/users/ann/blocked', { blocked: true }, 'user ann blocked'],
+  [
+    'user unblock -f login=ann,tenant=acme',
+    '/v1/users/ann/blocked',
+    { blocked: false, tenant: 'acme' },
+    'user ann unblocked',
+  ],
+  ['tenant block -f name=acme', '/v1/tenants/acme/blocked', { blocked: true }, 'tenant acme blocked'],
+  ['host unblock --filter name=n1', '/v1/hosts/n1/blocked', { blocked: false }, 'host n1 unblocked'],
+  ['vm block -f name=a/b', '/v1/desktops/a%2Fb/blocked', { blocked: true }, 'vm a/b blocked'],
+])('qa %s', async (words, path, body, said) => {
+  const { calls, lines } = await qa(words)
+  expect(calls).toEqual([['POST', path, body]])
+  expect(lines).toEqual([said])
+})
+
+test('a new password comes from standard input', async () => {
+  const { calls, lines } = await qa('user passwd user=ann tenant=acme', {}, 'new one\n')
+  expect(calls).toEqual([['POST', '/v1/users/ann/password', { password: 'new one', tenant: 'acme' }]])
+  expect(lines).toEqual(['password of ann set'])
+})
+
+describe('properties of a user', () => {
+  test('are set, a secret one from standard input', async () => {
+    const words = 'user propset -f login=ann custom.a=1=2 l7r.auth.plugin.totp.secret32=-'
+    const { calls, lines } = await qa(words, {}, 'JBSWY3DP\n')
+    const set = { 'custom.a': '1=2', 'l7r.auth.plugin.totp.secret32': 'JBSWY3DP' }
+    expect(calls).toEqual([['POST', '/v1/users/ann/properties', { set }]])
+    expect(lines).toEqual(['2 properties of ann set.'])
+  })
+
+  test("are printed in QVD's form", async () => {
+    const answer = [
+      { key: 'custom.a', value: '1' },
+      { key: 'secret', value: '***' },
+    ]
+    const { calls, lines } = await qa('user propget -f login=ann,tenant=acme custom.a secret', answer)
+    expect(calls).toEqual([['GET', '/v1/users/ann/properties?key=custom.a&key=secret&tenant=acme']])
+    expect(lines).toEqual(['ann\tcustom.a=1', 'ann\tsecret=***'])
+  })
+
+  test('are removed', async () => {
+    const { calls, lines } = await qa('user propdel -f login=ann a b', { count: 1 })
+    expect(calls).toEqual([['DELETE', '/v1/users/ann/properties?key=a&key=b']])
+    expect(lines).toEqual(['1 properties of ann deleted.'])
+  })
+})
+
+describe('the configuration', () => {
+  test('is printed as key=value', async () => {
+    const { calls, lines } = await qa('config get', [{ key: 'l7r.port', value: '8443' }])
+    expect(calls).toEqual([['GET', '/v1/configuration']])
+    expect(lines).toEqual(['l7r.port=8443'])
+    const { calls: some } = await qa('config get auth.ldap.host tenant=acme', [])
+    expect(some).toEqual([['GET', '/v1/configuration?key=auth.ldap.host&tenant=acme']])
+  })
+
+  test('is set for all tenants, or for one', async () => {
+    const { calls, lines } = await qa('config set auth.ldap.host=ldap://a tenant=acme')
+    const body = { set: { 'auth.ldap.host': 'ldap://a' }, tenant: 'acme' }
+    expect(calls).toEqual([['POST', '/v1/configuration', body]])
+    expect(lines).toEqual(['1 config entries set.'])
+  })
+
+  test('is removed by key', async () => {
+    const { calls, lines } = await qa('config del a b tenant=acme', { count: 2 })
+    expect(calls).toEqual([['DELETE', '/v1/configuration?key=a&key=b&tenant=acme']])
+    expect(lines).toEqual(['2 config entries deleted.'])
+  })
+})
+
+test('a rule of the policy is removed by its name', async () => {
+  const { calls, lines } = await qa('policy del -f name=no-guests')
+  expect(calls).toEqual([['DELETE', '/v1/policy/no-guests']])
+  expect(lines).toEqual(['policy no-guests deleted'])
 })

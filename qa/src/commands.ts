@@ -1,4 +1,11 @@
-import { ADMIN_OBJECTS, type AdminObject, type Explanation } from '@ostler/contract/admin-api.ts'
+import {
+  ADMIN_OBJECTS,
+  type AdminObject,
+  type Blockable,
+  CONFIGURATION_PATH,
+  type Explanation,
+  type KeyValue,
+} from '@ostler/contract/admin-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { ApiClient } from './api-client.ts'
 import { table } from './table.ts'
@@ -10,41 +17,212 @@ export interface Console {
   readInput(): Promise<string>
 }
 
-const ACTIONS = ['list', 'add', 'start', 'stop', 'explain'] as const
+type Action = (words: readonly string[], api: ApiClient, out: Console) => Promise<void>
+
+/** What can be done to what, in QVD's words where it has them (compatibility page 9.1). */
+const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
+  tenant: { ...listed('tenant'), ...added('tenant'), ...blockable('tenant') },
+  user: {
+    ...listed('user'),
+    ...added('user'),
+    ...blockable('user'),
+    passwd: setPassword,
+    propget: getProperties,
+    propset: setProperties,
+    propdel: deleteProperties,
+  },
+  host: { ...listed('host'), ...blockable('host') },
+  osf: { ...listed('osf'), ...added('osf') },
+  di: { ...listed('di'), ...added('di') },
+  vm: {
+    ...listed('vm'),
+    ...added('vm'),
+    ...blockable('vm'),
+    start: (words, api, out) => wish('start', 'run', words, api, out),
+    stop: (words, api, out) => wish('stop', 'stop', words, api, out),
+    explain: async (words, api, out) => {
+      const { name } = filter(words, ['name'])
+      printExplanation(await api.get(`/v1/desktops/${encodeURIComponent(name)}/explain`), out)
+    },
+  },
+  policy: { ...listed('policy'), ...added('policy'), del: deleteRule },
+  config: { get: getConfiguration, set: setConfiguration, del: deleteConfiguration },
+}
 
 /**
- * Runs one command in QVD's form: `qa OBJECT ACTION [key=value …] [-f name=NAME]`.
+ * Runs one command in QVD's form: `qa OBJECT ACTION [-f key=value,…] [key=value …]`. One value may be `-`: then it is
+ * read from standard input, without the end of its line, and stands in no list of processes.
  * @throws Fault `client.choice` for a command that is none, or what the api says.
  */
 export async function runCommand(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
-  const [object, action, ...rest] = words
-  if (!isObject(object)) throw choice(`unknown object ${object ?? '(none)'}`, Object.keys(ADMIN_OBJECTS))
-  if (action === 'list') return printList(object, api, out)
-  if (action === 'add') return void (await add(object, rest, api, out))
-  if (object === 'vm' && (action === 'start' || action === 'stop' || action === 'explain')) {
-    const name = encodeURIComponent(nameFilter(rest))
-    if (action === 'explain') return void printExplanation(await api.get(`/v1/desktops/${name}/explain`), out)
-    await api.post(`/v1/desktops/${name}/wishes`, { kind: action === 'start' ? 'run' : 'stop' })
-    return void out.print(`${action} asked for`)
+  const [object = '', action = '', ...rest] = words
+  const actions = Object.hasOwn(ACTIONS, object) ? ACTIONS[object] : undefined
+  if (actions === undefined) throw choice(`unknown object ${object || '(none)'}`, Object.keys(ACTIONS))
+  const act = Object.hasOwn(actions, action) ? actions[action] : undefined
+  if (act === undefined)
+    throw choice(`unknown action ${action || '(none)'} for ${object}`, Object.keys(actions))
+  await act(rest, api, out)
+}
+
+// --- everything ---
+
+function listed(object: AdminObject): Record<'list', Action> {
+  return {
+    list: async (words, api, out) => {
+      if (words.length > 0) throw choice(`list takes nothing, not ${words.join(' ')}`, ['list'])
+      const rows = (await api.get(ADMIN_OBJECTS[object].path)) as Record<string, unknown>[]
+      for (const line of table(rows)) out.print(line)
+    },
   }
-  throw choice(`unknown action ${action ?? '(none)'} for ${object}`, ACTIONS)
 }
 
-async function printList(object: AdminObject, api: ApiClient, out: Console): Promise<void> {
-  const rows = (await api.get(ADMIN_OBJECTS[object].path)) as Record<string, unknown>[]
-  for (const line of table(rows)) out.print(line)
+function added(object: AdminObject): Record<'add', Action> {
+  return {
+    add: async (words, api, out) => {
+      const body = await readPairs(words, out)
+      const answer = (await api.post(ADMIN_OBJECTS[object].path, body)) as { id: number }
+      out.print(`${object} added with id ${answer.id}`)
+    },
+  }
 }
 
-async function add(
-  object: AdminObject,
+function blockable(object: Blockable): Record<'block' | 'unblock', Action> {
+  const act =
+    (blocked: boolean): Action =>
+    async (words, api, out) => {
+      const { name, tenant } =
+        object === 'user'
+          ? renamed(filter(words, ['login'], ['tenant']))
+          : { ...filter(words, ['name']), tenant: undefined }
+      const body = { blocked, ...tenantOf({ tenant }) }
+      await api.post(`${ADMIN_OBJECTS[object].path}/${encodeURIComponent(name)}/blocked`, body)
+      out.print(`${object} ${name} ${blocked ? 'blocked' : 'unblocked'}`)
+    }
+  return { block: act(true), unblock: act(false) }
+}
+
+function renamed({ login, tenant }: { login: string; tenant?: string }) {
+  return { name: login, tenant }
+}
+
+async function wish(
+  word: string,
+  kind: 'run' | 'stop',
   words: readonly string[],
   api: ApiClient,
   out: Console,
 ): Promise<void> {
-  const body = parsePairs(words)
-  if (body['password'] === '-') body['password'] = (await out.readInput()).replace(/\r?\n$/, '')
-  const answer = (await api.post(ADMIN_OBJECTS[object].path, body)) as { id: number }
-  out.print(`${object} added with id ${answer.id}`)
+  const { name } = filter(words, ['name'])
+  await api.post(`/v1/desktops/${encodeURIComponent(name)}/wishes`, { kind })
+  out.print(`${word} asked for`)
+}
+
+async function deleteRule(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const { name } = filter(words, ['name'])
+  await api.delete(`${ADMIN_OBJECTS.policy.path}/${encodeURIComponent(name)}`)
+  out.print(`policy ${name} deleted`)
+}
+
+// --- one user ---
+
+/** `qa user passwd user=LOGIN`: the new password comes from standard input. */
+async function setPassword(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const { user, tenant, ...more } = await readPairs(words, out)
+  if (user === undefined || Object.keys(more).length > 0)
+    throw choice('whose password?', ['user=LOGIN [tenant=NAME]'])
+  const password = await readValue(out)
+  await api.post(`${userPath(user)}/password`, { password, ...tenantOf({ tenant }) })
+  out.print(`password of ${user} set`)
+}
+
+async function getProperties(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const { login, tenant } = filter(words.slice(0, 2), ['login'], ['tenant'])
+  const found = (await api.get(`${userPath(login)}/properties${query(words.slice(2), tenant)}`)) as KeyValue[]
+  for (const { key, value } of found) out.print(`${login}\t${key}=${value}`)
+}
+
+async function setProperties(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const found = filter(words.slice(0, 2), ['login'], ['tenant'])
+  const set = await readPairs(words.slice(2), out)
+  if (Object.keys(set).length === 0) throw choice('which properties?', ['KEY=VALUE …'])
+  await api.post(`${userPath(found.login)}/properties`, { set, ...tenantOf(found) })
+  out.print(`${Object.keys(set).length} properties of ${found.login} set.`)
+}
+
+async function deleteProperties(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const { login, tenant } = filter(words.slice(0, 2), ['login'], ['tenant'])
+  const keys = requireKeys(words.slice(2))
+  const { count } = (await api.delete(`${userPath(login)}/properties${query(keys, tenant)}`)) as Count
+  out.print(`${count} properties of ${login} deleted.`)
+}
+
+// --- configuration ---
+
+async function getConfiguration(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const { keys, tenant } = splitTenant(words)
+  const found = (await api.get(`${CONFIGURATION_PATH}${query(keys, tenant)}`)) as KeyValue[]
+  for (const { key, value } of found) out.print(`${key}=${value}`)
+}
+
+async function setConfiguration(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const { tenant, ...set } = await readPairs(words, out)
+  if (Object.keys(set).length === 0) throw choice('which keys?', ['KEY=VALUE … [tenant=NAME]'])
+  await api.post(CONFIGURATION_PATH, { set, ...tenantOf({ tenant }) })
+  out.print(`${Object.keys(set).length} config entries set.`)
+}
+
+async function deleteConfiguration(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const { keys, tenant } = splitTenant(words)
+  const { count } = (await api.delete(`${CONFIGURATION_PATH}${query(requireKeys(keys), tenant)}`)) as Count
+  out.print(`${count} config entries deleted.`)
+}
+
+// --- words ---
+
+interface Count {
+  readonly count: number
+}
+
+function userPath(login: string): string {
+  return `${ADMIN_OBJECTS.user.path}/${encodeURIComponent(login)}`
+}
+
+function query(keys: readonly string[], tenant: string | undefined): string {
+  const pairs = [...keys.map((key) => ['key', key]), ...(tenant === undefined ? [] : [['tenant', tenant]])]
+  return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs).toString()}`
+}
+
+function tenantOf({ tenant }: { readonly tenant?: string | undefined }): { tenant?: string } {
+  return tenant === undefined ? {} : { tenant }
+}
+
+function requireKeys(keys: readonly string[]): readonly string[] {
+  if (keys.length === 0) throw choice('which keys?', ['KEY …'])
+  return keys
+}
+
+/** Keys, and among them perhaps whose they are. */
+function splitTenant(words: readonly string[]): { keys: readonly string[]; tenant: string | undefined } {
+  const isTenant = (word: string): boolean => word.startsWith('tenant=')
+  const strange = words.find((word) => word.includes('=') && !isTenant(word))
+  if (strange !== undefined) throw choice(`${strange} is no key`, ['KEY … [tenant=NAME]'])
+  return {
+    keys: words.filter((word) => !isTenant(word)),
+    tenant: words.find(isTenant)?.slice('tenant='.length),
+  }
+}
+
+/** Reads `key=value` words; a value of `-` comes from standard input. */
+async function readPairs(words: readonly string[], out: Console): Promise<Record<string, string>> {
+  const pairs = parsePairs(words)
+  const [first, ...more] = Object.keys(pairs).filter((key) => pairs[key] === '-')
+  if (more.length > 0) throw choice('only one value can come from standard input', ['one -'])
+  if (first !== undefined) pairs[first] = await readValue(out)
+  return pairs
+}
+
+async function readValue(out: Console): Promise<string> {
+  return (await out.readInput()).replace(/\r?\n$/, '')
 }
 
 function parsePairs(words: readonly string[]): Record<string, string> {
@@ -57,12 +235,24 @@ function parsePairs(words: readonly string[]): Record<string, string> {
   )
 }
 
-/** The desktop that `-f name=NAME` names. */
-function nameFilter(words: readonly string[]): string {
-  const filter = words[0] === '-f' ? words[1] : undefined
-  const name = /^name=(.+)$/.exec(filter ?? '')?.[1]
-  if (name === undefined || words.length !== 2) throw choice('which desktop?', ['-f name=NAME'])
-  return name
+/**
+ * What `-f key=value,…` names, and nothing else may follow it.
+ * @throws Fault `client.choice` when a needed key is missing, or another one is there.
+ */
+function filter<N extends string, O extends string = never>(
+  words: readonly string[],
+  needed: readonly N[],
+  optional: readonly O[] = [],
+): Record<N, string> & Partial<Record<O, string>> {
+  const form = [...needed.map((key) => `${key}=…`), ...optional.map((key) => `[,${key}=…]`)].join('')
+  const [flag, text, ...more] = words
+  if ((flag !== '-f' && flag !== '--filter') || text === undefined || more.length > 0)
+    throw choice('which one?', [`-f ${form}`])
+  const found = parsePairs(text.split(','))
+  const isKnown = (key: string): boolean => [...needed, ...optional].some((known) => known === key)
+  if (needed.some((key) => (found[key] ?? '') === '') || !Object.keys(found).every(isKnown))
+    throw choice(`${text} does not name one`, [`-f ${form}`])
+  return found as Record<N, string> & Partial<Record<O, string>>
 }
 
 function printExplanation(answer: unknown, out: Console): void {
@@ -78,10 +268,6 @@ function printExplanation(answer: unknown, out: Console): void {
     out.print(`\n${title}:`)
     for (const line of table(rows)) out.print(`  ${line}`)
   }
-}
-
-function isObject(word: string | undefined): word is AdminObject {
-  return word !== undefined && Object.hasOwn(ADMIN_OBJECTS, word)
 }
 
 function choice(problem: string, choices: readonly string[]): Fault {

@@ -1,28 +1,54 @@
-import { ADMIN_OBJECTS } from '@ostler/contract/admin-api.ts'
+import {
+  ADMIN_OBJECTS,
+  BLOCKABLE,
+  type Blockable,
+  blockBody,
+  CONFIGURATION_PATH,
+  configurationBody,
+  passwordBody,
+  propertiesBody,
+} from '@ostler/contract/admin-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { Secret } from '@ostler/kit/secret.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { type Context, Hono } from 'hono'
 import * as z from 'zod'
 import { hashPassword } from '../auth/password.ts'
+import { isSecretKey } from '../auth/secret-keys.ts'
 import type { Subnet } from '../model/address.ts'
 import {
   addDesktop,
   addFlavour,
   addImage,
+  addTenant,
   addUser,
   desktopByName,
   explainDesktop,
+  flavourByName,
   listObjects,
 } from '../store/admin.ts'
+import { blockDesktop, blockHost, blockTenant, blockUser } from '../store/blocks.ts'
 import type { Db } from '../store/open.ts'
+import { addPolicyRule, deletePolicyRule, listPolicyRules } from '../store/policy-rules.ts'
+import { deleteUserProperties, listUserProperties, setUserProperties } from '../store/user-properties.ts'
+import { requireTenant, requireUser, setPassword } from '../store/users.ts'
 import { addWish } from '../store/vms.ts'
+import { ConfigurationDesk, type ConfigurationSource } from './configuration.ts'
+import { policyRule } from './policy-rule.ts'
 
 const newWish = z.strictObject({ kind: z.enum(['run', 'stop']), reason: z.string().max(200).default('qa') })
 
+export interface AdminParts {
+  readonly db: Db
+  readonly network: { readonly start: string; readonly subnet: Subnet }
+  readonly configuration: ConfigurationSource
+  readonly log: Log
+}
+
 /** The administrator's REST interface. Whoever can open its unix socket is the administrator. */
-export function adminRoutes(db: Db, network: { start: string; subnet: Subnet }, log: Log): Hono {
+export function adminRoutes({ db, network, configuration, log }: AdminParts): Hono {
   const app = new Hono()
+  const desk = new ConfigurationDesk(db, configuration)
   app.onError((error, context) => {
     if (!(error instanceof Fault)) log.error('request failed', { path: context.req.path, error })
     const fault =
@@ -32,25 +58,10 @@ export function adminRoutes(db: Db, network: { start: string; subnet: Subnet }, 
   app.notFound((context) =>
     context.json(new Fault('request.notFound', { path: context.req.path }).toJSON(), 404),
   )
-  for (const kind of Object.keys(ADMIN_OBJECTS) as (keyof typeof ADMIN_OBJECTS)[])
-    app.get(ADMIN_OBJECTS[kind].path, async (context) => context.json(await listObjects(db, kind)))
-
-  app.post(ADMIN_OBJECTS.user.path, async (context) => {
-    const { login, password } = await body(context, ADMIN_OBJECTS.user.schema)
-    const hash = await hashPassword(new Secret(password))
-    return context.json({ id: await addUser(db, { login, password: hash }) }, 201)
-  })
-  app.post(ADMIN_OBJECTS.osf.path, async (context) => {
-    const { name, memory, cpus } = await body(context, ADMIN_OBJECTS.osf.schema)
-    const flavour = { name, memoryMb: memory, cpuPercent: Math.round(cpus * 100) }
-    return context.json({ id: await addFlavour(db, flavour) }, 201)
-  })
-  app.post(ADMIN_OBJECTS.di.path, async (context) =>
-    context.json({ id: await addImage(db, await body(context, ADMIN_OBJECTS.di.schema)) }, 201),
-  )
-  app.post(ADMIN_OBJECTS.vm.path, async (context) =>
-    context.json({ id: await addDesktop(db, await body(context, ADMIN_OBJECTS.vm.schema), network) }, 201),
-  )
+  addObjects(app, db, network, desk)
+  addUserRoutes(app, db, desk)
+  addBlocks(app, db, desk)
+  addConfigurationRoutes(app, db, desk)
   app.get('/v1/desktops/:name/explain', async (context) =>
     context.json(await explainDesktop(db, await desktopByName(db, context.req.param('name')))),
   )
@@ -60,6 +71,145 @@ export function adminRoutes(db: Db, network: { start: string; subnet: Subnet }, 
     return context.json({ number: await addWish(db, { vmId, by: 'administrator', ...wish }) }, 201)
   })
   return app
+}
+
+/** Lists and adds what there is, and removes rules. */
+function addObjects(app: Hono, db: Db, network: AdminParts['network'], desk: ConfigurationDesk): void {
+  const { tenant, user, osf, di, vm, policy } = ADMIN_OBJECTS
+  for (const kind of ['tenant', 'user', 'host', 'osf', 'di', 'vm'] as const)
+    app.get(ADMIN_OBJECTS[kind].path, async (context) => context.json(await listObjects(db, kind)))
+  app.get(policy.path, async (context) => context.json(await listPolicyRules(db)))
+
+  app.post(tenant.path, async (context) => {
+    const { name } = await body(context, tenant.schema)
+    return context.json({ id: await addTenant(db, name) }, 201)
+  })
+  app.post(user.path, async (context) => {
+    const { tenant: name, login, password, role } = await body(context, user.schema)
+    const tenantId = await requireTenant(db, name)
+    const hash = password === '' ? '' : await hashPassword(new Secret(password))
+    const row = { tenantId, login: await asStored(desk, tenantId, login), password: hash, role }
+    return context.json({ id: await addUser(db, row) }, 201)
+  })
+  app.post(osf.path, async (context) => {
+    const { name, memory, cpus, application, is_application } = await body(context, osf.schema)
+    const isApplication = application ?? is_application ?? false
+    const flavour = { name, memoryMb: memory, cpuPercent: Math.round(cpus * 100), isApplication }
+    return context.json({ id: await addFlavour(db, flavour) }, 201)
+  })
+  app.post(di.path, async (context) =>
+    context.json({ id: await addImage(db, await body(context, di.schema)) }, 201),
+  )
+  app.post(vm.path, async (context) => {
+    const { tenant: name, user: login, ...desktop } = await body(context, vm.schema)
+    const tenantId = await requireTenant(db, name)
+    const row = { ...desktop, tenantId, user: await asStored(desk, tenantId, login) }
+    return context.json({ id: await addDesktop(db, row, network) }, 201)
+  })
+  app.post(policy.path, async (context) => {
+    const said = await body(context, policy.schema)
+    const tenantId = said.tenant === undefined ? undefined : await requireTenant(db, said.tenant)
+    const flavourId = said.osf === undefined ? undefined : await flavourByName(db, said.osf)
+    const user = said.user === undefined ? undefined : await asStored(desk, tenantId, said.user)
+    const rule = policyRule({ ...said, user }, { tenantId, flavourId })
+    return context.json({ id: await addPolicyRule(db, rule) }, 201)
+  })
+  app.delete(`${policy.path}/:name`, async (context) => {
+    await deletePolicyRule(db, context.req.param('name'))
+    return context.json({})
+  })
+}
+
+/** What is done to one user. */
+function addUserRoutes(app: Hono, db: Db, desk: ConfigurationDesk): void {
+  const path = `${ADMIN_OBJECTS.user.path}/:login` as const
+  app.post(`${path}/password`, async (context) => {
+    const { tenant, password } = await body(context, passwordBody)
+    const userId = await userOf(db, desk, tenant, context.req.param('login'))
+    await setPassword(db, userId, await hashPassword(new Secret(password)))
+    return context.json({})
+  })
+  app.get(`${path}/properties`, async (context) => {
+    const userId = await userOf(db, desk, context.req.query('tenant'), context.req.param('login'))
+    const keys = context.req.queries('key') ?? []
+    const found = await listUserProperties(db, userId)
+    return context.json(
+      found
+        .filter(({ key }) => keys.length === 0 || keys.includes(key))
+        .map(({ key, value }) => ({ key, value: isSecretKey(key) ? '***' : value })),
+    )
+  })
+  app.post(`${path}/properties`, async (context) => {
+    const { tenant, set } = await body(context, propertiesBody)
+    await setUserProperties(db, await userOf(db, desk, tenant, context.req.param('login')), set)
+    return context.json({})
+  })
+  app.delete(`${path}/properties`, async (context) => {
+    const userId = await userOf(db, desk, context.req.query('tenant'), context.req.param('login'))
+    return context.json({ count: await deleteUserProperties(db, userId, keysOf(context)) })
+  })
+}
+
+/** Blocks and unblocks. */
+function addBlocks(app: Hono, db: Db, desk: ConfigurationDesk): void {
+  type Block = (name: string, tenant: string | undefined, blocked: boolean) => Promise<void>
+  const blocks: Readonly<Record<Blockable, Block>> = {
+    tenant: async (name, _, blocked) => await blockTenant(db, await requireTenant(db, name), blocked),
+    user: async (login, tenant, blocked) =>
+      await blockUser(db, await userOf(db, desk, tenant, login), blocked),
+    host: async (name, _, blocked) => await blockHost(db, name, blocked),
+    vm: async (name, _, blocked) => await blockDesktop(db, await desktopByName(db, name), blocked),
+  }
+  for (const kind of BLOCKABLE)
+    app.post(`${ADMIN_OBJECTS[kind].path}/:name/blocked`, async (context) => {
+      const { tenant, blocked } = await body(context, blockBody)
+      await blocks[kind](context.req.param('name'), tenant, blocked)
+      return context.json({})
+    })
+}
+
+function addConfigurationRoutes(app: Hono, db: Db, desk: ConfigurationDesk): void {
+  const tenantOf = async (name: string | undefined): Promise<number | undefined> =>
+    name === undefined ? undefined : await requireTenant(db, name)
+  app.get(CONFIGURATION_PATH, async (context) => {
+    const tenantId = await tenantOf(context.req.query('tenant'))
+    return context.json(await desk.get(tenantId, context.req.queries('key') ?? []))
+  })
+  app.post(CONFIGURATION_PATH, async (context) => {
+    const { tenant, set } = await body(context, configurationBody)
+    await desk.set(await tenantOf(tenant), set)
+    return context.json({})
+  })
+  app.delete(CONFIGURATION_PATH, async (context) => {
+    const tenantId = await tenantOf(context.req.query('tenant'))
+    return context.json({ count: await desk.delete(tenantId, keysOf(context)) })
+  })
+}
+
+/** A login as it stands in the database: in lower case, unless the configuration keeps its case. */
+async function asStored(
+  desk: ConfigurationDesk,
+  tenantId: number | undefined,
+  login: string,
+): Promise<string> {
+  return (await desk.keepsCase(tenantId)) ? login : login.toLowerCase()
+}
+
+async function userOf(
+  db: Db,
+  desk: ConfigurationDesk,
+  tenant: string | undefined,
+  login: string,
+): Promise<number> {
+  const tenantId = await requireTenant(db, tenant)
+  return await requireUser(db, tenantId, await asStored(desk, tenantId, login))
+}
+
+/** @throws Fault `request.invalid` when none is named: nothing is removed by mistake. */
+function keysOf(context: Context): readonly string[] {
+  const keys = context.req.queries('key') ?? []
+  if (keys.length === 0) throw new Fault('request.invalid', { problem: 'name the keys to be removed' })
+  return keys
 }
 
 async function body<S extends z.ZodType>(context: Context, schema: S): Promise<z.output<S>> {

@@ -3,6 +3,7 @@ export interface DesktopSpec {
   readonly id: number
   readonly name: string
   /** Whose home is mounted. */
+  readonly tenantId: number
   readonly login: string
   readonly address: string
   readonly flavour: { readonly id: number; readonly memoryMb: number; readonly cpuPercent: number }

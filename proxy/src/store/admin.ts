@@ -3,21 +3,43 @@ import type { Explanation } from '@ostler/contract/admin-api.ts'
 import { sql } from 'kysely'
 import { freeAddress, type Subnet } from '../model/address.ts'
 import { addNamed } from './added.ts'
+import type { UserRole } from '../model/user.ts'
 import { readHookResults } from './session-hooks.ts'
 import type { Db } from './open.ts'
+import { requireUser } from './users.ts'
 import { readTimeline } from './vms.ts'
 
-export async function addUser(db: Db, user: { login: string; password: string }): Promise<number> {
-  return await addNamed('user', user.login, () =>
-    db.insertInto('users').values(user).returning('id').executeTakeFirstOrThrow(),
+export async function addTenant(db: Db, name: string): Promise<number> {
+  return await addNamed('tenant', name, () =>
+    db.insertInto('tenant').values({ name }).returning('id').executeTakeFirstOrThrow(),
+  )
+}
+
+/** @param user its password is a hash, or empty for none. */
+export async function addUser(
+  db: Db,
+  user: { tenantId: number; login: string; password: string; role: UserRole },
+): Promise<number> {
+  const { tenantId: tenant_id, login, password, role } = user
+  return await addNamed('user', login, () =>
+    db
+      .insertInto('users')
+      .values({ tenant_id, login, password, role })
+      .returning('id')
+      .executeTakeFirstOrThrow(),
   )
 }
 
 export async function addFlavour(
   db: Db,
-  flavour: { name: string; memoryMb: number; cpuPercent: number },
+  flavour: { name: string; memoryMb: number; cpuPercent: number; isApplication: boolean },
 ): Promise<number> {
-  const row = { name: flavour.name, memory_mb: flavour.memoryMb, cpu_percent: flavour.cpuPercent }
+  const row = {
+    name: flavour.name,
+    memory_mb: flavour.memoryMb,
+    cpu_percent: flavour.cpuPercent,
+    is_application: flavour.isApplication,
+  }
   return await addNamed('osf', flavour.name, () =>
     db.insertInto('flavour').values(row).returning('id').executeTakeFirstOrThrow(),
   )
@@ -37,11 +59,10 @@ export async function addImage(
 /** Adds a desktop with the first free address. Two that are added at once never get the same one. */
 export async function addDesktop(
   db: Db,
-  desktop: { name: string; user: string; osf: string },
+  desktop: { name: string; tenantId: number; user: string; osf: string },
   network: { start: string; subnet: Subnet },
 ): Promise<number> {
-  const user = await db.selectFrom('users').select('id').where('login', '=', desktop.user).executeTakeFirst()
-  if (user === undefined) throw new Fault('object.unknown', { kind: 'user', name: desktop.user })
+  const userId = await requireUser(db, desktop.tenantId, desktop.user)
   const flavour = await idOf(db, 'flavour', 'osf', desktop.osf)
   return await addNamed('vm', desktop.name, () =>
     db.transaction().execute(async (tx) => {
@@ -51,7 +72,7 @@ export async function addDesktop(
       if (address === undefined) throw new Fault('node.network', { reason: 'every address is taken' })
       return await tx
         .insertInto('vm')
-        .values({ name: desktop.name, user_id: user.id, flavour_id: flavour, address })
+        .values({ name: desktop.name, user_id: userId, flavour_id: flavour, address })
         .returning('id')
         .executeTakeFirstOrThrow()
     }),
@@ -61,15 +82,33 @@ export async function addDesktop(
 /** Rows for the lists of `qa`, by kind. */
 export async function listObjects(
   db: Db,
-  kind: 'user' | 'osf' | 'di' | 'vm',
+  kind: 'tenant' | 'user' | 'host' | 'osf' | 'di' | 'vm',
 ): Promise<Record<string, unknown>[]> {
   switch (kind) {
+    case 'tenant':
+      return await db
+        .selectFrom('tenant')
+        .select(['id', 'name', 'blocked'])
+        .where('id', '>', 0)
+        .orderBy('id')
+        .execute()
     case 'user':
-      return await db.selectFrom('users').select(['id', 'login', 'blocked']).orderBy('id').execute()
+      return await db
+        .selectFrom('users')
+        .innerJoin('tenant', 'tenant.id', 'tenant_id')
+        .select(['users.id', 'users.login', 'tenant.name as tenant', 'users.role', 'users.blocked'])
+        .orderBy('users.id')
+        .execute()
+    case 'host':
+      return await db
+        .selectFrom('host')
+        .select(['id', 'name', 'state', 'blocked', 'memory_mb as memory', 'seen_at as seen'])
+        .orderBy('id')
+        .execute()
     case 'osf':
       return await db
         .selectFrom('flavour')
-        .select(['id', 'name', 'memory_mb as memory', 'cpu_percent'])
+        .select(['id', 'name', 'memory_mb as memory', 'cpu_percent', 'is_application'])
         .orderBy('id')
         .execute()
     case 'di':
@@ -83,21 +122,29 @@ export async function listObjects(
       return await db
         .selectFrom('vm')
         .innerJoin('users', 'users.id', 'user_id')
+        .innerJoin('tenant', 'tenant.id', 'users.tenant_id')
         .innerJoin('flavour', 'flavour.id', 'flavour_id')
         .leftJoin('host', 'host.id', 'host_id')
         .select([
           'vm.id',
           'vm.name',
           'users.login as user',
+          'tenant.name as tenant',
           'flavour.name as osf',
           'vm.state',
           'host.name as host',
           'address',
+          'vm.blocked',
           'vm.fault',
         ])
         .orderBy('vm.id')
         .execute()
   }
+}
+
+/** The number of a flavour, by name. Throws `object.unknown`. */
+export async function flavourByName(db: Db, name: string): Promise<number> {
+  return await idOf(db, 'flavour', 'osf', name)
 }
 
 /** The number of a desktop, by name. Throws `object.unknown`. */

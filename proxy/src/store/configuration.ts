@@ -25,3 +25,31 @@ export async function configurationStamp(db: Db): Promise<string> {
     FROM ostler.config`.execute(db)
   return rows[0]?.stamp ?? ''
 }
+
+/** Sets keys for one tenant, or for all of them, and tells the doors. */
+export async function setConfiguration(
+  db: Db,
+  tenantId: number | undefined,
+  values: Readonly<Record<string, string>>,
+): Promise<void> {
+  await sql`
+    WITH changed AS (
+      INSERT INTO ostler.config (tenant_id, key, value)
+      SELECT ${tenantId ?? ALL_TENANTS}::int, key, value FROM jsonb_each_text(${JSON.stringify(values)}::jsonb)
+      ON CONFLICT (tenant_id, key) DO UPDATE SET value = excluded.value RETURNING key)
+    SELECT pg_notify('ostler_config', '') FROM changed`.execute(db)
+}
+
+/** Removes keys of one tenant, or of all of them, and tells the doors. Returns how many there were. */
+export async function deleteConfiguration(
+  db: Db,
+  tenantId: number | undefined,
+  keys: readonly string[],
+): Promise<number> {
+  const { rows } = await sql`
+    WITH gone AS (
+      DELETE FROM ostler.config WHERE tenant_id = ${tenantId ?? ALL_TENANTS} AND key = ANY(${keys}::text[])
+      RETURNING key)
+    SELECT pg_notify('ostler_config', '') FROM gone`.execute(db)
+  return rows.length
+}

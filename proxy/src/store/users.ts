@@ -1,3 +1,4 @@
+import { Fault } from '@ostler/contract/fault.ts'
 import { sql } from 'kysely'
 import type { UserRole } from '../model/user.ts'
 import type { Db } from './open.ts'
@@ -82,4 +83,28 @@ export async function replaceHash(db: Db, userId: number, before: string, after:
     .where('id', '=', userId)
     .where('password', '=', before)
     .execute()
+}
+
+/** The number of the tenant whose users need not name it. */
+const FIRST_TENANT = 1
+
+/** The number of a tenant that has users. @throws Fault `object.unknown`. */
+export async function requireTenant(db: Db, name: string | undefined): Promise<number> {
+  if (name === undefined) return FIRST_TENANT
+  const tenant = await findTenant(db, name)
+  if (tenant === undefined || tenant.id < FIRST_TENANT)
+    throw new Fault('object.unknown', { kind: 'tenant', name })
+  return tenant.id
+}
+
+/** The number of a user. @throws Fault `object.unknown`. */
+export async function requireUser(db: Db, tenantId: number, login: string): Promise<number> {
+  const user = await findUser(db, tenantId, login)
+  if (user === undefined) throw new Fault('object.unknown', { kind: 'user', name: login })
+  return user.id
+}
+
+/** Gives a user another password. @param hash of it. */
+export async function setPassword(db: Db, userId: number, hash: string): Promise<void> {
+  await db.updateTable('users').set({ password: hash }).where('id', '=', userId).execute()
 }

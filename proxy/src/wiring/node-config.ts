@@ -110,9 +110,12 @@ export function loadNodeConfig(file: string, overrides: Readonly<Record<string, 
 
 /** A node's configuration with other keys laid over its file. */
 export interface NodeConfigSource {
+  readonly keys: readonly string[]
   /** @throws Fault `config.invalid`. */
   over(overrides: Readonly<Record<string, string>>): {
     readonly values: NodeValues
+    /** A known key's value as text. */
+    text(key: string): string
     /** Keys of a site's plugins, as text. */
     readonly texts: ReadonlyMap<string, string>
   }
@@ -120,11 +123,13 @@ export interface NodeConfigSource {
 
 export function nodeConfigSource(file: string): NodeConfigSource {
   return {
+    keys: Object.keys(NODE_OPTIONS),
     over: (overrides) => {
       const config = loadNodeConfig(file, overrides)
       const inFile = config.collected.map(({ key, value }) => [key, value] as const)
       const inDatabase = Object.entries(overrides).filter(([key]) => key.startsWith(SITE_PREFIX))
-      return { values: config.values, texts: new Map([...inFile, ...inDatabase]) }
+      const text = (key: string): string => config.text(key as keyof typeof NODE_OPTIONS)
+      return { values: config.values, text, texts: new Map([...inFile, ...inDatabase]) }
     },
   }
 }

@@ -6,13 +6,26 @@ import { runCommand } from '../commands.ts'
 
 const USAGE = `qa: administer Ostler from a node.
 
-usage: qa user add login=NAME password=-             the password comes from standard input
-       qa osf  add name=NAME [memory=MB] [cpus=N]    a flavour
-       qa di   add name=NAME osf=FLAVOUR kind=instant|directory|tarball [path=PATH]
-       qa vm   add name=NAME user=LOGIN osf=FLAVOUR
-       qa user|osf|di|vm list
-       qa vm   start|stop|explain -f name=NAME
+usage: qa tenant add name=NAME
+       qa user   add login=NAME [password=-] [tenant=NAME] [role=user|power|support]
+       qa user   passwd user=LOGIN [tenant=NAME]          the password comes from standard input
+       qa user   propget|propdel -f login=LOGIN[,tenant=NAME] [KEY …]
+       qa user   propset -f login=LOGIN[,tenant=NAME] KEY=VALUE …
+       qa osf    add name=NAME [memory=MB] [cpus=N] [application=1]     a flavour
+       qa di     add name=NAME osf=FLAVOUR kind=instant|directory|tarball [path=PATH]
+       qa vm     add name=NAME user=LOGIN osf=FLAVOUR [tenant=NAME]
+       qa vm     start|stop|explain -f name=NAME
+       qa user   block|unblock -f login=LOGIN[,tenant=NAME]
+       qa tenant|host|vm block|unblock -f name=NAME
+       qa tenant|user|host|osf|di|vm|policy list
+       qa policy add name=NAME [position=N] [tenant= user= group= role= osf= vm= from=CIDR,…]
+                 [use=yes|no displays=nx,rfb clipboard=none|in|out|both folders=off|ro|rw roots=PATH,…
+                 printing= audio= usb=yes|no quota=N]
+       qa policy del -f name=NAME
+       qa config get|del [KEY …] [tenant=NAME]
+       qa config set KEY=VALUE … [tenant=NAME]
 
+A value of - is read from standard input.
 The api's socket is OSTLER_API_SOCKET, else /run/ostler/api/api.sock.`
 
 async function main(): Promise<void> {

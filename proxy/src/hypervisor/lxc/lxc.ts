@@ -40,6 +40,13 @@ export interface LxcSettings {
 }
 
 const START_MS = 30_000
+/** Its homes lie where they lay before there were tenants. */
+const FIRST_TENANT = 1
+
+/** Where a home is. Users of two tenants may have the same login, and must not get each other's. */
+function homeFolder(homes: string, { tenantId, login, flavour }: DesktopSpec): string {
+  return join(homes, tenantId === FIRST_TENANT ? '' : `@${tenantId}`, `${login}-${flavour.id}`)
+}
 
 /** Desktops as LXC containers: an image below, an overlay above it, the home apart. */
 export function lxcHypervisor(settings: LxcSettings): Hypervisor {
@@ -51,7 +58,7 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
     prepare: async (spec) => {
       const image = await lowerLayer(settings, spec)
       const overlay = await freshOverlay(settings, spec.id)
-      const home = join(settings.homes, `${spec.login}-${spec.flavour.id}`)
+      const home = homeFolder(settings.homes, spec)
       mkdirSync(home, { recursive: true, mode: 0o755 })
       const folders = await makeRunFolder(settings, spec.id)
       const folder = join(settings.lxcPath, containerOf(spec.id))
