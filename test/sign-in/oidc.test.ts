@@ -27,7 +27,8 @@ beforeAll(async () => {
   const port = await freePort()
   provider = scope.own(await openTestProvider(folder, await freePort(port), [callback(port)]))
   door = scope.own(await openDoor({}, port))
-  for (const login of ['ann', 'bob', 'cid']) await addUser(database.as('api'), { login, password: '' })
+  for (const login of ['ann', 'bob', 'cid'])
+    await addUser(database.as('api'), { tenantId: 1, role: 'user', login, password: '' })
   await database.as('api').updateTable('users').set({ blocked: true }).where('login', '=', 'bob').execute()
   await database
     .as('api')

@@ -28,7 +28,7 @@ beforeAll(async () => {
   door = scope.own(await openBareDoor(database, folder, port, {}))
   other = scope.own(await openBareDoor(database, folder, await freePort(port), {}))
   for (const login of ['ann', 'bob', 'cid'])
-    users.set(login, await addUser(database.as('api'), { login, password: '' }))
+    users.set(login, await addUser(database.as('api'), { tenantId: 1, role: 'user', login, password: '' }))
 })
 afterAll(() => scope.close())
 beforeEach(async () => {

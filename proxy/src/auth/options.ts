@@ -9,7 +9,12 @@ export const AUTH_OPTIONS = {
   'l7r.auth.plugins': text('plugins of a tenant, by commas', ''),
   'l7r.auth.plugins.tail': text('plugins asked last for every tenant, by commas', 'default'),
   'path.l7r.auth.plugins': text('folder of plugins of your own', '/etc/ostler/auth'),
-  'l7r.auth.timeout': integer('seconds within which a plugin decides, its wait for a turn included', 30, 1, 120),
+  'l7r.auth.timeout': integer(
+    'seconds within which a plugin decides, its wait for a turn included',
+    30,
+    1,
+    120,
+  ),
   'l7r.auth.limit.pair': integer(
     'wrong sign-ins of one user from one address before waiting; 0: any',
     5,

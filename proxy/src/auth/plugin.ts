@@ -73,6 +73,8 @@ export interface AuthPlugin {
   readonly name: string
   /** Finds the tenant in a login as it was typed; the first plugin that finds one decides. */
   findTenant?(typed: string): { readonly tenant: string; readonly login: string } | undefined
+  /** Says that every judgement of this plugin costs one password hash. */
+  readonly hashes?: boolean
   /** Judges a login and its password. */
   authenticate?(attempt: Attempt): Promise<Verdict>
   /** Judges a connection that has a client certificate and no other credentials. */

@@ -232,7 +232,10 @@ export class SignInDesk {
       const verdict = await this.#ask(plugin, visit, (signal) =>
         plugin.authenticate?.({ ...origin, signal, tenant, login, password } satisfies Attempt),
       )
-      if (verdict?.kind === 'reject') throw refused(verdict.reason)
+      if (verdict?.kind === 'reject') {
+        await this.#payForTheRest(plugin, visit, password)
+        throw refused(verdict.reason)
+      }
       if (verdict?.kind !== 'accept') continue
       const known = verdict.login === undefined ? login : normalised(verdict.login, chain)
       // Whoever signs in under another name must not leave her second factor behind, nor what was cut off unchecked.
@@ -265,6 +268,12 @@ export class SignInDesk {
       factor.take({ tenant, login, address: origin.address }, code),
     )
     if (isHers !== true) throw refused('wrong or spent code of the second factor')
+  }
+
+  /** A "no" costs the hash that later plugins would have cost: else it tells whose users are whose. */
+  async #payForTheRest(decided: AuthPlugin, { chain }: Visit, password: Secret): Promise<void> {
+    const rest = chain.plugins.slice(chain.plugins.indexOf(decided) + 1)
+    if (rest.some((plugin) => plugin.hashes === true)) await this.#parts.passwords.verify(password, undefined)
   }
 
   /** After-hooks, then her row; `undefined` when she has none. Hooks may write, so a blocked user is out before. */

@@ -12,6 +12,7 @@ export function defaultPlugin({ settings, records, passwords, log }: PluginConte
   const salt = settings['l7r.auth.plugin.default.salt']
   return {
     name: 'default',
+    hashes: true,
     findTenant: (typed) => {
       const at = firstAt(typed, separators)
       if (at === -1) return { tenant: settings['l7r.auth.plugin.default.tenant'], login: typed }
