@@ -6,6 +6,7 @@ import type { DialectTimes } from '@ostler/proxy/l7r/http/dialect.ts'
 import type { DoorRequest } from '@ostler/proxy/l7r/http/request.ts'
 import type { ListenSettings } from '@ostler/proxy/l7r/listen/listener.ts'
 import { parseNetworks } from '@ostler/proxy/l7r/listen/networks.ts'
+import type { TlsSettings } from '@ostler/proxy/l7r/listen/tls-server.ts'
 import { parseTlsVersions } from '@ostler/proxy/l7r/listen/tls-words.ts'
 import type { NxEndpoints } from '@ostler/proxy/l7r/nx-endpoints.ts'
 import { replyFault, replyJson } from '@ostler/proxy/l7r/respond.ts'
@@ -33,7 +34,10 @@ export interface DoorUnderTest extends AsyncDisposable {
 
 export interface DoorOptions {
   readonly listen?: Partial<ListenSettings> & { readonly plain?: boolean }
-  readonly tls?: (folder: string) => Partial<NonNullable<ListenSettings['tls']>>
+  readonly clients?: TlsSettings['clients']
+  /** Authorities of clients, and their lists of revoked certificates. */
+  readonly ca?: string
+  readonly crl?: string
   readonly times?: Partial<DialectTimes>
 }
 
@@ -44,8 +48,8 @@ export async function openDoor(options: DoorOptions = {}): Promise<DoorUnderTest
   const files = {
     key: join(folder, 'key.pem'),
     cert: join(folder, 'cert.pem'),
-    ca: undefined,
-    crl: undefined,
+    ca: options.ca,
+    crl: options.crl,
   }
   writeFileSync(files.key, identity.key, { mode: 0o600 })
   writeFileSync(files.cert, identity.certificate)
@@ -58,9 +62,8 @@ export async function openDoor(options: DoorOptions = {}): Promise<DoorUnderTest
     files,
     versions: parseTlsVersions(''),
     ciphers: undefined,
-    clients: 'not asked',
-    ...options.tls?.(folder),
-  } as const
+    clients: options.clients ?? 'not asked',
+  }
   try {
     const door = await serveDoor({
       listen: {

@@ -80,8 +80,11 @@ function servePages(parts: DoorServerParts, times: DialectTimes): Server {
       socket.destroy()
     })
   })
+  const refused = new WeakSet<Duplex>()
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (socket.destroyed || !socket.writable) return
+    // It comes again with every piece that the client goes on to send.
+    if (socket.destroyed || !socket.writable || refused.has(socket)) return
+    refused.add(socket)
     parts.log.debug('not http', { reason: error.message })
     replyFault(replyOn(socket), new Fault(FAULT_OF[error.code ?? ''] ?? 'request.malformed'), parts.log)
   })
