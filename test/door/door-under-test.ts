@@ -134,14 +134,14 @@ function endpoints(requests: DoorRequest[], log: Log): NxEndpoints {
     handle: async (request, reply) => {
       requests.push(request)
       const { method, path, parameters, headers, connection } = request
-      if (method === 'GET' && path === '/qvd/ping') return reply.final(200, 'text/plain', 'I am alive!\r\n')
-      if (method === 'GET' && path === '/qvd/list_of_vm') return replyJson(reply, [{ name: 'Büro' }])
+      if (method === 'GET' && path === '/qvd/ping') return void reply.final(200, 'text/plain', 'I am alive!\r\n')
+      if (method === 'GET' && path === '/qvd/list_of_vm') return void replyJson(reply, [{ name: 'Büro' }])
       if (method === 'GET' && path === '/qvd/slow') {
         await new Promise((resolve) => setTimeout(resolve, 50))
-        return reply.final(200, 'text/plain', 'slow\r\n')
+        return void reply.final(200, 'text/plain', 'slow\r\n')
       }
       if (method === 'GET' && path === '/qvd/echo')
-        return replyJson(reply, {
+        return void replyJson(reply, {
           parameters: Object.fromEntries(parameters),
           headers: Object.fromEntries(headers),
           address: connection.address,
@@ -149,10 +149,10 @@ function endpoints(requests: DoorRequest[], log: Log): NxEndpoints {
         })
       if (method === 'GET' && path === '/qvd/stop_vm') {
         reply.interim(`Stopping ${parameters.get('id') ?? ''}`)
-        return reply.final(200, 'text/plain', 'Machine stopped\r\n')
+        return void reply.final(200, 'text/plain', 'Machine stopped\r\n')
       }
-      if (method === 'GET' && path === '/qvd/who') return replyFault(reply, new Fault('auth.required'), log)
-      return replyFault(reply, new Fault('request.notFound', { path }), log)
+      if (method === 'GET' && path === '/qvd/who') return void replyFault(reply, new Fault('auth.required'), log)
+      return void replyFault(reply, new Fault('request.notFound', { path }), log)
     },
     connect: (request, socket, head) => {
       requests.push(request)

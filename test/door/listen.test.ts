@@ -6,7 +6,6 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls'
-import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { exchangeRaw } from '../fixtures/raw-exchange.ts'
 import { makeTestAuthority, type TestAuthority } from './certificates.ts'
@@ -180,11 +179,16 @@ describe('client certificates', () => {
     const said = await echoOver(socket)
     return said === undefined ? 'closed' : said['certificate']
   }
-  /** After the files have changed: the door looks now and then. */
-  async function comesToSee(door: DoorUnderTest, tls: ConnectionOptions, expected: unknown): Promise<void> {
-    let seen: unknown
-    await comesToHold(async () => isDeepStrictEqual((seen = await seenBy(door, tls)), expected), 20_000, 50)
-    expect(seen).toEqual(expected)
+  /** After the files have changed: the door looks now and then. `who`: her common name, or `closed`. */
+  async function comesToSee(door: DoorUnderTest, tls: ConnectionOptions, who: string): Promise<void> {
+    let seen: string | undefined
+    const look = async (): Promise<boolean> => {
+      const said = await seenBy(door, tls)
+      seen = said === 'closed' ? said : (said as { commonName: string } | null)?.commonName
+      return seen === who
+    }
+    await comesToHold(look, 20_000, 50)
+    expect(seen).toBe(who)
   }
   const lastLine = (door: DoorUnderTest) => door.lines.findLast(({ level }) => level === 'warn')
 
@@ -224,14 +228,13 @@ describe('client certificates', () => {
       socket.on('session', (session) => sessions.push(session))
       socket.write(ECHO)
       expect(await echoOver(socket)).toMatchObject({ certificate: { commonName: 'bob' } })
-      expect(sessions.length).toBe(version === 'TLSv1.2' ? 1 : 0)
       bobsSessions.push(...sessions)
     }
     await authority.revoke(bob)
     await comesToSee(asked, bob, 'closed')
     await comesToSee(required, bob, 'closed')
-    for (const session of bobsSessions)
-      expect(await seenBy(asked, { ...bob, maxVersion: 'TLSv1.2', session })).toBe('closed')
+    expect(bobsSessions.length).toBeGreaterThan(0)
+    for (const session of bobsSessions) expect(await seenBy(asked, { ...bob, session })).toBe('closed')
     expect(lastLine(asked)?.fields['reason']).toBe('it is revoked')
     expect(await seenBy(asked, ann)).toMatchObject({ commonName: 'ann' })
   })
@@ -246,7 +249,7 @@ describe('client certificates', () => {
     )
     expect(await seenBy(asked)).toBeNull()
     await authority.writeList()
-    await comesToSee(asked, ann, await seenBy(asked, ann))
+    await comesToSee(asked, ann, 'ann')
   })
 
   test('a list that cannot be read leaves the old one in force', async () => {
