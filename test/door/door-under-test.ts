@@ -39,6 +39,8 @@ export interface DoorOptions {
   readonly ca?: string
   readonly crl?: string
   readonly times?: Partial<DialectTimes>
+  /** What answers below `/qvd/` instead of what this file has. */
+  readonly nx?: NxEndpoints
 }
 
 const identity = await selfSigned(['localhost', '127.0.0.1'], 30)
@@ -74,7 +76,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<DoorUnderTest
         perAddress: 0,
         ...listen,
       },
-      nx: endpoints(requests, log),
+      nx: options.nx ?? endpoints(requests, log),
       browser: {
         owns: (path) => path === '/portal/socket',
         connect: (request, socket, head) => {
@@ -134,7 +136,8 @@ function endpoints(requests: DoorRequest[], log: Log): NxEndpoints {
     handle: async (request, reply) => {
       requests.push(request)
       const { method, path, parameters, headers, connection } = request
-      if (method === 'GET' && path === '/qvd/ping') return void reply.final(200, 'text/plain', 'I am alive!\r\n')
+      if (method === 'GET' && path === '/qvd/ping')
+        return void reply.final(200, 'text/plain', 'I am alive!\r\n')
       if (method === 'GET' && path === '/qvd/list_of_vm') return void replyJson(reply, [{ name: 'Büro' }])
       if (method === 'GET' && path === '/qvd/slow') {
         await new Promise((resolve) => setTimeout(resolve, 50))
@@ -151,7 +154,8 @@ function endpoints(requests: DoorRequest[], log: Log): NxEndpoints {
         reply.interim(`Stopping ${parameters.get('id') ?? ''}`)
         return void reply.final(200, 'text/plain', 'Machine stopped\r\n')
       }
-      if (method === 'GET' && path === '/qvd/who') return void replyFault(reply, new Fault('auth.required'), log)
+      if (method === 'GET' && path === '/qvd/who')
+        return void replyFault(reply, new Fault('auth.required'), log)
       return void replyFault(reply, new Fault('request.notFound', { path }), log)
     },
     connect: (request, socket, head) => {

@@ -141,6 +141,7 @@ describe('heads that are refused', () => {
     [400, 'a length in hex', 'GET /qvd/ping HTTP/1.1\nContent-Length: 0x1\n\n'],
     [400, 'an empty length', 'GET /qvd/ping HTTP/1.1\nContent-Length:\n\n'],
     [400, 'a length that goes on', 'GET /qvd/ping HTTP/1.1\nContent-Length: 1\n 2\n'],
+    [400, 'a length that looks like a continuation', 'GET /qvd/ping HTTP/1.1\nA: b\n Content-Length : 5\n'],
     [400, 'a coding that goes on', 'GET /qvd/ping HTTP/1.1\nTransfer-Encoding:\n chunked\n'],
     [
       400,
