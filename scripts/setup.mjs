@@ -48,6 +48,7 @@ const FOR_TEST = {
   '/usr/bin/nsenter': 'util-linux',
   '/usr/bin/curl': 'curl',
   '/usr/bin/mmdebstrap': 'mmdebstrap',
+  '/usr/bin/openssl': 'openssl',
   '/sbin/sfdisk': 'fdisk',
   '/sbin/losetup': 'mount',
   '/sbin/mkfs.ext4': 'e2fsprogs',

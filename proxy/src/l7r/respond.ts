@@ -24,10 +24,10 @@ export function replyTo(response: ServerResponse): Reply {
   return {
     interim: (text) => void response.writeInformation(102, { [VM_INFO_HEADER]: headerText(text) }),
     final: (status, contentType, body, headers = {}) => {
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, headerText(value))
       response.writeHead(status, {
         'Content-Type': contentType,
         'Content-Length': Buffer.byteLength(body),
-        ...headers,
       })
       response.flushHeaders()
       setImmediate(() => response.end(body))
@@ -42,6 +42,18 @@ export function replyOn(socket: Duplex): Reply {
   return reply
 }
 
+/** The same in one write: for clients other than QVD's, and a socket that somebody else may end meanwhile. */
+export function replyAtOnce(socket: Duplex): Reply {
+  return {
+    interim: () => {},
+    final: (...answer) => {
+      const { head, body } = bytesOf(...answer)
+      socket.write(head + body, 'latin1')
+      closeGently(socket)
+    },
+  }
+}
+
 /** A request on a raw socket that others may follow; `sent` resolves when its final response has been written. */
 export function replyInTurn(socket: Duplex): Reply & { readonly sent: Promise<void> } {
   let written: () => void
@@ -51,28 +63,30 @@ export function replyInTurn(socket: Duplex): Reply & { readonly sent: Promise<vo
     interim: (text) => {
       socket.write(`HTTP/1.1 102 Processing\r\n${VM_INFO_HEADER}: ${headerText(text)}\r\n\r\n`, 'latin1')
     },
-    final: (status, contentType, body, headers = {}) => {
-      const lines = {
-        'Content-Type': contentType,
-        'Content-Length': String(Buffer.byteLength(body)),
-        ...headers,
-      }
-      const fields = Object.entries(lines).map(([name, value]) => `${name}: ${headerText(value)}\r\n`)
-      const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fields.join('')}\r\n`
-      if (status < 400) {
-        socket.cork()
-        socket.write(head, 'latin1')
-        socket.write(body)
-        socket.uncork()
+    final: (...answer) => {
+      const { head, body } = bytesOf(...answer)
+      if (answer[0] < 400) {
+        socket.write(head + body, 'latin1')
         return written()
       }
       socket.write(head, 'latin1')
       setImmediate(() => {
-        socket.write(body)
+        socket.write(body, 'latin1')
         written()
       })
     },
   }
+}
+
+/** A final response, each byte one character. */
+function bytesOf(...[status, contentType, text, headers = {}]: Parameters<Reply['final']>): {
+  readonly head: string
+  readonly body: string
+} {
+  const body = Buffer.from(text).toString('latin1')
+  const lines = { 'Content-Type': contentType, 'Content-Length': String(body.length), ...headers }
+  const fields = Object.entries(lines).map(([name, value]) => `${name}: ${headerText(value)}\r\n`)
+  return { head: `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fields.join('')}\r\n`, body }
 }
 
 /** Closes a connection so that its last answer arrives, also when the client goes on sending or never closes. */

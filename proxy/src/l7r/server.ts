@@ -8,7 +8,7 @@ import { CONNECT_PATH, type NxEndpoints } from './nx-endpoints.ts'
 import { type DialectTimes, speakDialect } from './http/dialect.ts'
 import { fromIncoming } from './http/request.ts'
 import { type DoorListener, type ListenSettings, openListener } from './listen/listener.ts'
-import { replyFault, replyOn, replyTo, targetOf } from './respond.ts'
+import { replyAtOnce, replyFault, replyTo, targetOf } from './respond.ts'
 
 export interface DoorServerParts {
   readonly listen: ListenSettings
@@ -80,10 +80,13 @@ function servePages(parts: DoorServerParts, times: DialectTimes): Server {
       socket.destroy()
     })
   })
+  const refused = new WeakSet<Duplex>()
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (socket.destroyed || !socket.writable) return
+    // It comes again with every piece that the client goes on to send.
+    if (socket.destroyed || !socket.writable || refused.has(socket)) return
+    refused.add(socket)
     parts.log.debug('not http', { reason: error.message })
-    replyFault(replyOn(socket), new Fault(FAULT_OF[error.code ?? ''] ?? 'request.malformed'), parts.log)
+    replyFault(replyAtOnce(socket), new Fault(FAULT_OF[error.code ?? ''] ?? 'request.malformed'), parts.log)
   })
   // Begins the watch over slow heads and bodies, which else comes with a listener of its own.
   server.emit('listening')

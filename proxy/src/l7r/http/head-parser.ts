@@ -72,7 +72,13 @@ export class HeaderLines {
 
   #continue(more: string): Refusal | undefined {
     const name = this.#last
-    if (name === undefined || FRAMING.has(name)) return 400
+    // Neither may it look like one of them: to somebody before us it might be one.
+    if (
+      name === undefined ||
+      FRAMING.has(name) ||
+      FRAMING.has(more.split(':', 1)[0]?.trim().toLowerCase() ?? '')
+    )
+      return 400
     this.#values.set(name, `${this.#values.get(name) ?? ''} ${more}`.trim())
     return undefined
   }
