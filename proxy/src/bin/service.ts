@@ -11,7 +11,7 @@ import { loadNodeConfig, type NodeValues } from '../wiring/node-config.ts'
 export async function runService(
   name: string,
   configFile: string,
-  start: (config: NodeValues, log: Log, scope: Scope, configFile: string) => Promise<void>,
+  start: (config: NodeValues, log: Log, scope: Scope, configFile: string) => Promise<unknown>,
   closeWithinMs: number,
 ): Promise<void> {
   const { values, log } = await openService(name, configFile)

@@ -24,6 +24,7 @@ export interface DoorServerParts {
 const TIMES: DialectTimes = { headMs: 10_000, idleMs: 600_000, writeMs: 30_000 }
 const BODY_MS = 30_000
 const MAX_HEAD = 16_384
+const SWEEP_MS = 250
 
 /**
  * The door's one port. Requests below `/qvd/` are read and answered by ourselves, as QVD's clients write them; every
@@ -34,7 +35,13 @@ const MAX_HEAD = 16_384
 export async function serveDoor(parts: DoorServerParts): Promise<DoorListener> {
   const times = { ...TIMES, ...parts.times }
   const pages = servePages(parts, times)
-  const dialect = { ...parts, times, handOver: (socket: Socket) => void pages.emit('connection', socket) }
+  const draining = new AbortController()
+  const dialect = {
+    ...parts,
+    times,
+    draining: draining.signal,
+    handOver: (socket: Socket) => void pages.emit('connection', socket),
+  }
   const listener = await openListener(
     parts.listen,
     (socket, connection) => void speakDialect(socket, connection, dialect),
@@ -42,6 +49,13 @@ export async function serveDoor(parts: DoorServerParts): Promise<DoorListener> {
   )
   return {
     port: listener.port,
+    drained: async () => {
+      draining.abort()
+      // A connection of Node's that answers just now is idle a little later.
+      const sweep = setInterval(() => pages.closeIdleConnections(), SWEEP_MS)
+      await listener.drained()
+      clearInterval(sweep)
+    },
     [Symbol.asyncDispose]: async () => {
       await listener[Symbol.asyncDispose]()
       pages.close()

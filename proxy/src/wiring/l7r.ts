@@ -26,13 +26,16 @@ import { nodeConfigSource, type NodeValues } from './node-config.ts'
 import { databaseAddress, doorIdentityFile } from './node-parts.ts'
 import { openSignIn } from './sign-in.ts'
 
-/** Starts the door. It needs no root and knows nothing about containers. */
+/**
+ * Starts a door. It needs no root and knows nothing about containers.
+ * @returns what to call so that it takes nobody in any more: it resolves when the last who were in have left.
+ */
 export async function startL7r(
   config: NodeValues,
   log: Log,
   scope: Scope,
   configFile: string,
-): Promise<void> {
+): Promise<() => Promise<void>> {
   const listen = listenSettings(config, log)
   if (listen.tls !== undefined) await requireCertificate(listen.tls.files, log)
   const address = databaseAddress(config, ROLES.l7r)
@@ -79,10 +82,11 @@ export async function startL7r(
   scope.own(every(RELOAD_MS, reload, log))
   scope.own(every(RELOAD_MS, () => policy.reload(), log))
   const jar = openCookieJar(join(config['path.state'], 'l7r', 'cookie.key'), () => systemClock.now())
-  scope.own(
+  let isDraining = false
+  const door = scope.own(
     await serveDoor({
       listen,
-      nx: nxEndpoints(parts, signIn, () => scope.signal.aborted),
+      nx: nxEndpoints(parts, signIn, () => isDraining || scope.signal.aborted),
       browser: browserDisplay(parts, jar, desk),
       portal: portal(parts, { signIn, desk, jar, oidc }, config['path.web'], stopping.signal),
       stopping: stopping.signal,
@@ -90,6 +94,10 @@ export async function startL7r(
     }),
   )
   log.info('door open', { address: config['l7r.address'], port: config['l7r.port'] })
+  return () => {
+    isDraining = true
+    return door.drained()
+  }
 }
 
 const PURGE_MS = 60_000

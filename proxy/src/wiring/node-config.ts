@@ -57,6 +57,7 @@ export const NODE_OPTIONS = {
     0,
     1_000_000,
   ),
+  'l7r.workers': integer('processes that serve the door; 0: one per core', 0, 0, 256),
   'l7r.as_user': text('system user of the door and the api', 'ostler'),
   'path.l7r.ssl.key': path(
     'key of the door; made with a self-signed certificate when missing',

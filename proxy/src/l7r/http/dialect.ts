@@ -24,6 +24,8 @@ export interface DialectParts {
   readonly handOver: (socket: Socket) => void
   readonly times: DialectTimes
   readonly stopping: AbortSignal
+  /** Aborts when no further request is taken: connections that wait for one are closed. */
+  readonly draining: AbortSignal
   readonly log: Log
 }
 
@@ -64,7 +66,7 @@ async function converse(
   const { times, nx, log } = parts
   const reader = new HeadReader((path) => !nx.owns(path))
   for (let waitMs = times.headMs; ; waitMs = times.idleMs) {
-    const read = await readHead(reader, input, waitMs, times.headMs)
+    const read = await readHead(reader, input, waitMs, parts)
     switch (read.kind) {
       case 'gone':
         return void socket.destroy()
@@ -112,7 +114,7 @@ async function readHead(
   reader: HeadReader,
   input: SocketInput,
   idleMs: number,
-  headMs: number,
+  { times: { headMs }, draining }: DialectParts,
 ): Promise<NextHead> {
   let until = performance.now() + idleMs
   let begun = false
@@ -123,7 +125,7 @@ async function readHead(
       begun = true
       until = performance.now() + headMs
     }
-    const chunk = await input.read(until - performance.now())
+    const chunk = await input.read(until - performance.now(), begun ? undefined : draining)
     if (typeof chunk !== 'string') reader.push(chunk)
     else if (chunk === 'late') return { kind: begun ? 'slow' : 'ended' }
     else return { kind: chunk }

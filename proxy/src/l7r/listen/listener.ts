@@ -52,6 +52,8 @@ interface Guest {
 /** A listener whose connections have come through TLS and every limit. */
 export interface DoorListener extends AsyncDisposable {
   readonly port: number
+  /** Takes nobody in any more, and resolves when the last connection is closed. */
+  drained(): Promise<void>
 }
 
 /**
@@ -125,13 +127,19 @@ export async function openListener(
     tls?.[Symbol.dispose]()
     throw error
   }
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> =>
+    (closed ??= new Promise((resolve) => {
+      server.close(() => resolve())
+    }))
   return {
     port: (server.address() as AddressInfo).port,
+    drained: close,
     [Symbol.asyncDispose]: async () => {
       tls?.[Symbol.dispose]()
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      const done = close()
       for (const socket of open) socket.destroy()
-      await closed
+      await done
     },
   }
 }

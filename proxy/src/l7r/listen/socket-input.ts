@@ -19,9 +19,10 @@ export class SocketInput {
 
   /**
    * The next bytes.
+   * @param hurry as soon as it aborts, it is late.
    * @returns `ended` when the other side has finished, `gone` when the connection is closed, `late` after `ms`.
    */
-  async read(ms: number): Promise<Buffer | 'ended' | 'gone' | 'late'> {
+  async read(ms: number, hurry?: AbortSignal): Promise<Buffer | 'ended' | 'gone' | 'late'> {
     const deadline = performance.now() + ms
     for (;;) {
       if (this.#socket.destroyed) return 'gone'
@@ -29,8 +30,10 @@ export class SocketInput {
       if (chunk !== null) return chunk
       if (this.#socket.readableEnded) return 'ended'
       const left = deadline - performance.now()
-      if (left <= 0) return 'late'
+      if (left <= 0 || hurry?.aborted === true) return 'late'
+      hurry?.addEventListener('abort', this.#onEvent, { once: true })
       await this.#event(left)
+      hurry?.removeEventListener('abort', this.#onEvent)
     }
   }
 

@@ -1,0 +1,156 @@
+import { systemClock } from '@ostler/kit/clock.ts'
+import type { Log } from '@ostler/kit/log.ts'
+import cluster, { type Worker } from 'node:cluster'
+import { once } from 'node:events'
+
+/** What the first process of the door says to the others, and they to it. */
+export const CREW_WORDS = { ready: 'ready', drain: 'drain' } as const
+
+const READY_MS = 60_000
+const FIRST_PAUSE_MS = 250
+const LONGEST_PAUSE_MS = 30_000
+/** A worker that has lived so long did not fail at its start. */
+const SETTLED_MS = 60_000
+
+/** A worker could not start; its own last sentence is on standard error. */
+export class WorkerFailed extends Error {
+  readonly exitCode: number
+
+  constructor(exitCode: number) {
+    super(`a worker of the door ended with ${exitCode} before it was ready`)
+    this.name = 'WorkerFailed'
+    this.exitCode = exitCode
+  }
+}
+
+/**
+ * The processes that serve the door, and their first process, which serves nobody: it hands connections out in turn,
+ * replaces who dies, and replaces all of them by what now lies on the disk while their sessions live on.
+ */
+export class Crew {
+  readonly #size: number
+  readonly #log: Log
+  readonly #working = new Set<Worker>()
+  /** Told to take nobody in any more: they end with their last session. */
+  readonly #draining = new Set<Worker>()
+  #pauseMs = FIRST_PAUSE_MS
+  #stopping = false
+  #replacing: Promise<void> = Promise.resolve()
+
+  /** @param size workers, at least 1. */
+  constructor(size: number, log: Log) {
+    this.#size = size
+    this.#log = log
+    const [, exec, ...args] = process.argv
+    if (exec !== undefined) cluster.setupPrimary({ exec, args })
+  }
+
+  /**
+   * Starts the workers: one alone, so that what is wrong is said once, then the others.
+   * @throws WorkerFailed
+   */
+  async start(): Promise<void> {
+    this.#keep(await this.#hire())
+    const others = Array.from({ length: this.#size - 1 }, () => this.#hire())
+    for (const worker of await Promise.all(others)) this.#keep(worker)
+  }
+
+  /**
+   * Starts a new crew and sends the old one into retirement. When the new one cannot start, the old one stays. Calls
+   * while one is under way wait for it.
+   */
+  replace(): Promise<void> {
+    const next = this.#replacing.then(async () => {
+      const old = [...this.#working]
+      try {
+        const young = await Promise.all(Array.from({ length: this.#size }, () => this.#hire()))
+        for (const worker of young) this.#keep(worker)
+      } catch (error) {
+        this.#log.error('the new workers could not start, the old ones stay', { error })
+        return
+      }
+      for (const worker of old) this.#retire(worker)
+      this.#log.info('workers replaced', { old: pids(old), new: pids([...this.#working]) })
+    })
+    this.#replacing = next
+    return next
+  }
+
+  /** Ends every worker, also those that still have sessions; whoever is not gone after `withinMs` is killed. */
+  async stop(withinMs: number): Promise<void> {
+    this.#stopping = true
+    const all = [...this.#working, ...this.#draining]
+    const gone = Promise.all(all.map((worker) => once(worker.process, 'exit')))
+    for (const worker of all) worker.process.kill('SIGTERM')
+    const late = setTimeout(() => {
+      for (const worker of all) worker.process.kill('SIGKILL')
+    }, withinMs)
+    await gone
+    clearTimeout(late)
+  }
+
+  /** Starts a worker and waits until it serves. @throws WorkerFailed */
+  async #hire(): Promise<Worker> {
+    const worker = cluster.fork()
+    const abort = new AbortController()
+    const ready = new Promise<void>((resolve) => {
+      worker.on('message', (word) => {
+        if (word === CREW_WORDS.ready) resolve()
+      })
+    })
+    const failed = once(worker.process, 'exit', { signal: abort.signal }).then(([code]) => {
+      throw new WorkerFailed(Number(code ?? 70))
+    })
+    const late = systemClock.sleep(READY_MS, abort.signal).then(() => {
+      worker.process.kill('SIGKILL')
+      throw new WorkerFailed(70)
+    })
+    try {
+      await Promise.race([ready, failed, late])
+      return worker
+    } finally {
+      abort.abort()
+      for (const promise of [failed, late]) promise.catch(() => {})
+    }
+  }
+
+  #keep(worker: Worker): void {
+    const since = systemClock.now()
+    this.#working.add(worker)
+    worker.process.once('exit', (code, signal) => {
+      this.#draining.delete(worker)
+      if (!this.#working.delete(worker) || this.#stopping) return
+      this.#log.error('a worker of the door is gone', { worker: worker.process.pid, code, signal })
+      this.#pauseMs =
+        systemClock.now() - since > SETTLED_MS
+          ? FIRST_PAUSE_MS
+          : Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2)
+      this.#fill()
+    })
+  }
+
+  /** Hires one more after a pause, and again until one is there. */
+  #fill(): void {
+    setTimeout(() => {
+      if (this.#stopping || this.#working.size >= this.#size) return
+      this.#hire().then(
+        (worker) => this.#keep(worker),
+        (error: unknown) => {
+          this.#log.error('a worker of the door does not start', { error })
+          this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2)
+          this.#fill()
+        },
+      )
+    }, this.#pauseMs)
+  }
+
+  #retire(worker: Worker): void {
+    if (!this.#working.delete(worker)) return
+    this.#draining.add(worker)
+    if (worker.isConnected()) worker.send(CREW_WORDS.drain)
+  }
+}
+
+function pids(workers: readonly Worker[]): number[] {
+  return workers.map((worker) => worker.process.pid ?? 0)
+}
