@@ -5,7 +5,7 @@ import type { Log } from '@ostler/kit/log.ts'
 import { type Context, Hono } from 'hono'
 import * as z from 'zod'
 import { hashPassword } from '../auth/password.ts'
-import type { Subnet } from '../model/address.ts'
+import type { AddressPool } from '../store/addresses.ts'
 import {
   addDesktop,
   addFlavour,
@@ -21,7 +21,7 @@ import { addWish } from '../store/vms.ts'
 const newWish = z.strictObject({ kind: z.enum(['run', 'stop']), reason: z.string().max(200).default('qa') })
 
 /** The administrator's REST interface. Whoever can open its unix socket is the administrator. */
-export function adminRoutes(db: Db, network: { start: string; subnet: Subnet }, log: Log): Hono {
+export function adminRoutes(db: Db, pool: AddressPool, log: Log): Hono {
   const app = new Hono()
   app.onError((error, context) => {
     if (!(error instanceof Fault)) log.error('request failed', { path: context.req.path, error })
@@ -49,7 +49,7 @@ export function adminRoutes(db: Db, network: { start: string; subnet: Subnet }, 
     context.json({ id: await addImage(db, await body(context, ADMIN_OBJECTS.di.schema)) }, 201),
   )
   app.post(ADMIN_OBJECTS.vm.path, async (context) =>
-    context.json({ id: await addDesktop(db, await body(context, ADMIN_OBJECTS.vm.schema), network) }, 201),
+    context.json({ id: await addDesktop(db, await body(context, ADMIN_OBJECTS.vm.schema), pool) }, 201),
   )
   app.get('/v1/desktops/:name/explain', async (context) =>
     context.json(await explainDesktop(db, await desktopByName(db, context.req.param('name')))),

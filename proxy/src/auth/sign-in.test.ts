@@ -58,6 +58,7 @@ function house(
     userProperty: () => Promise.resolve(undefined),
     replaceHash: () => Promise.resolve(),
     spend: () => Promise.resolve('fresh'),
+    provideFirstDesktop: () => Promise.resolve('there'),
     takeToken: (digest) => Promise.resolve(tokens.get(digest.toString('hex'))),
   }
   const { caseSensitive = false, timeoutMs = 60_000, chains = {} } = options
