@@ -33,10 +33,10 @@ export function autoPlugin({ settings, records, log }: PluginContext): AuthPlugi
         diTag: settings['auth.auto.di_tag'],
         names: Array.from({ length: most }, (_, at) => `${login}-${at + 1}`),
       })
-      if (provided === 'there') return
+      if (provided === 'there') return undefined
       if (provided === 'made') {
         log.info('signed in for the first time: what was missing is made', fields)
-        return
+        return undefined
       }
       log.error('nothing can be made for a user who signs in', { ...fields, reason: problems[provided] })
       throw new Fault('auth.unavailable', { reason: problems[provided] })
