@@ -2,6 +2,7 @@ import type { FirstDesktop } from '@ostler/proxy/model/first-desktop.ts'
 import { addDesktop } from '@ostler/proxy/store/admin.ts'
 import { provideFirstDesktop } from '@ostler/proxy/store/first-desktop.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
+import { planVm } from '@ostler/proxy/store/vms.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 import { addTestFlavour, addTestTenant, addTestUser } from '../fixtures/database-rows.ts'
@@ -97,13 +98,15 @@ test('a user who is there already gets a desktop, and one of another flavour bes
 })
 
 test('users of two tenants with one login are two, and so are their desktops', async () => {
-  const tenantId = await addTestTenant(hkd)
+  const tenantId = await addTestTenant(hkd, 'acme')
   expect(await provideFirstDesktop(db, firstOf('eve'), POOL)).toBe('made')
   expect(await provideFirstDesktop(db, firstOf('eve', { tenantId }), POOL)).toBe('made')
   expect(await desktopsOf('eve')).toMatchObject([
     { name: 'eve-1', tenant_id: 1 },
     { name: 'eve-2', tenant_id: tenantId },
   ])
+  const { id } = await hkd.selectFrom('vm').select('id').where('name', '=', 'eve-2').executeTakeFirstOrThrow()
+  expect(await planVm(hkd, id)).toMatchObject({ login: 'eve', tenant: 'acme' })
 })
 
 test('when all names are taken nothing is made', async () => {

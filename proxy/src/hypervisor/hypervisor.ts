@@ -4,6 +4,8 @@ export interface DesktopSpec {
   readonly name: string
   /** Whose home is mounted. */
   readonly login: string
+  /** The name of her tenant: users of different tenants may have the same login. */
+  readonly tenant: string
   readonly address: string
   readonly flavour: { readonly id: number; readonly memoryMb: number; readonly cpuPercent: number }
   readonly image: {

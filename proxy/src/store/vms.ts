@@ -24,6 +24,7 @@ export interface VmRow {
 export interface VmPlan extends VmRow {
   readonly ageMs: number
   readonly login: string
+  readonly tenant: string
   readonly flavour: {
     readonly id: number
     readonly name: string
@@ -79,7 +80,7 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
     SELECT vm.id, vm.name, vm.user_id AS "ownerId", vm.blocked,
       flavour.is_application AS "isApplication", vm.state, vm.epoch, vm.host_id AS "hostId",
       vm.address, vm.fault, (extract(epoch FROM clock_timestamp() - vm.state_since) * 1000)::float8 AS "ageMs",
-      users.login,
+      users.login, tenant.name AS tenant,
       json_build_object('id', flavour.id, 'name', flavour.name, 'memoryMb', flavour.memory_mb,
         'cpuPercent', flavour.cpu_percent) AS flavour,
       (SELECT json_build_object('name', name, 'kind', kind, 'path', path) FROM ostler.disk_image
@@ -88,7 +89,8 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
         'at', at))
         FROM ostler.wish WHERE vm_id = vm.id AND closed_at IS NULL
           AND (expires_at IS NULL OR expires_at > now())), '[]') AS wishes
-    FROM ostler.vm JOIN ostler.users ON users.id = user_id JOIN ostler.flavour ON flavour.id = flavour_id
+    FROM ostler.vm JOIN ostler.users ON users.id = user_id
+      JOIN ostler.tenant ON tenant.id = tenant_id JOIN ostler.flavour ON flavour.id = flavour_id
     WHERE vm.id = ${id}`.execute(db)
   return rows[0]
 }

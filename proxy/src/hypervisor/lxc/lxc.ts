@@ -18,6 +18,7 @@ import { type RunFolder, runFolder } from '../../model/run-folder.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
 import { type CgroupLayout, killGroup, observeGroup, removeGroups } from './cgroup.ts'
 import { containerConfig } from './container-config.ts'
+import { homeName } from './home-name.ts'
 import { firstError } from './lxc-log.ts'
 import { instantImage } from './instant-image.ts'
 import { tarballImage } from './tarball-image.ts'
@@ -51,7 +52,7 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
     prepare: async (spec) => {
       const image = await lowerLayer(settings, spec)
       const overlay = await freshOverlay(settings, spec.id)
-      const home = join(settings.homes, `${spec.login}-${spec.flavour.id}`)
+      const home = join(settings.homes, homeName(spec.login, spec.tenant, spec.flavour.id))
       mkdirSync(home, { recursive: true, mode: 0o755 })
       const folders = await makeRunFolder(settings, spec.id)
       const folder = join(settings.lxcPath, containerOf(spec.id))
