@@ -30,6 +30,9 @@ export async function chargeSignIn(
 ): Promise<SignInCharge> {
   const { tenantId, login, address } = subject
   const pair = JSON.stringify(['pair', tenantId, login, address])
+  // A flood of one user's attempts must not hold connections and locks that others need.
+  const early = await secondsToWait(db, pair, rules.pair)
+  if (early > 0) return { seconds: early, pair, subjects: [] }
   const wider = [
     [JSON.stringify(['address', address]), rules.address],
     [JSON.stringify(['user', tenantId, login]), rules.user],
@@ -76,21 +79,26 @@ export async function refundSignIn(
  * @returns the seconds to wait, 0 for none.
  */
 export async function chargeAttempt(db: Db, subject: string, rule: AttemptRule): Promise<number> {
-  const { free, firstSeconds, maxSeconds, forgetSeconds } = rule
-  // In the order of the rule's docstring; the exponent is bounded because power() overflows.
-  const wait = sql`make_interval(secs => CASE WHEN entry.failures < ${free} THEN 0
-    ELSE least(${maxSeconds}, ${firstSeconds} * power(2, least(20, entry.failures - ${free}))) END)`
   const charged = await sql`
     INSERT INTO ostler.sign_in_failure AS entry (subject, failures) VALUES (${subject}, 1)
     ON CONFLICT (subject) DO UPDATE SET last_at = clock_timestamp(),
-      failures = CASE WHEN entry.last_at < now() - make_interval(secs => ${forgetSeconds}) THEN 1
+      failures = CASE WHEN entry.last_at < now() - make_interval(secs => ${rule.forgetSeconds}) THEN 1
         ELSE entry.failures + 1 END
-    WHERE entry.last_at + ${wait} <= clock_timestamp() RETURNING failures`.execute(db)
-  if (charged.rows.length > 0) return 0
+    WHERE entry.last_at + ${waitAfter(rule)} <= clock_timestamp() RETURNING failures`.execute(db)
+  return charged.rows.length > 0 ? 0 : Math.max(1, await secondsToWait(db, subject, rule))
+}
+
+async function secondsToWait(db: Db, subject: string, rule: AttemptRule): Promise<number> {
   const { rows } = await sql<{ seconds: number }>`
-    SELECT greatest(1, ceil(extract(epoch FROM entry.last_at + ${wait} - clock_timestamp())))::int AS seconds
+    SELECT greatest(0, ceil(extract(epoch FROM last_at + ${waitAfter(rule)} - clock_timestamp())))::int AS seconds
     FROM ostler.sign_in_failure AS entry WHERE subject = ${subject}`.execute(db)
-  return rows[0]?.seconds ?? 1
+  return rows[0]?.seconds ?? 0
+}
+
+/** In the order of the rule's docstring; the exponent is bounded because power() overflows. */
+function waitAfter({ free, firstSeconds, maxSeconds }: AttemptRule) {
+  return sql`make_interval(secs => CASE WHEN entry.failures < ${free} THEN 0
+    ELSE least(${maxSeconds}, ${firstSeconds} * power(2, least(20, entry.failures - ${free}))) END)`
 }
 
 /** Takes attempts back: one each, or all of them. */
