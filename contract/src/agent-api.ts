@@ -28,7 +28,7 @@ const few = <T extends z.ZodMiniType>(item: T) => z.array(item).check(z.maxLengt
  * `custom.*` of the client, properties of the desktop, `qvd.vm.user.*`. Order is kept: hooks get them as argument pairs.
  * What they mean is checked by the agent; here only that they can be carried anywhere.
  */
-const parameters = z
+export const sessionParameters = z
   .record(
     z.string().check(z.regex(/^[\w.:-]{1,128}$/, 'is no usable parameter name')),
     z.string().check(z.maxLength(4096), z.regex(/^[^\u0000-\u001f\u007f]*$/u, 'has control characters')),
@@ -83,7 +83,7 @@ export const agentApi = {
       'waiting, and never starts anything twice. A client that is still connected is suspended first. ' +
       'Unlike QVD, which answers "starting" at once.',
     since: '0.1',
-    input: z.strictObject({ display: z.enum(['nx', 'rfb']), parameters }),
+    input: z.strictObject({ display: z.enum(['nx', 'rfb']), parameters: sessionParameters }),
     output: z.strictObject({
       ready: z.boolean(),
       state: sessionState,

@@ -23,7 +23,7 @@ beforeAll(async () => {
   database = await openTestDatabase()
   app = adminRoutes({
     db: database.as('api'),
-    network: { start: '10.3.15.10', subnet: { gateway: '10.3.15.1', prefix: 24 } },
+    pool: { start: '10.3.15.10', subnet: { gateway: '10.3.15.1', prefix: 24 } },
     configuration: nodeConfigSource(file),
     log: silentLog,
   })

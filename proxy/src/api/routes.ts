@@ -15,7 +15,7 @@ import { type Context, Hono } from 'hono'
 import * as z from 'zod'
 import { hashPassword } from '../auth/password.ts'
 import { isSecretKey } from '../auth/secret-keys.ts'
-import type { Subnet } from '../model/address.ts'
+import type { AddressPool } from '../store/addresses.ts'
 import {
   addDesktop,
   addFlavour,
@@ -40,13 +40,14 @@ const newWish = z.strictObject({ kind: z.enum(['run', 'stop']), reason: z.string
 
 export interface AdminParts {
   readonly db: Db
-  readonly network: { readonly start: string; readonly subnet: Subnet }
+  /** Where desktops get their addresses. */
+  readonly pool: AddressPool
   readonly configuration: ConfigurationSource
   readonly log: Log
 }
 
 /** The administrator's REST interface. Whoever can open its unix socket is the administrator. */
-export function adminRoutes({ db, network, configuration, log }: AdminParts): Hono {
+export function adminRoutes({ db, pool, configuration, log }: AdminParts): Hono {
   const app = new Hono()
   const desk = new ConfigurationDesk(db, configuration)
   app.onError((error, context) => {
@@ -58,7 +59,7 @@ export function adminRoutes({ db, network, configuration, log }: AdminParts): Ho
   app.notFound((context) =>
     context.json(new Fault('request.notFound', { path: context.req.path }).toJSON(), 404),
   )
-  addObjects(app, db, network, desk)
+  addObjects(app, db, pool, desk)
   addUserRoutes(app, db, desk)
   addBlocks(app, db, desk)
   addConfigurationRoutes(app, db, desk)
@@ -74,7 +75,7 @@ export function adminRoutes({ db, network, configuration, log }: AdminParts): Ho
 }
 
 /** Lists and adds what there is, and removes rules. */
-function addObjects(app: Hono, db: Db, network: AdminParts['network'], desk: ConfigurationDesk): void {
+function addObjects(app: Hono, db: Db, pool: AddressPool, desk: ConfigurationDesk): void {
   const { tenant, user, osf, di, vm, policy } = ADMIN_OBJECTS
   for (const kind of ['tenant', 'user', 'host', 'osf', 'di', 'vm'] as const)
     app.get(ADMIN_OBJECTS[kind].path, async (context) => context.json(await listObjects(db, kind)))
@@ -104,7 +105,7 @@ function addObjects(app: Hono, db: Db, network: AdminParts['network'], desk: Con
     const { tenant: name, user: login, ...desktop } = await body(context, vm.schema)
     const tenantId = await requireTenant(db, name)
     const row = { ...desktop, tenantId, user: await asStored(desk, tenantId, login) }
-    return context.json({ id: await addDesktop(db, row, network) }, 201)
+    return context.json({ id: await addDesktop(db, row, pool) }, 201)
   })
   app.post(policy.path, async (context) => {
     const said = await body(context, policy.schema)

@@ -70,7 +70,13 @@ export class Chains {
     const prefix = `l7r.auth.plugin.${word}.`
     const own = [...texts].filter(([key]) => key.startsWith(prefix))
     const settings = Object.fromEntries(own.map(([key, value]) => [key.slice(prefix.length), value]))
-    return await loadSitePlugin(values['path.l7r.auth.plugins'], word, settings, this.#parts.log)
+    return await loadSitePlugin({
+      folder: values['path.l7r.auth.plugins'],
+      word,
+      settings,
+      timeoutMs: values['l7r.auth.timeout'] * 1_000,
+      log: this.#parts.log,
+    })
   }
 }
 

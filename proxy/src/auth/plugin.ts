@@ -80,8 +80,11 @@ export interface AuthPlugin {
   /** Judges a connection that has a client certificate and no other credentials. */
   authenticateCertificate?(tenant: Tenant, origin: SignInOrigin): Promise<Verdict>
   readonly secondFactor?: SecondFactor
-  /** Runs after somebody was let in and before her row is read: a plugin may make it here. */
-  afterSignIn?(guest: Guest, origin: SignInOrigin): Promise<void>
+  /**
+   * Runs after somebody was let in and before her row is read: a plugin may make it here.
+   * @returns further parameters for her sessions and their hooks; later plugins win over earlier ones.
+   */
+  afterSignIn?(guest: Guest, origin: SignInOrigin): Promise<Readonly<Record<string, string>> | undefined>
   /** Says whether she may use a desktop at all; `undefined` leaves it to others. The first that says something decides. */
   mayUse?(guest: Guest, desktop: { readonly id: number; readonly name: string }): Promise<boolean | undefined>
 }

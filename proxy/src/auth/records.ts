@@ -1,3 +1,4 @@
+import type { FirstDesktop, Provided } from '../model/first-desktop.ts'
 import type { UserRole } from '../model/user.ts'
 import type { Tenant } from './plugin.ts'
 
@@ -53,4 +54,6 @@ export interface SignInRecords {
   spend(userId: number, kind: 'totp', order: number, address: string): Promise<Spending>
   /** Finds a token by the SHA-256 of its text and takes it, if it counts once. Expired ones are removed. */
   takeToken(digest: Buffer, address: string): Promise<TokenRecord | undefined>
+  /** Makes a user's row and a desktop of a flavour, unless she has them. Two who ask at once make them once. */
+  provideFirstDesktop(wanted: FirstDesktop): Promise<Provided>
 }

@@ -3,6 +3,7 @@ import type { Values } from '@ostler/kit/config.ts'
 import type { AUTH_OPTIONS } from './options.ts'
 import type { PasswordDesk } from './password-desk.ts'
 import type { AuthPlugin } from './plugin.ts'
+import { autoPlugin } from './plugins/auto.ts'
 import { certificatePlugin } from './plugins/certificate.ts'
 import { defaultPlugin } from './plugins/default.ts'
 import { ldapPlugin } from './plugins/ldap.ts'
@@ -22,6 +23,7 @@ export interface PluginContext {
 
 /** The plugins that come with Ostler, by the word that stands in `l7r.auth.plugins`, in lower case. */
 export const PLUGINS: Readonly<Record<string, (context: PluginContext) => AuthPlugin>> = {
+  auto: autoPlugin,
   certificate: certificatePlugin,
   default: defaultPlugin,
   ldap: ldapPlugin,

@@ -58,6 +58,7 @@ function house(
     userProperty: () => Promise.resolve(undefined),
     replaceHash: () => Promise.resolve(),
     spend: () => Promise.resolve('fresh'),
+    provideFirstDesktop: () => Promise.resolve('there'),
     takeToken: (digest) => Promise.resolve(tokens.get(digest.toString('hex'))),
   }
   const { caseSensitive = false, timeoutMs = 60_000, chains = {} } = options
@@ -322,7 +323,7 @@ describe('her row', () => {
       name: 'hook',
       afterSignIn: ({ login }) => {
         ran.push(login)
-        return Promise.resolve()
+        return Promise.resolve(undefined)
       },
     }
     const { desk } = house([tenants, yes().plugin, hook])
@@ -339,7 +340,7 @@ describe('her row', () => {
         afterSignIn: (guest) => {
           guests.push(guest)
           users.push(row(20, guest.login))
-          return Promise.resolve()
+          return Promise.resolve(undefined)
         },
       },
       tenants,
@@ -347,6 +348,23 @@ describe('her row', () => {
     ])
     expect(await desk.byPassword(typed('new'), origin())).toMatchObject({ user: { id: 20 } })
     expect(guests).toMatchObject([{ login: 'new', tenant: { name: 'default' }, groups: ['staff'] }])
+  })
+
+  test('hooks may add parameters; later ones win over earlier ones and over what accepted her (C-99)', async () => {
+    const adds = (name: string, parameters?: Record<string, string>): AuthPlugin => ({
+      name,
+      afterSignIn: () => Promise.resolve(parameters),
+    })
+    const accepts = scripted('accepts', { kind: 'accept', parameters: { a: '1', b: '1', c: '1' } })
+    const { desk } = house([
+      tenants,
+      adds('x', { b: '2', c: '2' }),
+      accepts.plugin,
+      adds('y', { c: '3' }),
+      adds('z'),
+    ])
+    const { parameters } = await desk.byPassword(typed('ann'), origin())
+    expect(parameters).toEqual({ 'qvd.vm.user.name': 'ann', a: '1', b: '2', c: '3' })
   })
 
   test('a hook that fails could not tell', async () => {

@@ -282,15 +282,18 @@ export class SignInDesk {
     const { records } = this.#parts
     if ((await records.userByLogin(tenant.id, login))?.blocked === true) throw refused('blocked user')
     const guest: Guest = { tenant, login, groups: verdict.groups ?? [] }
-    for (const plugin of chain.plugins)
-      await this.#ask(plugin, visit, (signal) => plugin.afterSignIn?.(guest, { ...origin, signal }))
+    const parameters = { ...verdict.parameters }
+    for (const plugin of chain.plugins) {
+      const hook = (signal: AbortSignal) => plugin.afterSignIn?.(guest, { ...origin, signal })
+      Object.assign(parameters, await this.#ask(plugin, visit, hook))
+    }
     const user = await records.userByLogin(tenant.id, login)
     if (user === undefined) {
       this.#parts.log.info('accepted by a plugin, but there is no such user', { login, tenant: tenant.name })
       return undefined
     }
     if (user.blocked) throw refused('blocked user')
-    return signedIn(user, { parameters: verdict.parameters ?? {}, groups: guest.groups }, chain.plugins)
+    return signedIn(user, { parameters, groups: guest.groups }, chain.plugins)
   }
 
   /**

@@ -1,9 +1,8 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Explanation } from '@ostler/contract/admin-api.ts'
-import { sql } from 'kysely'
-import { freeAddress, type Subnet } from '../model/address.ts'
 import { addNamed } from './added.ts'
 import type { UserRole } from '../model/user.ts'
+import { type AddressPool, takeAddress } from './addresses.ts'
 import { readHookResults } from './session-hooks.ts'
 import type { Db } from './open.ts'
 import { requireUser } from './users.ts'
@@ -60,15 +59,13 @@ export async function addImage(
 export async function addDesktop(
   db: Db,
   desktop: { name: string; tenantId: number; user: string; osf: string },
-  network: { start: string; subnet: Subnet },
+  pool: AddressPool,
 ): Promise<number> {
   const userId = await requireUser(db, desktop.tenantId, desktop.user)
   const flavour = await idOf(db, 'flavour', 'osf', desktop.osf)
   return await addNamed('vm', desktop.name, () =>
     db.transaction().execute(async (tx) => {
-      await sql`SELECT pg_advisory_xact_lock(hashtext('ostler.address'))`.execute(tx)
-      const rows = await tx.selectFrom('vm').select('address').execute()
-      const address = freeAddress(network.start, network.subnet, new Set(rows.map((row) => row.address)))
+      const address = await takeAddress(tx, pool)
       if (address === undefined) throw new Fault('node.network', { reason: 'every address is taken' })
       return await tx
         .insertInto('vm')

@@ -5,7 +5,7 @@ import { serveOnSocket } from '../api/server.ts'
 import { ROLES } from '../store/bootstrap.ts'
 import { openDatabase } from '../store/open.ts'
 import { nodeConfigSource, type NodeValues } from './node-config.ts'
-import { apiSocket, databaseAddress, subnetOf } from './node-parts.ts'
+import { addressPool, apiSocket, databaseAddress } from './node-parts.ts'
 
 /** Starts the administration api. */
 export async function startApi(
@@ -16,8 +16,8 @@ export async function startApi(
 ): Promise<void> {
   const db = openDatabase(databaseAddress(config, ROLES.api), log)
   scope.defer(() => db.destroy())
-  const network = { start: config['vm.network.ip.start'], subnet: subnetOf(config) }
   const configuration = nodeConfigSource(configFile)
-  scope.own(await serveOnSocket(adminRoutes({ db, network, configuration, log }), apiSocket(config)))
+  const pool = addressPool(config)
+  scope.own(await serveOnSocket(adminRoutes({ db, pool, configuration, log }), apiSocket(config)))
   log.info('api ready', { socket: apiSocket(config) })
 }

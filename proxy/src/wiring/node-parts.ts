@@ -2,6 +2,7 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { type Account, findAccount } from '@ostler/kit/passwd.ts'
 import { join } from 'node:path'
 import { prefixOf, type Subnet } from '../model/address.ts'
+import type { AddressPool } from '../store/addresses.ts'
 import { type DatabaseAddress } from '../store/open.ts'
 import type { NodeValues } from './node-config.ts'
 
@@ -30,6 +31,11 @@ export function subnetOf(config: NodeValues): Subnet {
       problems: `vm.network: ${error instanceof Error ? error.message : ''}`,
     })
   }
+}
+
+/** What desktops get their addresses from. @throws Fault `config.invalid`. */
+export function addressPool(config: NodeValues): AddressPool {
+  return { start: config['vm.network.ip.start'], subnet: subnetOf(config) }
 }
 
 /** Where hkd leaves what the l7r presents to agents. */

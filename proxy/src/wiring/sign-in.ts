@@ -10,11 +10,14 @@ import { SignInDesk } from '../auth/sign-in.ts'
 import { attemptRules } from '../model/attempt-rules.ts'
 import { configurationStamp, readConfiguration } from '../store/configuration.ts'
 import type { Db } from '../store/open.ts'
+import { provideFirstDesktop } from '../store/first-desktop.ts'
+import type { AddressPool } from '../store/addresses.ts'
 import { chargeSignIn, settleSignIn } from '../store/sign-in-attempts.ts'
 import { spendCredential } from '../store/spent-credentials.ts'
 import { takeToken } from '../store/tokens.ts'
 import { findTenant, findUser, findUserById, readUserProperty, replaceHash } from '../store/users.ts'
 import type { NodeConfigSource } from './node-config.ts'
+import { addressPool } from './node-parts.ts'
 
 /** Puts signing in together. @param certificate of the door, PEM. @returns the desk, and what to call when the configuration may have changed. */
 export async function openSignIn(
@@ -23,7 +26,8 @@ export async function openSignIn(
   log: Log,
   certificate: string | undefined,
 ): Promise<{ desk: SignInDesk; oidc: OidcDesk; reload: () => Promise<void> }> {
-  const records = signInRecords(db)
+  const { values: own } = config.over({})
+  const records = signInRecords(db, addressPool(own))
   const passwords = await PasswordDesk.open()
   const configurationOf = async (tenantId: number | undefined) => {
     const { values, texts } = config.over(await readConfiguration(db, tenantId))
@@ -33,7 +37,7 @@ export async function openSignIn(
   const chainOf = (tenantId: number | undefined) => chains.of(tenantId)
   const desk = new SignInDesk({
     records,
-    attempts: attemptBook(db, config.over({}).values, log),
+    attempts: attemptBook(db, own, log),
     passwords,
     chainOf,
     log,
@@ -56,7 +60,7 @@ export async function openSignIn(
   return { desk, oidc, reload }
 }
 
-function signInRecords(db: Db): SignInRecords {
+function signInRecords(db: Db, pool: AddressPool): SignInRecords {
   return {
     tenantByName: (name) => findTenant(db, name),
     userByLogin: (tenantId, login) => findUser(db, tenantId, login),
@@ -65,6 +69,7 @@ function signInRecords(db: Db): SignInRecords {
     replaceHash: (userId, before, after) => replaceHash(db, userId, before, after),
     spend: (userId, kind, order, address) => spendCredential(db, userId, kind, order, address),
     takeToken: (digest, address) => takeToken(db, digest, address),
+    provideFirstDesktop: (wanted) => provideFirstDesktop(db, wanted, pool),
   }
 }
 

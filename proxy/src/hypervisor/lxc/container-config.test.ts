@@ -52,6 +52,13 @@ test('the guest reads its boot folder and writes its display folder', () => {
   )
 })
 
+test('the home of a user of another tenant is bound in', () => {
+  const home = '/var/lib/ostler/home/ann@acme+20ltd-7'
+  expect(valuesOf('lxc.mount.entry', { home })).toContain(
+    `${home} home none bind,nosuid,nodev,create=dir 0 0`,
+  )
+})
+
 test('whatever of the node is bound in is read-only, but for the home and the display', () => {
   const writable = valuesOf('lxc.mount.entry')
     .filter((mount) => mount.startsWith('/') && !/\bro\b/.test(mount.split(' ')[3] ?? ''))

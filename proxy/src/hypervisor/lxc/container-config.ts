@@ -114,7 +114,7 @@ function refuseUnsafe(setup: ContainerSetup): void {
   const { bridge, veth, mac, address, gateway } = network
   const paths = [lower, upper, home, bundle ?? '', run.boot, run.display]
   const values = [container, hostname, bridge, veth, mac, address, gateway, ...paths]
-  const unsafe = values.find((value) => !/^[\w./:+-]*$/.test(value))
+  const unsafe = values.find((value) => !/^[\w./:@+-]*$/.test(value))
   if (unsafe !== undefined || [lower, upper].some((path) => path.includes(':')))
     throw new Fault('container.failed', {
       desktop: container,
