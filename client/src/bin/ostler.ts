@@ -5,7 +5,7 @@ import { runMain } from '@ostler/kit/service.ts'
 import { Command, Option } from 'commander'
 import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
-import { connectDesktop, listDesktops, type Terminal } from '../commands.ts'
+import { connectDesktop, listDesktops, requireScreen, type Terminal } from '../commands.ts'
 import { type Account, type Door, doorAt } from '../door.ts'
 import { pairDevice } from '../pairing.ts'
 import { ask, readPassword } from '../password.ts'
@@ -63,6 +63,7 @@ withServer(program.command('connect').description('open a desktop in a window'))
         ['qvd.client.keyboard', options.keyboard],
       ]),
     )
+    requireScreen()
     const door = await openDoor(host, options)
     const abort = new AbortController()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => abort.abort())
