@@ -7,7 +7,7 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openBrowser, type UserBrowser } from '../fixtures/browser.ts'
 import { CLIENT_ID, CLIENT_SECRET, openTestProvider } from '../fixtures/openid-provider.ts'
-import { freePort, startWorld, until, type World } from '../fixtures/world.ts'
+import { freePort, listenOn, startWorld, until, type World } from '../fixtures/world.ts'
 
 /** A user whom only her provider knows: in a browser, and with a native client that she confirms there. */
 
@@ -22,7 +22,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ostler-oidc-flow-'))
   scope.defer(() => rmSync(folder, { recursive: true }))
   chmodSync(folder, 0o755) // the door is another user
-  const port = await freePort(31_000)
+  const port = await freePort()
+  const held = await listenOn(port)
   world = scope.own(
     await startWorld({
       'l7r.auth.oidc.issuer': `https://localhost:${port}`,
@@ -32,6 +33,7 @@ beforeAll(async () => {
       'l7r.auth.oidc.ca': join(folder, `provider-${port}.pem`),
     }),
   )
+  await held[Symbol.asyncDispose]()
   const back = `https://127.0.0.1:${world.port}/portal/api/oidc/callback`
   const provider = scope.own(await openTestProvider(folder, port, [back]))
   for (const login of ['ann', 'eve']) provider.people.set(login, { preferred_username: login })

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { Scope } from '@ostler/kit/scope.ts'
 import { selfSigned } from '@ostler/kit/certificate.ts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type BareDoor, openBareDoor } from '../fixtures/bare-door.ts'
+import { type BareDoor, openBareDoor, twoFreePorts } from '../fixtures/bare-door.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 import { CLIENT_ID, CLIENT_SECRET, openTestProvider, type TestProvider } from '../fixtures/openid-provider.ts'
 import { type Answer, Visitor } from '../fixtures/visitor.ts'
@@ -27,8 +27,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ostler-oidc-'))
   scope.defer(() => rmSync(folder, { recursive: true }))
   database = scope.own(await openTestDatabase())
-  const port = await freePort()
-  provider = scope.own(await openTestProvider(folder, await freePort(port), [callback(port)]))
+  const [port, providerPort] = await twoFreePorts()
+  provider = scope.own(await openTestProvider(folder, providerPort, [callback(port)]))
   door = scope.own(await openDoor({}, port))
   for (const login of ['ann', 'bob', 'cid']) await addUser(database.as('api'), { login, password: '' })
   await database.as('api').updateTable('users').set({ blocked: true }).where('login', '=', 'bob').execute()
@@ -342,8 +342,8 @@ describe('somebody stays outside', () => {
 async function openDoorThatProviderKnows(
   settings: Readonly<Record<string, string>>,
 ): Promise<BareDoor & { provider: TestProvider }> {
-  const port = await freePort()
-  const own = await openTestProvider(folder, await freePort(port), [callback(port)], provider.people)
+  const [port, providerPort] = await twoFreePorts()
+  const own = await openTestProvider(folder, providerPort, [callback(port)], provider.people)
   const opened = await openDoor({ ...settings, issuer: own.issuer, ca: own.caFile }, port)
   return {
     ...opened,
@@ -427,7 +427,7 @@ describe('a provider that does not answer', () => {
   ]
 
   test('because it is down', async () => {
-    await using own = await openDoor({ issuer: `https://localhost:${await freePort()}` })
+    await using own = await openDoor({ issuer: 'https://localhost:1' })
     const answer = await new Visitor().visit(`https://localhost:${own.port}/portal/api/oidc/start`)
     expect([answer.status, sentenceOf(answer)]).toEqual(UNKNOWN)
   })
