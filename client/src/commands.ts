@@ -20,6 +20,11 @@ export async function listDesktops(door: Door, terminal: Terminal): Promise<void
   for (const desktop of desktops) terminal.print(lineOf(desktop))
 }
 
+/** Asked first: nobody shall sign in for nothing. Throws `client.noDisplay`. */
+export function requireScreen(): void {
+  if ((process.env['DISPLAY'] ?? '') === '') throw new Fault('client.noDisplay')
+}
+
 /** Opens a desktop and shows it until its window closes. Throws `client.ended` when the server ended it. */
 export async function connectDesktop(
   door: Door,
@@ -29,7 +34,6 @@ export async function connectDesktop(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<void> {
-  if ((process.env['DISPLAY'] ?? '') === '') throw new Fault('client.noDisplay')
   const desktop = await pick(await door.list(), wanted, terminal)
   let last = ''
   const { stream, head } = await door.connect(desktop.id, options, (text) => {

@@ -6,10 +6,8 @@ import type { Duplex } from 'node:stream'
 import { connectTrusted, type Server, type TrustSettings } from './trust.ts'
 import { type Head, readBody, readUpgrade, type UpgradeResult } from './upgrade.ts'
 
-export interface Account {
-  readonly user: string
-  readonly password: Secret
-}
+/** Who we are: by a name and its password, or by a token. */
+export type Account = { readonly user: string; readonly password: Secret } | { readonly token: Secret }
 
 /** A server, and who we are there. */
 export interface Door {
@@ -26,8 +24,7 @@ export interface Door {
 }
 
 export function doorAt(server: Server, account: Account, trust: TrustSettings): Door {
-  const credentials = Buffer.from(`${account.user}:${account.password.reveal()}`).toString('base64')
-  const headers = { Host: `${server.host}:${server.port}`, Authorization: `Basic ${credentials}` }
+  const headers = { Host: `${server.host}:${server.port}`, Authorization: authorization(account) }
   const ask = async (
     path: string,
     more: Readonly<Record<string, string>>,
@@ -64,6 +61,13 @@ export function doorAt(server: Server, account: Account, trust: TrustSettings): 
       throw refusal(server, answer.head.status, body)
     },
   }
+}
+
+function authorization(account: Account): string {
+  const base64 = (text: string): string => Buffer.from(text).toString('base64')
+  return 'token' in account
+    ? `Bearer ${base64(account.token.reveal())}`
+    : `Basic ${base64(`${account.user}:${account.password.reveal()}`)}`
 }
 
 function refusal(server: Server, status: number, body: string): Fault {

@@ -75,6 +75,7 @@ test.each([
     77,
     /the user name or the password is wrong/,
   ],
+  ['nobody', () => ['list', '127.0.0.1'], {}, 64, /who are you there\?\. Name one of: --user NAME, --pair/],
   ['no screen', () => ['connect', ...at(world.port)], {}, 69, /there is no X display/],
   [
     'a desktop that she does not have',

@@ -1,12 +1,15 @@
+import { silentLog } from '@ostler/kit/log.ts'
+import { OidcDesk } from '@ostler/proxy/auth/oidc/oidc-desk.ts'
+import { nodeConfigSource } from '@ostler/proxy/wiring/node-config.ts'
 import { addUser } from '@ostler/proxy/store/admin.ts'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Scope } from '@ostler/kit/scope.ts'
 import { selfSigned } from '@ostler/kit/certificate.ts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type BareDoor, openBareDoor } from '../fixtures/bare-door.ts'
+import { type BareDoor, openBareDoor, twoFreePorts } from '../fixtures/bare-door.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 import { CLIENT_ID, CLIENT_SECRET, openTestProvider, type TestProvider } from '../fixtures/openid-provider.ts'
 import { type Answer, Visitor } from '../fixtures/visitor.ts'
@@ -24,8 +27,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ostler-oidc-'))
   scope.defer(() => rmSync(folder, { recursive: true }))
   database = scope.own(await openTestDatabase())
-  const port = await freePort()
-  provider = scope.own(await openTestProvider(folder, await freePort(port), [callback(port)]))
+  const [port, providerPort] = await twoFreePorts()
+  provider = scope.own(await openTestProvider(folder, providerPort, [callback(port)]))
   door = scope.own(await openDoor({}, port))
   for (const login of ['ann', 'bob', 'cid'])
     await addUser(database.as('api'), { tenantId: 1, role: 'user', login, password: '' })
@@ -340,8 +343,8 @@ describe('somebody stays outside', () => {
 async function openDoorThatProviderKnows(
   settings: Readonly<Record<string, string>>,
 ): Promise<BareDoor & { provider: TestProvider }> {
-  const port = await freePort()
-  const own = await openTestProvider(folder, await freePort(port), [callback(port)], provider.people)
+  const [port, providerPort] = await twoFreePorts()
+  const own = await openTestProvider(folder, providerPort, [callback(port)], provider.people)
   const opened = await openDoor({ ...settings, issuer: own.issuer, ca: own.caFile }, port)
   return {
     ...opened,
@@ -352,6 +355,36 @@ async function openDoorThatProviderKnows(
     },
   }
 }
+
+test('what runs after a sign-in runs after this one too, and may fail it', async () => {
+  const seen = join(folder, 'seen')
+  const plugin = `import { appendFileSync } from 'node:fs'
+    export default ({ settings }) => ({
+      afterSignIn: async ({ login, groups, tenant }) => {
+        if (login === 'cid') throw new Error('no room')
+        appendFileSync(settings.file, [tenant.name, login, ...groups].join())
+      },
+    })`
+  writeFileSync(join(folder, 'seen.mjs'), plugin, { mode: 0o600 })
+  await using own = await openDoorThatProviderKnows({
+    'path.l7r.auth.plugins': folder,
+    'l7r.auth.plugins': 'seen',
+    'l7r.auth.plugin.seen.file': seen,
+  })
+  const come = async (login: string): Promise<Answer> => {
+    provider.people.set(login, { preferred_username: login, groups: ['staff'] })
+    const visitor = new Visitor()
+    const start = `https://localhost:${own.port}/portal/api/oidc/start`
+    return await visitor.visit(await atProvider(visitor, login, start))
+  }
+  expect((await come('ann')).location).toBe('/portal/')
+  expect(readFileSync(seen, 'utf8')).toBe('default,ann,staff')
+  const failed = await come('cid')
+  expect([failed.status, sentenceOf(failed)]).toEqual([
+    503,
+    'Nobody could tell whether the password is right: seen failed.',
+  ])
+})
 
 test('a domain behind the login is cut off, and no other is let in', async () => {
   await using own = await openDoorThatProviderKnows({ login_claim: 'email', login_domain: 'house.example' })
@@ -395,7 +428,7 @@ describe('a provider that does not answer', () => {
   ]
 
   test('because it is down', async () => {
-    await using own = await openDoor({ issuer: `https://localhost:${await freePort()}` })
+    await using own = await openDoor({ issuer: 'https://localhost:1' })
     const answer = await new Visitor().visit(`https://localhost:${own.port}/portal/api/oidc/start`)
     expect([answer.status, sentenceOf(answer)]).toEqual(UNKNOWN)
   })
@@ -415,6 +448,14 @@ describe('a provider that does not answer', () => {
     const url = await atProvider(visitor, 'ann', start)
     await own.provider[Symbol.asyncDispose]()
     const answer = await visitor.visit(url)
+    expect([answer.status, sentenceOf(answer)]).toEqual(UNKNOWN)
+  })
+
+  test('because it does not accept our secret', async () => {
+    await using own = await openDoorThatProviderKnows({ client_secret: 'wrong' })
+    const visitor = new Visitor()
+    const start = `https://localhost:${own.port}/portal/api/oidc/start`
+    const answer = await visitor.visit(await atProvider(visitor, 'ann', start))
     expect([answer.status, sentenceOf(answer)]).toEqual(UNKNOWN)
   })
 
@@ -448,6 +489,43 @@ describe('a provider that does not answer', () => {
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
   })
+})
+
+test('what a provider said of itself is asked again after an hour, and counts while it cannot be asked', async () => {
+  const own = await openTestProvider(folder, await freePort(), [callback(door.port)])
+  const conf = join(folder, 'desk.conf')
+  writeFileSync(conf, '')
+  const values = nodeConfigSource(conf).over({
+    'l7r.auth.oidc.issuer': own.issuer,
+    'l7r.auth.oidc.client_id': CLIENT_ID,
+    'l7r.auth.oidc.ca': own.caFile,
+    'l7r.auth.oidc.redirect_url': callback(door.port),
+  }).values
+  let now = Date.now()
+  const parts = { certificate: '', log: silentLog, now: () => now }
+  const desk = new OidcDesk({ ...parts, values: () => Promise.resolve(values) })
+  for (let times = 0; times < 3; times++) await desk.begin(undefined)
+  expect(own.described).toBe(1)
+  now += 3_600_000
+  await desk.begin(undefined)
+  expect(own.described).toBe(2)
+  await own[Symbol.asyncDispose]()
+  now += 3_600_000
+  expect((await desk.begin(undefined)).url.origin).toBe(own.issuer)
+  const fresh = new OidcDesk({ ...parts, values: () => Promise.resolve(values) })
+  await expect(fresh.begin(undefined)).rejects.toMatchObject({ code: 'auth.unavailable' })
+})
+
+test('changed keys count at once', async () => {
+  await using own = await openDoor({})
+  const label = async (): Promise<unknown> =>
+    (await new Visitor().visit(`https://localhost:${own.port}/portal/api/oidc`)).json
+  expect(await label()).toEqual({ on: true, label: 'The House' })
+  const row = { tenant_id: -1, key: 'l7r.auth.oidc.label', value: 'The Other House' }
+  await database.as('api').insertInto('config').values(row).execute()
+  await own.reload()
+  expect(await label()).toEqual({ on: true, label: 'The Other House' })
+  await database.as('api').deleteFrom('config').execute()
 })
 
 test('one that is back is used at once', async () => {

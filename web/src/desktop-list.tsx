@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import { type DesktopListItem, signOut, stopDesktop } from './door.ts'
+import { PAIRING } from './pairing-place.ts'
 
 interface Props {
   readonly login: string
@@ -20,6 +21,9 @@ export function DesktopList({ login, desktops, onOpen, onChange }: Props) {
       <header>
         <h1>Your desktops</h1>
         <span class="quiet">{login}</span>
+        <a class="button" href={PAIRING}>
+          Pair a device
+        </a>
         <button onClick={() => act(signOut())}>Sign out</button>
       </header>
       {problem !== '' && <p role="alert">{problem}</p>}

@@ -37,8 +37,36 @@ async function call(method: 'GET' | 'POST', path: string, body?: unknown): Promi
   )
 }
 
-export async function signIn(login: string, password: string): Promise<void> {
-  await call('POST', 'sign-in', { login, password })
+/** @param code a second factor, if she has one. */
+export async function signIn(login: string, password: string, code?: string): Promise<void> {
+  await call('POST', 'sign-in', { login, password, ...(code ? { code } : {}) })
+}
+
+/** Where to sign in without a password of ours; `undefined` when there is no such place. */
+export async function findProvider(): Promise<string | undefined> {
+  const { label } = (await (await call('GET', 'oidc')).json()) as { label?: string }
+  return label
+}
+
+/** The address that leads there. */
+export const PROVIDER_START = './api/oidc/start'
+
+/** A device that waits to be confirmed. */
+export interface AskingDevice {
+  /** What it says that it is. */
+  readonly client: string
+  readonly address: string
+  /** ISO 8601. */
+  readonly at: string
+}
+
+export async function showDevice(code: string): Promise<AskingDevice> {
+  const response = await call('POST', 'pair/show', { user_code: code })
+  return (await response.json()) as AskingDevice
+}
+
+export async function answerDevice(code: string, allow: boolean): Promise<void> {
+  await call('POST', 'pair/confirm', { user_code: code, allow })
 }
 
 export async function signOut(): Promise<void> {

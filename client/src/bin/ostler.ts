@@ -1,15 +1,19 @@
 import { DEFAULT_CLIENT_OPTIONS, parseClientOptions } from '@ostler/contract/client-options.ts'
-import { lastSentence } from '@ostler/contract/fault.ts'
+import { Fault, lastSentence } from '@ostler/contract/fault.ts'
+import { systemClock } from '@ostler/kit/clock.ts'
 import { runMain } from '@ostler/kit/service.ts'
 import { Command, Option } from 'commander'
-import { homedir } from 'node:os'
+import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
-import { connectDesktop, listDesktops, type Terminal } from '../commands.ts'
-import { type Door, doorAt } from '../door.ts'
+import { connectDesktop, listDesktops, requireScreen, type Terminal } from '../commands.ts'
+import { type Account, type Door, doorAt } from '../door.ts'
+import { pairDevice } from '../pairing.ts'
 import { ask, readPassword } from '../password.ts'
+import { connectTrusted, type Server, type TrustSettings } from '../trust.ts'
 
 interface ServerOptions {
-  readonly user: string
+  readonly user?: string
+  readonly pair: boolean
   readonly port: number
   readonly passwordFd?: number
   readonly acceptNewCertificate: boolean
@@ -51,8 +55,6 @@ withServer(program.command('connect').description('open a desktop in a window'))
   .option('-k, --keyboard <model/layout>', 'your keyboard', DEFAULT_CLIENT_OPTIONS.keyboard)
   .addOption(new Option('--nxproxy <path>', 'the NX proxy').default('nxproxy'))
   .action(async (host: string, options: ConnectOptions) => {
-    const abort = new AbortController()
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => abort.abort())
     const client = parseClientOptions(
       new Map([
         ['qvd.client.geometry', options.geometry],
@@ -61,36 +63,56 @@ withServer(program.command('connect').description('open a desktop in a window'))
         ['qvd.client.keyboard', options.keyboard],
       ]),
     )
+    requireScreen()
     const door = await openDoor(host, options)
+    const abort = new AbortController()
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => abort.abort())
     await connectDesktop(door, options.desktop, client, options.nxproxy, terminal, abort.signal)
   })
 
 function withServer(command: Command): Command {
   return command
     .argument('<host>', 'the server')
-    .requiredOption('-u, --user <name>', 'your name there')
+    .option('-u, --user <name>', 'your name there')
+    .option('--pair', 'without password: confirm a code in a browser', false)
     .option('-p, --port <number>', 'its port', Number, 8443)
     .option('--password-fd <number>', 'read the password from this file descriptor', Number)
     .option('--accept-new-certificate', 'trust a certificate that is seen for the first time', false)
 }
 
 async function openDoor(host: string, options: ServerOptions): Promise<Door> {
-  const password = await readPassword(options.user, options.passwordFd)
-  return doorAt(
-    { host, port: options.port },
-    { user: options.user, password },
-    {
-      file: join(process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'ostler', 'known-servers'),
-      confirm: async (server, fingerprint) => {
-        if (options.acceptNewCertificate) return true
-        if (terminal.ask === undefined) return false
-        const answer = await terminal.ask(
-          `${server.host} is new here. Its certificate is\n${fingerprint}\nTrust it? (yes/no) `,
-        )
-        return answer.trim().toLowerCase() === 'yes'
-      },
+  const server = { host, port: options.port }
+  const trust: TrustSettings = {
+    file: join(process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'ostler', 'known-servers'),
+    confirm: async (_, fingerprint) => {
+      if (options.acceptNewCertificate) return true
+      if (terminal.ask === undefined) return false
+      const answer = await terminal.ask(
+        `${host} is new here. Its certificate is\n${fingerprint}\nTrust it? (yes/no) `,
+      )
+      return answer.trim().toLowerCase() === 'yes'
     },
-  )
+  }
+  return doorAt(server, await accountAt(server, trust, options), trust)
+}
+
+async function accountAt(server: Server, trust: TrustSettings, options: ServerOptions): Promise<Account> {
+  const { user, pair, passwordFd } = options
+  if (pair) {
+    const open = () => connectTrusted(server, trust)
+    const name = `ostler on ${hostname()}`
+    return {
+      token: await pairDevice(server, {
+        open,
+        name,
+        tell: (line) => terminal.tell(line),
+        clock: systemClock,
+      }),
+    }
+  }
+  if (user === undefined)
+    throw new Fault('client.choice', { problem: 'who are you there?', choices: '--user NAME, --pair' })
+  return { user, password: await readPassword(user, passwordFd) }
 }
 
 function sizeOf({ width, height }: { width: number; height: number }): string {

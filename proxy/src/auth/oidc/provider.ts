@@ -118,10 +118,11 @@ export class Provider {
       return await withDeadline(what, timeoutMs, question)
     } catch (error) {
       const refusal = what === 'claims' ? refusalOf(error) : undefined
-      this.#log.warn('the OpenID provider did not let somebody in', {
+      this.#log.warn('the OpenID provider did not vouch for somebody', {
         issuer: issuer.href,
         asked: what,
-        refused: refusal ?? 'no: it could not tell',
+        outcome: refusal === undefined ? 'nobody could tell' : 'refused',
+        said: saidBy(error),
         error,
       })
       if (refusal !== undefined)
@@ -151,6 +152,13 @@ const DISTRUST: Readonly<Record<string, string>> = {
   OAUTH_JWT_TIMESTAMP_CHECK_FAILED: 'its answer is too old, or a clock is wrong',
   OAUTH_KEY_SELECTION_FAILED: 'its answer is not signed by its keys',
   OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED: 'its answers are about different people',
+}
+
+/** What the provider said about it, for the log. */
+function saidBy(error: unknown): string | undefined {
+  if (error instanceof client.AuthorizationResponseError || error instanceof client.ResponseBodyError)
+    return `${error.error}: ${error.error_description ?? ''}`.slice(0, 500)
+  return error instanceof client.ClientError ? error.code : undefined
 }
 
 /** Why somebody was not let in, for her; `undefined` when nobody could tell. */
