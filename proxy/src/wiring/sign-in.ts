@@ -70,17 +70,26 @@ function attemptBook(db: Db, values: AuthValues, log: Log): AttemptBook {
   })
   return {
     charge: async (subject) => {
-      const { pair, address, user } = names(subject)
-      const waitPair = await chargeAttempt(db, pair, rules.pair)
-      if (waitPair > 0) return waitPair
-      if (await isKnownAddress(db, subject, subject.address)) return 0
-      const waitAddress = await chargeAttempt(db, address, rules.address)
-      return waitAddress > 0 ? waitAddress : await chargeAttempt(db, user, rules.user)
+      const name = names(subject)
+      const isKnown = await isKnownAddress(db, subject, subject.address)
+      const charged: string[] = []
+      for (const kind of isKnown ? (['pair'] as const) : (['pair', 'address', 'user'] as const)) {
+        const seconds = await chargeAttempt(db, name[kind], rules[kind])
+        if (seconds > 0) {
+          // It is not judged, so it is no failure of anybody.
+          await refundAttempts(db, charged, [])
+          return seconds
+        }
+        charged.push(name[kind])
+      }
+      return 0
     },
     refund: async (subject, succeeded) => {
       const { pair, address, user } = names(subject)
       try {
-        await refundAttempts(db, succeeded ? [address, user] : [pair, address, user], succeeded ? [pair] : [])
+        // Where she is known these were not charged: else who has an account could take others' guesses off the count.
+        const shared = (await isKnownAddress(db, subject, subject.address)) ? [] : [address, user]
+        await refundAttempts(db, succeeded ? shared : [pair, ...shared], succeeded ? [pair] : [])
         if (succeeded) await rememberAddress(db, subject, subject.address)
       } catch (error) {
         log.warn('a sign-in could not be taken off the count', { error })
