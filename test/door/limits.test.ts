@@ -131,6 +131,33 @@ test('many names from one address are slowed; who has signed in from there befor
   expect((await askDoor(world, list(login), from)).status).toBe(200)
 })
 
+test('whoever has an account does not take her guesses at others off the count by signing in between', async () => {
+  const login = await addPerson('ivy')
+  const from = '127.0.9.1'
+  expect((await askDoor(world, list(login), from)).status).toBe(200)
+  let slowed: DoorAnswer | undefined
+  for (let round = 0; round < ADDRESS * 3 && slowed?.status !== 429; round++) {
+    slowed = await guess(`somebody${round}`, from)
+    expect((await askDoor(world, list(login), from)).status).toBe(200)
+  }
+  expect(slowed).toMatchObject({ status: 429 })
+})
+
+test('what is not judged because an address must wait counts against nobody', async () => {
+  const login = await addPerson('jil')
+  const from = '127.0.10.1'
+  await guess('whoever', from)
+  await database.db
+    .updateTable('sign_in_failure')
+    .set({ failures: 100, last_at: new Date() })
+    .where('subject', '=', JSON.stringify(['address', from]))
+    .execute()
+  for (let round = 0; round < PAIR + 2; round++)
+    expect((await askDoor(world, list(login), from)).status).toBe(429)
+  expect(await failuresOf('pair', 1, login, from)).toBe(0)
+  expect(await failuresOf('user', 1, login)).toBe(0)
+})
+
 test('one name from many addresses is slowed; where she has signed in before she is not', async () => {
   const login = await addPerson('gina')
   expect((await askDoor(world, list(login), '127.0.6.250')).status).toBe(200)

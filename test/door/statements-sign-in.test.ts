@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { doorLog, get } from '../fixtures/door.ts'
+import { doorLog, get, sendRaw } from '../fixtures/door.ts'
 import { askDoor, type DoorAnswer, DoorConnection } from '../fixtures/door-connection.ts'
 import { NodeDatabase } from '../fixtures/node-database.ts'
 import { makeSitePlugins, type SitePlugins } from '../fixtures/site-plugins.ts'
@@ -380,6 +380,25 @@ describe('who somebody is', () => {
     await addPerson('olga', '')
     expectRefused(await askDoor(world, list('olga', '')))
     expect(asked('olga')).toEqual([])
+  })
+
+  test('every refusal at the portal is the same, byte by byte; the log knows why', async () => {
+    await addPerson('rita')
+    const answerTo = async (login: string): Promise<string> => {
+      const body = JSON.stringify({ login, password: 'surely wrong' })
+      const where = `127.0.0.1:${world.port}`
+      const head = ['POST /portal/api/sign-in HTTP/1.1', `Host: ${where}`, `Origin: https://${where}`]
+      const rest = ['Content-Type: application/json', `Content-Length: ${body.length}`, '', body]
+      return (await sendRaw(world, [...head, ...rest].join('\r\n'))).text.replace(/^date: .*\r\n/im, '')
+    }
+    const known = await answerTo('rita')
+    expect(known).toMatch(/^HTTP\/1\.1 401 /)
+    for (const login of ['ritb', 'rita@nowhere', 'ann']) expect(await answerTo(login)).toBe(known)
+    const reasons = doorLog(world)
+      .filter((line) => line.message === 'sign-in refused')
+      .map((line) => line['reason'])
+    for (const reason of ['wrong password', 'no plugin knows the user', 'unknown or blocked tenant'])
+      expect(reasons).toContain(reason)
   })
 
   test('C-27 authenticate_user gives {}, and with store_auth=1 a number of user_auth_parameters', async () => {

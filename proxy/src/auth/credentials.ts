@@ -25,7 +25,6 @@ export function parseAuthorization(header: string | undefined): Credentials | un
     return { scheme: 'bearer', token: new Secret(token) }
   }
   const colon = text.indexOf(':')
-  // No account has a control character in its name; a NUL would end the text of a directory or a database early.
   if (colon < 1 || hasControl(text)) throw unusable()
   return { scheme: 'basic', login: text.slice(0, colon), password: new Secret(text.slice(colon + 1)) }
 }
@@ -52,7 +51,8 @@ export function environmentOf(headers: ReadonlyMap<string, string>): ReadonlyMap
   return shared
 }
 
-function hasControl(text: string): boolean {
+/** No account has a control character in its name; a NUL would end the text of a directory or a database early. */
+export function hasControl(text: string): boolean {
   return /[\u0000-\u001f\u007f]/.test(text)
 }
 

@@ -4,6 +4,7 @@ import type { Log } from '@ostler/kit/log.ts'
 import { Secret } from '@ostler/kit/secret.ts'
 import { createHash } from 'node:crypto'
 import type { AttemptBook, AttemptOutcome } from './attempts.ts'
+import { hasControl } from './credentials.ts'
 import type { PasswordDesk } from './password-desk.ts'
 import type { Accepted, Attempt, AuthPlugin, Guest, SecondFactor, SignInOrigin, Tenant } from './plugin.ts'
 import { RecentFailures } from './recent-failures.ts'
@@ -85,6 +86,8 @@ export class SignInDesk {
   async byPassword(typed: TypedCredentials, origin: SignInOrigin): Promise<SignedIn> {
     if (
       typed.login.length > MAX_LOGIN ||
+      hasControl(typed.login) ||
+      hasControl(typed.password.reveal()) ||
       typed.password.reveal().length > MAX_PASSWORD ||
       isEmpty(typed.password)
     )

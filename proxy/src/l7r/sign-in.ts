@@ -41,18 +41,18 @@ interface KnownGuest {
  */
 export function signInWith(desk: SignInDesk, count: CountSignIn, stopping: AbortSignal, log: Log): SignIn {
   const known = new WeakMap<Connection, KnownGuest>()
-  const counted = async (check: Promise<SignedIn>): Promise<SignedIn> => {
+  const counted = async (check: Promise<SignedIn>, { address }: Connection): Promise<SignedIn> => {
     count('auth_attempts')
-    const guest = await decided(check, log)
+    const guest = await decided(check, log.child({ address }))
     count('auth_ok')
     return guest
   }
   return {
     byPassword: (typed, connection) =>
-      counted(desk.byPassword(typed, originOf(connection, new Map(), stopping))),
+      counted(desk.byPassword(typed, originOf(connection, new Map(), stopping)), connection),
     byIdentity: ({ tenant, login, groups }, connection) => {
       const origin = originOf(connection, new Map(), stopping)
-      return counted(desk.byIdentity(tenant, { kind: 'accept', login, groups }, origin))
+      return counted(desk.byIdentity(tenant, { kind: 'accept', login, groups }, origin), connection)
     },
     byHeader: async ({ headers, connection }) => {
       const header = headers.get('authorization')
@@ -71,7 +71,7 @@ export function signInWith(desk: SignInDesk, count: CountSignIn, stopping: Abort
       if (credentials === undefined && connection.certificate === undefined)
         throw new Fault('auth.required', { reason: 'no credentials' })
       const origin = originOf(connection, environmentOf(headers), stopping)
-      const guest = await counted(check(desk, credentials, origin))
+      const guest = await counted(check(desk, credentials, origin), connection)
       known.set(connection, { digest, guest, until: systemClock.now() + TRUSTED_MS })
       return guest
     },
@@ -79,13 +79,18 @@ export function signInWith(desk: SignInDesk, count: CountSignIn, stopping: Abort
 }
 
 /**
- * What fails while somebody signs in, such as the database or a tenant's configuration, is not her fault: nobody could
- * tell. What it was is for the log, which the reference leads to.
+ * Waits for a judgement, and keeps for the log what must not be read outside: why somebody was refused, which would
+ * tell who has an account, and what failed, such as the database or a tenant's configuration. The latter is not her
+ * fault: nobody could tell.
  */
 async function decided<T>(judgement: Promise<T>, log: Log): Promise<T> {
   try {
     return await judgement
   } catch (cause) {
+    if (cause instanceof Fault && cause.code === 'auth.required') {
+      log.info('sign-in refused', { reason: cause.detail['reason'] })
+      throw new Fault('auth.required', {}, { cause })
+    }
     if (cause instanceof Fault && /^(auth|server)\./.test(cause.code)) throw cause
     const { message } = asFault(new Error('sign-in could not be decided', { cause }), log)
     throw new Fault('auth.unavailable', { reason: message }, { cause })

@@ -64,7 +64,7 @@ describe('without rules, for every role, owner, plugin, block and wish', () => {
     const expected =
       desktop.tenantId !== ACME || !may
         ? 'desktop.foreign'
-        : desktop.blocked && wish.kind !== 'list'
+        : desktop.blocked && wish.kind !== 'list' && wish.kind !== 'stop'
           ? 'desktop.blocked'
           : 'yes'
     expect(answer({ ...OPEN, guest: { ...ME, role }, desktop, hers, wish })).toBe(expected)

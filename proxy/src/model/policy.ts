@@ -105,7 +105,7 @@ const DEFAULTS: PolicySays = {
  * 1. Ownership and roles say what anybody may ever do; rules take away from that and never add to it. Everybody
  *    lists, opens and stops her own desktops. `power` also makes new ones. `support` also looks on at, and stops,
  *    desktops of her own tenant. Nobody ever reaches another tenant's.
- * 2. A blocked desktop is listed, and nothing else.
+ * 2. A blocked desktop is listed and can be stopped (compatibility page 1.3), and nothing else.
  * 3. Rules are read from the top, like a firewall's. A rule that matches decides what it speaks of – and only that –
  *    unless a rule above it has. What no rule speaks of is allowed.
  *
@@ -114,7 +114,7 @@ const DEFAULTS: PolicySays = {
 export function decidePolicy(rules: readonly PolicyRule[], circumstances: Circumstances): Grant | Refusal {
   const { desktop, wish } = circumstances
   if (!isWithinReach(circumstances)) return refusal('desktop.foreign')
-  if (desktop.blocked && wish.kind !== 'list') return refusal('desktop.blocked')
+  if (desktop.blocked && wish.kind !== 'list' && wish.kind !== 'stop') return refusal('desktop.blocked')
   const matching = rules.filter((rule) => matches(rule, circumstances))
   const decide = <K extends keyof PolicySays>(what: K): { value: PolicySays[K]; rule: string } => {
     const rule = matching.find(({ says }) => says[what] !== undefined)

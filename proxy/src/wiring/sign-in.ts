@@ -30,7 +30,11 @@ export async function openSignIn(
   const records = signInRecords(db, addressPool(own))
   const passwords = await PasswordDesk.open()
   const configurationOf = async (tenantId: number | undefined) => {
-    const { values, texts } = config.over(await readConfiguration(db, tenantId))
+    const keys = Object.entries(await readConfiguration(db, tenantId))
+    // Where things are on the node is the node's to say, not a tenant's.
+    const { values, texts } = config.over(
+      Object.fromEntries(keys.filter(([key]) => !key.startsWith('path.'))),
+    )
     return { values, texts }
   }
   const chains = new Chains({ configurationOf, records, passwords, log })
