@@ -171,6 +171,12 @@ describe('odd requests', () => {
     expect(door.requests.length - asked).toBe(status === 400 ? 0 : 1)
   })
 
+  test('a client that wants the connection closed gets that too', async () => {
+    const { text, closed } = await door.exchange(`GET /qvd/ping HTTP/1.1\nConnection: TE, Close\n\n${PING}`)
+    expect(answersIn(text).map(({ status }) => status)).toEqual([200])
+    expect(closed).toBe(true)
+  })
+
   test('a client that sends for ever behind its last request gets its answer', async () => {
     const { text } = await door.exchange(
       `POST /qvd/a HTTP/1.1\nContent-Length: 999999\n\n${'x'.repeat(300_000)}`,

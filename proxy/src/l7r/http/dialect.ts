@@ -93,7 +93,7 @@ async function converse(
     // Nobody answers a client who left.
     if (connection.closed.aborted) return
     await reply.sent
-    if (read.head.hasBody) {
+    if (read.head.hasBody || says(request, 'close')) {
       input.release()
       return void closeGently(socket)
     }
@@ -135,8 +135,13 @@ function doorRequest({ method, target, headers }: RequestHead, connection: Conne
 }
 
 /** An upgrade for the stream. Perl clients send upgrade headers with `stop_vm` too: such a request is an ordinary one. */
-function asksForStream({ method, path, headers }: DoorRequest): boolean {
-  if (method !== 'GET' || path !== CONNECT_PATH || !headers.has('upgrade')) return false
-  const words = (headers.get('connection') ?? '').toLowerCase().split(',')
-  return words.some((word) => word.trim() === 'upgrade')
+function asksForStream(request: DoorRequest): boolean {
+  const { method, path, headers } = request
+  return method === 'GET' && path === CONNECT_PATH && headers.has('upgrade') && says(request, 'upgrade')
+}
+
+/** True when a word is among those of the `Connection` header. */
+function says({ headers }: DoorRequest, word: string): boolean {
+  const words = headers.get('connection')?.toLowerCase().split(',') ?? []
+  return words.some((said) => said.trim() === word)
 }
