@@ -259,6 +259,18 @@ describe('pages', () => {
     expect(client.heard.text).toMatch(/page POST \/a 10.*page GET \/b 0.*I am alive!\r\n$/s)
   })
 
+  test('a page asked for by a client that closes her side at once', async () => {
+    const page = 'GET /a HTTP/1.1\r\nHost: a\r\n\r\n'
+    for (const request of [page, `GET /qvd/nothing HTTP/1.1\n\n${page}`]) {
+      using client = await openClient(door, { allowHalfOpen: true } as object)
+      client.socket.end(request)
+      await comesToHold(() => client.heard.closed, 20_000, 10)
+      expect(client.heard.closed).toBe(true)
+      expect(client.heard.text).toMatch(/^$|^HTTP\/1\.1 (200 OK|404 Not Found)\r\n/)
+    }
+    expect(door.lines.filter(({ level }) => level === 'error')).toEqual([])
+  })
+
   test('a page after a list, on the same connection', async () => {
     using client = await openClient(door)
     client.socket.write(`${PING}GET /a HTTP/1.1\r\nHost: a\r\n\r\n`)

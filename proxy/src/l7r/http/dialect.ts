@@ -77,6 +77,8 @@ async function converse(
         return void replyFault(replyOn(socket), new Fault(FAULT_OF[read.status]), log)
       case 'elsewhere':
         input.release()
+        // Nothing can be put back behind the end of what a client says.
+        if (socket.readableEnded) return void closeGently(socket)
         socket.unshift(reader.takeRest())
         return void parts.handOver(socket)
       case 'head':
