@@ -129,13 +129,15 @@ class Client {
   }
 
   async #until(holds: () => boolean, ms: number): Promise<void> {
-    let late = false
-    const timer = setTimeout(() => {
-      late = true
-      this.#changed()
-    }, ms)
-    while (!holds() && !late) await new Promise<void>((resolve) => (this.#changed = resolve))
-    clearTimeout(timer)
+    const end = performance.now() + ms
+    for (let left = ms; !holds() && left > 0; left = end - performance.now()) {
+      let timer: NodeJS.Timeout | undefined
+      await new Promise<void>((resolve) => {
+        this.#changed = resolve
+        timer = setTimeout(resolve, left)
+      })
+      clearTimeout(timer)
+    }
   }
 }
 

@@ -171,6 +171,12 @@ describe('odd requests', () => {
     expect(door.requests.length - asked).toBe(status === 400 ? 0 : 1)
   })
 
+  test('a client that wants the connection closed gets that too', async () => {
+    const { text, closed } = await door.exchange(`GET /qvd/ping HTTP/1.1\nConnection: TE, Close\n\n${PING}`)
+    expect(answersIn(text).map(({ status }) => status)).toEqual([200])
+    expect(closed).toBe(true)
+  })
+
   test('a client that sends for ever behind its last request gets its answer', async () => {
     const { text } = await door.exchange(
       `POST /qvd/a HTTP/1.1\nContent-Length: 999999\n\n${'x'.repeat(300_000)}`,
@@ -251,6 +257,18 @@ describe('pages', () => {
     client.socket.write('GET /b HTTP/1.1\r\nHost: a\r\n\r\nGET /qvd/ping HTTP/1.1\r\nHost: a\r\n\r\n')
     await comesToHold(() => client.heard.text.endsWith('alive!\r\n'), 20_000, 10)
     expect(client.heard.text).toMatch(/page POST \/a 10.*page GET \/b 0.*I am alive!\r\n$/s)
+  })
+
+  test('a page asked for by a client that closes her side at once', async () => {
+    const page = 'GET /a HTTP/1.1\r\nHost: a\r\n\r\n'
+    for (const request of [page, `GET /qvd/nothing HTTP/1.1\n\n${page}`]) {
+      using client = await openClient(door, { allowHalfOpen: true } as object)
+      client.socket.end(request)
+      await comesToHold(() => client.heard.closed, 20_000, 10)
+      expect(client.heard.closed).toBe(true)
+      expect(client.heard.text).toMatch(/^$|^HTTP\/1\.1 (200 OK|404 Not Found)\r\n/)
+    }
+    expect(door.lines.filter(({ level }) => level === 'error')).toEqual([])
   })
 
   test('a page after a list, on the same connection', async () => {

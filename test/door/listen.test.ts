@@ -132,6 +132,19 @@ describe('limits', () => {
     for (const socket of crowd) socket.destroy()
   })
 
+  test('who says her first words and no more is closed, without a line in the log', async () => {
+    await using door = await openDoor()
+    const hello = Buffer.from('1603010005010000010000', 'hex')
+    for (const bytes of [hello, hello.subarray(0, 7), Buffer.alloc(1)]) {
+      const socket = connectTcp({ port: door.port, host: '127.0.0.1', allowHalfOpen: true })
+      socket.on('error', () => {}).resume()
+      socket.end(bytes)
+      expect(await comesToHold(() => socket.readableEnded || socket.destroyed, 20_000, 5)).toBe(true)
+      socket.destroy()
+    }
+    expect(door.lines).toEqual([])
+  })
+
   test('a door that closes leaves no connection', async () => {
     const door = await openDoor()
     using idle = await openClient(door)

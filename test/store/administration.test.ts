@@ -138,10 +138,10 @@ describe('the configuration', () => {
   }
 
   test("a tenant's value stands over that of all, and both over the file's", async () => {
-    expect(await get('l7r.auth.timeout')).toBe('15')
+    expect(await get('l7r.auth.timeout')).toBe('30')
     await call('POST', path, { set: { 'l7r.auth.timeout': '20' } })
-    await call('POST', path, { set: { 'l7r.auth.timeout': '30' }, tenant: 'acme' })
-    expect([await get('l7r.auth.timeout'), await get('l7r.auth.timeout', 'acme')]).toEqual(['20', '30'])
+    await call('POST', path, { set: { 'l7r.auth.timeout': '40' }, tenant: 'acme' })
+    expect([await get('l7r.auth.timeout'), await get('l7r.auth.timeout', 'acme')]).toEqual(['20', '40'])
     expect((await call('DELETE', `${path}?key=l7r.auth.timeout&tenant=acme`)).said).toEqual({ count: 1 })
     expect(await get('l7r.auth.timeout', 'acme')).toBe('20')
   })

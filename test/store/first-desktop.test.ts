@@ -106,7 +106,7 @@ test('users of two tenants with one login are two, and so are their desktops', a
     { name: 'eve-2', tenant_id: tenantId },
   ])
   const { id } = await hkd.selectFrom('vm').select('id').where('name', '=', 'eve-2').executeTakeFirstOrThrow()
-  expect(await planVm(hkd, id)).toMatchObject({ login: 'eve', tenant: 'acme' })
+  expect(await planVm(hkd, id)).toMatchObject({ login: 'eve', tenantId })
 })
 
 test('when all names are taken nothing is made', async () => {

@@ -79,6 +79,8 @@ async function converse(
         return void replyFault(replyOn(socket), new Fault(FAULT_OF[read.status]), log)
       case 'elsewhere':
         input.release()
+        // Nothing can be put back behind the end of what a client says.
+        if (socket.readableEnded) return void closeGently(socket)
         socket.unshift(reader.takeRest())
         return void parts.handOver(socket)
       case 'head':
@@ -95,7 +97,7 @@ async function converse(
     // Nobody answers a client who left.
     if (connection.closed.aborted) return
     await reply.sent
-    if (read.head.hasBody) {
+    if (read.head.hasBody || says(request, 'close')) {
       input.release()
       return void closeGently(socket)
     }
@@ -137,8 +139,13 @@ function doorRequest({ method, target, headers }: RequestHead, connection: Conne
 }
 
 /** An upgrade for the stream. Perl clients send upgrade headers with `stop_vm` too: such a request is an ordinary one. */
-function asksForStream({ method, path, headers }: DoorRequest): boolean {
-  if (method !== 'GET' || path !== CONNECT_PATH || !headers.has('upgrade')) return false
-  const words = (headers.get('connection') ?? '').toLowerCase().split(',')
-  return words.some((word) => word.trim() === 'upgrade')
+function asksForStream(request: DoorRequest): boolean {
+  const { method, path, headers } = request
+  return method === 'GET' && path === CONNECT_PATH && headers.has('upgrade') && says(request, 'upgrade')
+}
+
+/** True when a word is among those of the `Connection` header. */
+function says({ headers }: DoorRequest, word: string): boolean {
+  const words = headers.get('connection')?.toLowerCase().split(',') ?? []
+  return words.some((said) => said.trim() === word)
 }

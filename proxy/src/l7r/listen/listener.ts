@@ -93,7 +93,8 @@ export async function openListener(
     const hello = await readHello(input, who.rest, until)
     await handshakes.pass()
     input.release()
-    if (hello === undefined || input.isGone() || performance.now() > until) return void socket.destroy()
+    const left = input.isGone() || socket.readableEnded || performance.now() > until
+    if (hello === undefined || left) return void socket.destroy()
     socket.unshift(hello)
     guests.run({ address: who.address }, () => tls.server.emit('connection', socket))
   }
@@ -104,6 +105,7 @@ export async function openListener(
     if (guest === undefined || settings.tls === undefined) return void socket.destroy()
     const client = admitClient(socket, settings.tls.clients, guest.address, log)
     if (client === undefined) return void socket.destroy()
+    socket.allowHalfOpen = true
     serve(socket, openConnection(socket, { ...guest, ...client }))
   })
   tls?.server.on('tlsClientError', (error, socket) => {
@@ -111,7 +113,9 @@ export async function openListener(
     socket.destroy()
   })
 
-  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (socket) => {
+  // Who closes her side within a handshake has left; behind it she may still wait for an answer.
+  const options = { pauseOnConnect: true, allowHalfOpen: tls === undefined, noDelay: true }
+  const server = createServer(options, (socket) => {
     open.add(socket)
     socket.once('close', () => open.delete(socket))
     admit(socket).catch((error: unknown) => {
