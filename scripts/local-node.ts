@@ -111,9 +111,9 @@ export class LocalNode {
     return identity
   }
 
-  /** Ends a service at once, as a crash would. */
+  /** Ends a service at once with all of its processes, as a crash would. */
   async crash(name: ServiceName): Promise<void> {
-    signalProcess(this.process(name), 'SIGKILL')
+    killProcessGroup(this.process(name))
     while (isAlive(this.process(name))) await sleep(5)
   }
 
@@ -155,7 +155,16 @@ async function endService(folder: string, name: ServiceName): Promise<void> {
   if (holder === undefined) return
   signalProcess(holder, 'SIGTERM')
   await comesToHold(() => !isAlive(holder), END_MS, 20)
-  signalProcess(holder, 'SIGKILL')
+  killProcessGroup(holder)
+}
+
+/** A service leads a group of its own; workers of the door may outlive their first process. */
+function killProcessGroup({ pid }: ProcessIdentity): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 function pidFile(folder: string, name: ServiceName): string {

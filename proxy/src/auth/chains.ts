@@ -35,6 +35,7 @@ export class Chains {
         tenant: tenantId ?? 'all',
         error: cause,
       })
+      if (cause instanceof Fault && cause.code === 'auth.unavailable') throw cause
       // What is wrong names files and keys: it is for the log, not for whoever knocks.
       throw new Fault('auth.unavailable', { reason: 'its configuration is not usable' }, { cause })
     })

@@ -59,7 +59,7 @@ interface Question {
 
 /**
  * Speaks LDAP over a connection of its own, one question after the other. It never connects by itself: what was
- * encrypted or bound once is so for every question, or the question fails (docs/decisions/0021).
+ * encrypted or bound once is so for every question, or the question fails (docs/decisions/0022).
  *
  * All methods throw DirectoryTrouble when no answer can come.
  */
