@@ -22,7 +22,7 @@ const STOP_MS = 10_000
 async function main(): Promise<void> {
   const options = parseArguments(USAGE)
   if (options === undefined) return
-  if (cluster.isPrimary) await runService('ostler-l7r', options.config, lead, STOP_MS + 2_000)
+  if (cluster.isPrimary) await silently(runService('ostler-l7r', options.config, lead, STOP_MS + 2_000))
   else await runService('ostler-l7r', options.config, work, STOP_MS)
 }
 
@@ -54,6 +54,14 @@ async function work(config: NodeValues, log: Log, scope: Scope, configFile: stri
   process.send?.(CREW_WORDS.ready)
 }
 
-runMain(main, (error) =>
-  error instanceof WorkerFailed ? { sentence: error.message, exitCode: error.exitCode } : lastSentence(error),
-)
+/** A worker that could not start has said why: that is the last word. */
+async function silently(service: Promise<void>): Promise<void> {
+  try {
+    await service
+  } catch (error) {
+    if (!(error instanceof WorkerFailed)) throw error
+    process.exit(error.exitCode)
+  }
+}
+
+runMain(main, lastSentence)
