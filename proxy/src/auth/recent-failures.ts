@@ -13,8 +13,14 @@ const MAX_KEPT = 10_000
 export class RecentFailures<T> {
   /** Of this process alone: what it keeps tells nothing to anybody. */
   readonly #key = randomBytes(32)
+  readonly #isWrong: (fault: Fault) => boolean
   readonly #running = new Map<string, Promise<T>>()
   readonly #failed = new Map<string, { readonly fault: Fault; readonly until: number }>()
+
+  /** @param isWrong says which refusals depend on the credentials alone: others may be lifted at any time. */
+  constructor(isWrong: (fault: Fault) => boolean) {
+    this.#isWrong = isWrong
+  }
 
   /** @param credentials everything that the judgement depends on. */
   judge(credentials: readonly string[], job: () => Promise<T>): Promise<T> {
@@ -25,7 +31,7 @@ export class RecentFailures<T> {
     if (running !== undefined) return running
     const judgement = job()
       .catch((error: unknown) => {
-        if (error instanceof Fault && error.code === 'auth.required') this.#keep(name, error)
+        if (error instanceof Fault && this.#isWrong(error)) this.#keep(name, error)
         throw error
       })
       .finally(() => this.#running.delete(name))

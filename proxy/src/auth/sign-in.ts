@@ -46,6 +46,8 @@ export interface TypedCredentials {
   readonly code?: Secret
 }
 
+/** Not cached: an administrator may have unblocked her since. */
+const BLOCKED = 'blocked user'
 /** Longer ones are nobody's, and would cost time to look at. */
 const MAX_LOGIN = 256
 const MAX_PASSWORD = 1_024
@@ -73,7 +75,9 @@ interface OwnFactor {
  */
 export class SignInDesk {
   readonly #parts: SignInParts
-  readonly #recent = new RecentFailures<SignedIn>()
+  readonly #recent = new RecentFailures<SignedIn>(
+    ({ code, detail }) => code === 'auth.required' && detail['reason'] !== BLOCKED,
+  )
 
   constructor(parts: SignInParts) {
     this.#parts = parts
@@ -109,7 +113,7 @@ export class SignInDesk {
     return await this.#orUnavailable(async () => {
       const record = await this.#parts.records.takeToken(digest, origin.address)
       if (record === undefined) throw refused('unknown token')
-      if (record.user.blocked) throw refused('blocked user')
+      if (record.user.blocked) throw refused(BLOCKED)
       const { plugins } = await this.#parts.chainOf(record.user.tenant.id)
       return { ...signedIn(record.user, record, plugins), onlyVm: record.vmId }
     })
@@ -173,7 +177,7 @@ export class SignInDesk {
     said: { parameters: Readonly<Record<string, string>>; groups: readonly string[] },
   ): Promise<SignedIn> {
     const user = await this.#parts.records.userById(userId)
-    if (user === undefined || user.blocked) throw refused('blocked user')
+    if (user === undefined || user.blocked) throw refused(BLOCKED)
     const { plugins } = await this.#parts.chainOf(user.tenant.id)
     return signedIn(user, said, plugins)
   }
@@ -283,7 +287,7 @@ export class SignInDesk {
   async #admit(login: string, verdict: Accepted, visit: Visit): Promise<SignedIn | undefined> {
     const { tenant, chain, origin } = visit
     const { records } = this.#parts
-    if ((await records.userByLogin(tenant.id, login))?.blocked === true) throw refused('blocked user')
+    if ((await records.userByLogin(tenant.id, login))?.blocked === true) throw refused(BLOCKED)
     const guest: Guest = { tenant, login, groups: verdict.groups ?? [] }
     const parameters = { ...verdict.parameters }
     for (const plugin of chain.plugins) {
@@ -295,7 +299,7 @@ export class SignInDesk {
       this.#parts.log.info('accepted by a plugin, but there is no such user', { login, tenant: tenant.name })
       return undefined
     }
-    if (user.blocked) throw refused('blocked user')
+    if (user.blocked) throw refused(BLOCKED)
     return signedIn(user, { parameters, groups: guest.groups }, chain.plugins)
   }
 
