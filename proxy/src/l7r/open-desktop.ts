@@ -2,9 +2,10 @@ import { Fault, type FaultCode } from '@ostler/contract/fault.ts'
 import { AGENT_PORT, type DisplayKind } from '@ostler/contract/identity.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import type { Socket } from 'node:net'
 import type { SignedIn } from '../auth/sign-in.ts'
+import type { DisplaySocket } from '../display/display-socket.ts'
 import { reachDisplay } from '../display/reach.ts'
+import type { StreamLimits } from '../display/splice.ts'
 import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
 import { checkAccess } from '../model/policy.ts'
 import { displaySocket } from '../model/run-folder.ts'
@@ -24,6 +25,7 @@ export interface DoorParts {
   readonly run: string
   readonly startMs: number
   readonly stopMs: number
+  readonly streamLimits: StreamLimits
   readonly log: Log
 }
 
@@ -46,10 +48,11 @@ export interface OpenRequest {
 export interface OpenDesktop {
   readonly vm: VmRow
   readonly seat: HeldSeat
-  readonly display: Socket
+  readonly display: DisplaySocket
   /** When the request came and when the seat was claimed, in `performance.now()`. */
   readonly receivedAt: number
   readonly claimedAt: number
+  readonly limits: StreamLimits
 }
 
 /** How a viewer is named to the one whom she displaces. */
@@ -112,10 +115,10 @@ export async function openDesktop(
       await reachStep(parts.db, vm.id, vm.epoch, 'connected')
       both.throwIfAborted()
     } catch (error) {
-      display.destroy()
+      display.socket.destroy()
       throw error
     }
-    return { vm, seat, display, claimedAt, receivedAt: request.receivedAt }
+    return { vm, seat, display, claimedAt, receivedAt: request.receivedAt, limits: parts.streamLimits }
   } catch (error) {
     await seat[Symbol.asyncDispose]()
     throw error
@@ -158,7 +161,7 @@ async function openSession(
   vm: VmRow,
   progress: Progress,
   signal: AbortSignal,
-): Promise<Socket> {
+): Promise<DisplaySocket> {
   const until = systemClock.now() + SESSION_MS
   progress(`Starting X session at VM ${vm.id}`)
   for (;;) {
@@ -183,7 +186,7 @@ async function tryOpenSession(
   vm: VmRow,
   progress: Progress,
   signal: AbortSignal,
-): Promise<Socket> {
+): Promise<DisplaySocket> {
   const address = { desktop: vm.id, epoch: vm.epoch, host: vm.address, port: AGENT_PORT }
   using link = openAgentLink(address, parts.identity())
   const called = Date.now()

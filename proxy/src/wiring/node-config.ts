@@ -4,6 +4,9 @@ import { logOptions } from '@ostler/kit/log/options.ts'
 import { hostname } from 'node:os'
 import { AUTH_OPTIONS } from '../auth/options.ts'
 
+/** The longest timer that there is, in whole days. */
+const MAX_STREAM_SECONDS = 24 * 86_400
+
 /** Keys of `node.conf`: QVD's names where QVD has them (compatibility page 10.2). */
 export const NODE_OPTIONS = {
   nodename: text('name of this node in the database', hostname()),
@@ -21,6 +24,13 @@ export const NODE_OPTIONS = {
   ...logOptions({ filename: '' }),
   'l7r.address': text('address the door listens on; *: all', '*'),
   'l7r.port': integer('port of the door', 8443, 1, 65_535),
+  'l7r.stream.idle': integer(
+    'seconds without a byte after which a stream ends; 0: any',
+    0,
+    0,
+    MAX_STREAM_SECONDS,
+  ),
+  'l7r.stream.max': integer('seconds after which a stream ends; 0: any', 0, 0, MAX_STREAM_SECONDS),
   'l7r.as_user': text('system user of the door and the api', 'ostler'),
   'path.l7r.ssl.key': path(
     'key of the door; made with a self-signed certificate when missing',
