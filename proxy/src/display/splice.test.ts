@@ -135,7 +135,12 @@ test('a cut ends both ends', async () => {
 
 test('a signal that has aborted already cuts at once', async () => {
   const { client, display, ended } = await start({ signal: AbortSignal.abort() })
-  expect(await ended).toMatchObject({ by: 'cut', bytesToClient: 0, bytesToDisplay: 0, firstByteMs: undefined })
+  expect(await ended).toMatchObject({
+    by: 'cut',
+    bytesToClient: 0,
+    bytesToDisplay: 0,
+    firstByteMs: undefined,
+  })
   expect([client.destroyed, display.destroyed]).toEqual([true, true])
 })
 
