@@ -17,7 +17,9 @@ const ROUNDS = Number(process.argv[2] ?? 5)
 const SHORT = process.argv[3] === 'short'
 const LISTENERS = SHORT ? 300 : 2_000
 const IDLE = SHORT ? 100 : 200
-const KEPT = SHORT ? 150 : 400
+const KEPT = SHORT ? 150 : 1_000
+/** What logins leave to be collected must not be taken for the sessions'. */
+const WARM_UP = SHORT ? 150 : 600
 const SECONDS = SHORT ? 2 : 4
 const PINGS = SHORT ? 1_000 : 5_000
 const LOGINS = SHORT ? 60 : 300
@@ -83,7 +85,7 @@ print(`load average after: ${load()}`)
 /** What a session keeps. Once per peer: what a process has taken it seldom gives back. */
 async function measureMemory(peer: Peer): Promise<void> {
   await using clients = openClients(peer)
-  await clients.order({ do: 'login', times: 60, resumed: false })
+  await clients.order({ do: 'login', times: WARM_UP, resumed: false })
   await clients.order({ do: 'open', sessions: 1 })
   await clients.order({ do: 'download', sessions: 1, bytes: 30_000_000 })
   await clients.order({ do: 'close' })

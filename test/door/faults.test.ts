@@ -4,8 +4,8 @@ import { runSplices } from './gate/splices.ts'
 
 /** 1,000,000 of them: `npm run faults -- 1000000`. */
 const SEED = 20261121
-const SPLICES = 17_000
-const CONNECTIONS = 3_000
+const SPLICES = 17_500
+const CONNECTIONS = 2_500
 /** What a leak of anything that belongs to a connection would be more than. */
 const KB_PER_CONNECTION = 16
 

@@ -1,9 +1,11 @@
+import { selfSigned } from '@ostler/kit/certificate.ts'
 import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { afterAll, expect, test } from 'vitest'
 import { connectDisplay, type DisplaySocket } from './display-socket.ts'
 import { splice, type SpliceOptions } from './splice.ts'
@@ -175,4 +177,29 @@ test('a stream ends when it is too old, however busy it is', async () => {
   user.on('data', () => program.write('and again'))
   program.write('again')
   expect((await ended).by).toBe('age')
+})
+
+test('through TLS too, to a reader that stops now and then', async () => {
+  const { key, certificate } = await selfSigned(['localhost'], 2)
+  const path = join(folder, 'tls.sock')
+  const server = createTlsServer({ key, cert: certificate }).listen(path)
+  await once(server, 'listening')
+  const user = connectTls({ path, rejectUnauthorized: false })
+  const [[client]] = (await Promise.all([once(server, 'secureConnection'), once(user, 'secureConnect')])) as [
+    [Socket],
+    unknown,
+  ]
+  server.close()
+  const [display, program] = await displayPair()
+  const ended = splice(client, display, { signal: new AbortController().signal })
+  const down = randomBytes(12_000_001)
+  const pauses = setInterval(() => {
+    user.pause()
+    setTimeout(() => user.resume(), 5)
+  }, 10)
+  const [atUser] = await Promise.all([readBytes(user, down.length), sendInChunks(program, down)])
+  clearInterval(pauses)
+  expect(atUser.equals(down)).toBe(true)
+  user.destroy()
+  expect(await ended).toMatchObject({ bytesToClient: down.length, by: 'client' })
 })

@@ -10,7 +10,8 @@ import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
 import { checkAccess } from '../model/policy.ts'
 import { displaySocket } from '../model/run-folder.ts'
 import type { Db } from '../store/open.ts'
-import { addWish, findVm, reachStep, type VmRow, wishOutcome } from '../store/vms.ts'
+import { addWish, findVm, type VmRow, wishOutcome } from '../store/vms.ts'
+import type { BootSteps } from './boot-steps.ts'
 import type { HostWatch } from './host-watch.ts'
 import type { HeldSeat, SeatKeeper } from './seat-keeper.ts'
 import type { VmNews } from './vm-news.ts'
@@ -20,6 +21,7 @@ export interface DoorParts {
   readonly host: HostWatch
   readonly seats: SeatKeeper
   readonly news: VmNews
+  readonly steps: BootSteps
   /** What we present to agents, as hkd last issued it. */
   readonly identity: () => CallerIdentity
   readonly run: string
@@ -112,7 +114,7 @@ export async function openDesktop(
     const both = AbortSignal.any([signal, seat.signal])
     const display = await openSession(parts, request, vm, progress, both)
     try {
-      await reachStep(parts.db, vm.id, vm.epoch, 'connected')
+      await parts.steps.reached(vm, [['connected']])
       both.throwIfAborted()
     } catch (error) {
       display.socket.destroy()
@@ -199,9 +201,9 @@ async function tryOpenSession(
   }
   for (const warning of answer.warnings) request.log.warn('session', { vm: vm.id, warning })
   const at = (afterMs: number): string => new Date(called + afterMs).toISOString()
-  await Promise.all([
-    reachStep(parts.db, vm.id, vm.epoch, 'user ready', at(answer.userReadyMs)),
-    reachStep(parts.db, vm.id, vm.epoch, 'display ready', at(answer.displayReadyMs)),
+  await parts.steps.reached(vm, [
+    ['user ready', at(answer.userReadyMs)],
+    ['display ready', at(answer.displayReadyMs)],
   ])
   progress(`Connecting X session for VM_ID: ${vm.id}`)
   signal.throwIfAborted()

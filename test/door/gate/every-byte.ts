@@ -107,6 +107,7 @@ function take(socket: Duplex, bytes: number, random: Seeded): Promise<number> {
       socket.pause()
       void sleep(random.below(STALL_MS)).then(() => socket.resume())
     })
+    socket.resume()
   })
 }
 

@@ -1,15 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { Socket } from 'node:net'
+import { connect as connectTcp, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connect, type TLSSocket } from 'node:tls'
+import { connect } from 'node:tls'
 import { addToken } from '../../../proxy/src/store/tokens.ts'
 import { DoorRoom } from '../../fixtures/door-room.ts'
 import { behave, FAULTS, goWrong } from './faulty-peer.ts'
 import { descriptors, MemorySlope, residentKb } from './process-costs.ts'
 import { Seeded } from './seeded.ts'
 
-const DESKTOPS = 24
-const LANES = 12
+const DESKTOPS = 32
+const LANES = 24
 /** Of a hundred connections, so many go wrong in their request, or at the display; the others in their stream. */
 const IN_REQUEST = 60
 const AT_DISPLAY = 20
@@ -139,7 +139,9 @@ function visit(
   random: Seeded,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false })
+    const raw = connectTcp({ port, host: '127.0.0.1' })
+    raw.on('error', () => raw.destroy())
+    const socket = connect({ socket: raw, rejectUnauthorized: false })
     const kind = random.pick(FAULTS)
     const timer = setTimeout(() => {
       reject(new Error(`a connection was not closed: ${JSON.stringify({ kind, goneWrong })}`))
@@ -150,7 +152,7 @@ function visit(
       clearTimeout(timer)
       resolve()
     })
-    const wrong = (said: Buffer): void => goWrong(socket, kind, said, () => reset(socket), random)
+    const wrong = (said: Buffer): void => goWrong(socket, kind, said, () => void raw.resetAndDestroy(), random)
     socket.once('secureConnect', () => {
       if (goneWrong?.in === 'request') return wrong(request.subarray(0, goneWrong.at))
       let head = ''
@@ -170,11 +172,6 @@ function visit(
     })
     if (goneWrong?.in === 'request') socket.resume()
   })
-}
-
-/** Ends without a word of TLS, with an RST. */
-function reset(socket: TLSSocket): void {
-  socket.resetAndDestroy()
 }
 
 function isAlive(pid: number): boolean {
