@@ -23,8 +23,6 @@ export interface Peer extends AsyncDisposable {
   rss(): number
 }
 
-const TICKS_PER_SECOND = 100
-
 /** Ostler's own door, the real process, with scripted guests behind it. */
 export async function openOstler(sessions: number): Promise<Peer & { readonly room: DoorRoom }> {
   const room = await DoorRoom.open({ 'l7r.limit.connections_per_address': '0' })
@@ -185,15 +183,12 @@ function treeOf(pid: number): number[] {
   return [pid, ...children.flatMap(treeOf)]
 }
 
-/** Its own time and that of the children it has buried. */
+/** What the scheduler has counted, to the nanosecond: a tick of `stat` is as long as a hundred messages take. */
 function cpuOfTree(pid: number): number {
-  return treeOf(pid).reduce((sum, each) => {
-    const fields = readFileSync(`/proc/${each}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ')
-    const ticks = [11, 12, 13, 14].reduce((total, index) => total + Number(fields[index]), 0)
-    return sum + ticks / TICKS_PER_SECOND
-  }, 0)
+  const tasks = treeOf(pid).flatMap((each) =>
+    readdirSync(`/proc/${each}/task`).map((task) => `/proc/${each}/task/${task}/schedstat`),
+  )
+  return tasks.reduce((sum, file) => sum + Number(readFileSync(file, 'utf8').split(' ')[0]) / 1e9, 0)
 }
 
 function rssOfTree(pid: number): number {
