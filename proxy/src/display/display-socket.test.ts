@@ -68,7 +68,7 @@ test('reads are small at first, and large for a stream that goes on', async () =
   let length = 0
   const large = new Promise<number>((resolve) =>
     display.read((bytes) => {
-      if (bytes.length > 32_768) resolve(length)
+      if (bytes.length > 24_576) resolve(length)
       length += bytes.length
       return true
     }),

@@ -18,7 +18,7 @@ export interface DisplaySocket {
  * get large ones (docs/decisions/0021).
  */
 const WIDE = Buffer.allocUnsafeSlow(262_144)
-const NARROW = WIDE.subarray(0, 32_768)
+const NARROW = WIDE.subarray(0, 24_576)
 /** So many connections may keep a large buffer: 32 MB in all. */
 const MAX_WIDE = 128
 /** A stream that fills its reads for so long, at such a rate, is one that goes on. */

@@ -140,11 +140,13 @@ function visit(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const raw = connectTcp({ port, host: '127.0.0.1' })
-    raw.on('error', () => raw.destroy())
     const socket = connect({ socket: raw, rejectUnauthorized: false })
+    // A reset fails on a connection that is being shut down, and does then not close it.
+    raw.on('error', () => socket.destroy())
     const kind = random.pick(FAULTS)
+    let head = ''
     const timer = setTimeout(() => {
-      reject(new Error(`a connection was not closed: ${JSON.stringify({ kind, goneWrong })}`))
+      reject(new Error(`a connection was not closed: ${JSON.stringify({ kind, goneWrong, head })}`))
       socket.destroy()
     }, CASE_MS)
     socket.on('error', () => socket.destroy())
@@ -152,10 +154,10 @@ function visit(
       clearTimeout(timer)
       resolve()
     })
-    const wrong = (said: Buffer): void => goWrong(socket, kind, said, () => void raw.resetAndDestroy(), random)
+    const wrong = (said: Buffer): void =>
+      goWrong(socket, kind, said, () => void raw.resetAndDestroy(), random)
     socket.once('secureConnect', () => {
       if (goneWrong?.in === 'request') return wrong(request.subarray(0, goneWrong.at))
-      let head = ''
       const read = (data: Buffer): void => {
         head += data.toString('latin1')
         if (!/^HTTP\/1\.1 101/m.test(head) || !head.includes('\r\n\r\n')) return
