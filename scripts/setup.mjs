@@ -1,5 +1,5 @@
 // Installs what is missing and builds. Runs on the system's Node (>= 20), before anything of ours is installed,
-// so it is plain JavaScript and needs no package. Usage: node scripts/setup.mjs demo|test|vm
+// so it is plain JavaScript and needs no package. Usage: node scripts/setup.mjs demo|test|bench|vm
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -77,6 +77,12 @@ const FOR_TEST = {
   '/usr/sbin/slapd': 'slapd',
   '/usr/bin/ldapwhoami': 'ldap-utils',
 }
+/** What our door is measured beside. */
+const FOR_BENCH = {
+  ...FOR_TEST,
+  '/usr/sbin/haproxy': 'haproxy',
+  '/usr/sbin/nginx': 'nginx-light',
+}
 const FOR_VM = {
   '/usr/lib/x86_64-linux-gnu/libatomic.so.1': 'libatomic1',
   '/usr/bin/qemu-system-x86_64': 'qemu-system-x86',
@@ -85,7 +91,7 @@ const FOR_VM = {
   '/usr/bin/setpriv': 'util-linux',
 }
 /** What each use needs; any other word means the demo. */
-const PACKAGES = { demo: FOR_DEMO, test: FOR_TEST, vm: FOR_VM }
+const PACKAGES = { demo: FOR_DEMO, test: FOR_TEST, bench: FOR_BENCH, vm: FOR_VM }
 
 function say(text) {
   console.error(`• ${text}`)

@@ -1,6 +1,6 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { openSocketName } from '@ostler/kit/socket-name.ts'
-import { connect, type Socket } from 'node:net'
+import { connectDisplay, type DisplaySocket } from './display-socket.ts'
 
 const CONNECT_MS = 5_000
 
@@ -10,9 +10,9 @@ const CONNECT_MS = 5_000
  * The guest could put a symbolic link there that leads to another desktop's socket. So the name is opened without
  * following links, what was opened must be a socket, and that very socket is connected to, through /proc.
  *
- * @throws Fault `display.unreachable`. The socket comes with `allowHalfOpen`, and without listeners.
+ * @throws Fault `display.unreachable`.
  */
-export async function reachDisplay(vmId: number, path: string): Promise<Socket> {
+export async function reachDisplay(vmId: number, path: string): Promise<DisplaySocket> {
   try {
     using socket = openSocketName(path)
     return await connectTo(socket.path)
@@ -22,9 +22,10 @@ export async function reachDisplay(vmId: number, path: string): Promise<Socket> 
   }
 }
 
-function connectTo(path: string): Promise<Socket> {
+function connectTo(path: string): Promise<DisplaySocket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ path, allowHalfOpen: true })
+    const display = connectDisplay(path)
+    const { socket } = display
     const timer = setTimeout(() => socket.destroy(new Error('it does not accept the connection')), CONNECT_MS)
     const failed = (error: Error): void => {
       clearTimeout(timer)
@@ -34,9 +35,7 @@ function connectTo(path: string): Promise<Socket> {
     socket.once('connect', () => {
       clearTimeout(timer)
       socket.off('error', failed)
-      socket.on('error', () => socket.destroy()) // whoever splices it adds its own in the same tick
-      socket.pause()
-      resolve(socket)
+      resolve(display)
     })
   })
 }

@@ -1,10 +1,13 @@
+import { selfSigned } from '@ostler/kit/certificate.ts'
 import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { afterAll, expect, test } from 'vitest'
+import { connectDisplay, type DisplaySocket } from './display-socket.ts'
 import { splice, type SpliceOptions } from './splice.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ostler-splice-'))
@@ -25,12 +28,27 @@ async function socketPair(): Promise<[Socket, Socket]> {
   return [near, far]
 }
 
+/** A display and the program behind it. */
+async function displayPair(): Promise<[DisplaySocket, Socket]> {
+  const path = join(folder, `${++pairs}.sock`)
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(path)
+  await once(server, 'listening')
+  const near = connectDisplay(path)
+  const [[far]] = (await Promise.all([once(server, 'connection'), once(near.socket, 'connect')])) as [
+    [Socket],
+    unknown,
+  ]
+  server.close()
+  far.on('error', () => {})
+  return [near, far]
+}
+
 /** A splice with a user at one end and a program at the other. */
 async function start(options: Partial<SpliceOptions> = {}) {
-  const [[client, user], [display, program]] = [await socketPair(), await socketPair()]
+  const [[client, user], [display, program]] = [await socketPair(), await displayPair()]
   const abort = new AbortController()
   const ended = splice(client, display, { signal: abort.signal, ...options })
-  return { client, display, user, program, ended, abort }
+  return { client, display: display.socket, user, program, ended, abort }
 }
 
 /** Writes bytes in chunks of random sizes. */
@@ -119,7 +137,12 @@ test('a cut ends both ends', async () => {
 
 test('a signal that has aborted already cuts at once', async () => {
   const { client, display, ended } = await start({ signal: AbortSignal.abort() })
-  expect(await ended).toEqual({ by: 'cut', bytesToClient: 0, bytesToDisplay: 0, firstByteMs: undefined })
+  expect(await ended).toMatchObject({
+    by: 'cut',
+    bytesToClient: 0,
+    bytesToDisplay: 0,
+    firstByteMs: undefined,
+  })
   expect([client.destroyed, display.destroyed]).toEqual([true, true])
 })
 
@@ -138,4 +161,45 @@ test('a reader that is slow holds the writer back', async () => {
   expect(program.writableLength).toBeGreaterThan(0)
   abort.abort()
   expect((await ended).bytesToClient).toBeLessThan(64_000_000)
+})
+
+test('a stream without a byte ends after the idle limit, and not before', async () => {
+  const { user, program, ended } = await start({ limits: { idleMs: 400, maxMs: 0 } })
+  const began = performance.now()
+  program.write('one')
+  await once(user.resume(), 'data')
+  expect((await ended).by).toBe('idle')
+  expect(performance.now() - began).toBeGreaterThan(350)
+})
+
+test('a stream ends when it is too old, however busy it is', async () => {
+  const { user, program, ended } = await start({ limits: { idleMs: 0, maxMs: 200 } })
+  user.on('data', () => program.write('and again'))
+  program.write('again')
+  expect((await ended).by).toBe('age')
+})
+
+test('through TLS too, to a reader that stops now and then', async () => {
+  const { key, certificate } = await selfSigned(['localhost'], 2)
+  const path = join(folder, 'tls.sock')
+  const server = createTlsServer({ key, cert: certificate }).listen(path)
+  await once(server, 'listening')
+  const user = connectTls({ path, rejectUnauthorized: false })
+  const [[client]] = (await Promise.all([once(server, 'secureConnection'), once(user, 'secureConnect')])) as [
+    [Socket],
+    unknown,
+  ]
+  server.close()
+  const [display, program] = await displayPair()
+  const ended = splice(client, display, { signal: new AbortController().signal })
+  const down = randomBytes(12_000_001)
+  const pauses = setInterval(() => {
+    user.pause()
+    setTimeout(() => user.resume(), 5)
+  }, 10)
+  const [atUser] = await Promise.all([readBytes(user, down.length), sendInChunks(program, down)])
+  clearInterval(pauses)
+  expect(atUser.equals(down)).toBe(true)
+  user.destroy()
+  expect(await ended).toMatchObject({ bytesToClient: down.length, by: 'client' })
 })

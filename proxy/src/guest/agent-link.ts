@@ -9,7 +9,7 @@ import { Fault, faultFromBody } from '@ostler/contract/fault.ts'
 import { holderUri, pskIdentity } from '@ostler/contract/identity.ts'
 import type { IncomingMessage } from 'node:http'
 import { Agent, request, type RequestOptions } from 'node:https'
-import type { ConnectionOptions } from 'node:tls'
+import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
 
 /** One boot of one desktop, and where its agent listens. */
 export interface AgentAddress {
@@ -43,10 +43,7 @@ export interface AgentLink extends Disposable {
 export function openAgentLink(address: AgentAddress, identity: CallerIdentity): AgentLink {
   const expected = `URI:${holderUri({ role: 'vma', desktop: address.desktop, epoch: address.epoch })}`
   const tls: ConnectionOptions = {
-    key: identity.key,
-    cert: identity.certificate,
-    ca: identity.authority,
-    minVersion: 'TLSv1.3',
+    secureContext: contextOf(identity),
     servername: '',
     checkServerIdentity: (_, certificate) =>
       certificate.subjectaltname === expected ? undefined : new Error('this is the agent of another boot'),
@@ -65,6 +62,18 @@ export function openAgentLink(address: AgentAddress, identity: CallerIdentity): 
     watch: (signal) => watch(address, options, signal),
     [Symbol.dispose]: () => agent.destroy(),
   }
+}
+
+const contexts = new WeakMap<CallerIdentity, SecureContext>()
+
+/** What an identity is to OpenSSL: made once, since reading the PEM costs more than the handshake that uses it. */
+function contextOf(identity: CallerIdentity): SecureContext {
+  const known = contexts.get(identity)
+  if (known !== undefined) return known
+  const { key, certificate: cert, authority: ca } = identity
+  const made = createSecureContext({ key, cert, ca, minVersion: 'TLSv1.3' })
+  contexts.set(identity, made)
+  return made
 }
 
 const MAX_ANSWER = 65_536

@@ -13,6 +13,7 @@ export async function carry(
   log.info('stream opens', { seat: opened.seat.epoch })
   const end = await splice(client, opened.display, {
     ...options,
+    limits: opened.limits,
     onFirstByte: () => {
       const now = performance.now()
       log.info('stream shows', {

@@ -2,14 +2,16 @@ import { Fault, type FaultCode } from '@ostler/contract/fault.ts'
 import { AGENT_PORT, type DisplayKind } from '@ostler/contract/identity.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import type { Socket } from 'node:net'
 import type { SignedIn } from '../auth/sign-in.ts'
+import type { DisplaySocket } from '../display/display-socket.ts'
 import { reachDisplay } from '../display/reach.ts'
+import type { StreamLimits } from '../display/splice.ts'
 import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
 import type { SessionGrant } from '../model/policy.ts'
 import { displaySocket } from '../model/run-folder.ts'
-import { addWish, findVm, reachStep, type VmRow, wishOutcome } from '../store/vms.ts'
+import { addWish, findVm, type VmRow, wishOutcome } from '../store/vms.ts'
 import { type AccessParts, requireAccess, type Visitor } from './access.ts'
+import type { BootSteps } from './boot-steps.ts'
 import type { HostWatch } from './host-watch.ts'
 import type { HeldSeat, SeatKeeper } from './seat-keeper.ts'
 import { sessionParameters } from './session-parameters.ts'
@@ -19,11 +21,13 @@ export interface DoorParts extends AccessParts {
   readonly host: HostWatch
   readonly seats: SeatKeeper
   readonly news: VmNews
+  readonly steps: BootSteps
   /** What we present to agents, as hkd last issued it. */
   readonly identity: () => CallerIdentity
   readonly run: string
   readonly startMs: number
   readonly stopMs: number
+  readonly streamLimits: StreamLimits
   readonly log: Log
 }
 
@@ -45,10 +49,11 @@ export interface OpenRequest extends Visitor {
 export interface OpenDesktop {
   readonly vm: VmRow
   readonly seat: HeldSeat
-  readonly display: Socket
+  readonly display: DisplaySocket
   /** When the request came and when the seat was claimed, in `performance.now()`. */
   readonly receivedAt: number
   readonly claimedAt: number
+  readonly limits: StreamLimits
 }
 
 /** How a viewer is named to the one whom she displaces. */
@@ -89,13 +94,13 @@ export async function openDesktop(
     const both = AbortSignal.any([signal, seat.signal])
     const display = await openSession(parts, request, vm, grant, progress, both)
     try {
-      await reachStep(parts.db, vm.id, vm.epoch, 'connected')
+      await parts.steps.reached(vm, [['connected']])
       both.throwIfAborted()
     } catch (error) {
-      display.destroy()
+      display.socket.destroy()
       throw error
     }
-    return { vm, seat, display, claimedAt, receivedAt: request.receivedAt }
+    return { vm, seat, display, claimedAt, receivedAt: request.receivedAt, limits: parts.streamLimits }
   } catch (error) {
     await seat[Symbol.asyncDispose]()
     throw error
@@ -139,7 +144,7 @@ async function openSession(
   grant: SessionGrant,
   progress: Progress,
   signal: AbortSignal,
-): Promise<Socket> {
+): Promise<DisplaySocket> {
   const until = systemClock.now() + SESSION_MS
   progress(`Starting X session at VM ${vm.id}`)
   for (;;) {
@@ -165,7 +170,7 @@ async function tryOpenSession(
   grant: SessionGrant,
   progress: Progress,
   signal: AbortSignal,
-): Promise<Socket> {
+): Promise<DisplaySocket> {
   const address = { desktop: vm.id, epoch: vm.epoch, host: vm.address, port: AGENT_PORT }
   using link = openAgentLink(address, parts.identity())
   const called = Date.now()
@@ -178,9 +183,9 @@ async function tryOpenSession(
   }
   for (const warning of answer.warnings) request.log.warn('session', { vm: vm.id, warning })
   const at = (afterMs: number): string => new Date(called + afterMs).toISOString()
-  await Promise.all([
-    reachStep(parts.db, vm.id, vm.epoch, 'user ready', at(answer.userReadyMs)),
-    reachStep(parts.db, vm.id, vm.epoch, 'display ready', at(answer.displayReadyMs)),
+  await parts.steps.reached(vm, [
+    ['user ready', at(answer.userReadyMs)],
+    ['display ready', at(answer.displayReadyMs)],
   ])
   progress(`Connecting X session for VM_ID: ${vm.id}`)
   signal.throwIfAborted()

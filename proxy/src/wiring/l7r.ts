@@ -2,9 +2,10 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CallerIdentity } from '../guest/agent-link.ts'
+import { BootSteps } from '../l7r/boot-steps.ts'
 import { browserDisplay } from '../l7r/browser-display.ts'
 import { requireCertificate } from '../l7r/certificate.ts'
 import { openCookieJar } from '../l7r/cookie.ts'
@@ -53,10 +54,12 @@ export async function startL7r(
     host,
     seats,
     news,
-    identity: () => JSON.parse(readFileSync(doorIdentityFile(config), 'utf8')) as CallerIdentity,
+    steps: new BootSteps(db),
+    identity: doorIdentity(doorIdentityFile(config)),
     run: config['path.run'],
     startMs: config['internal.l7r.timeout.vm_start'] * 1_000,
     stopMs: config['internal.l7r.timeout.vm_stop'] * 1_000,
+    streamLimits: { idleMs: config['l7r.stream.idle'] * 1_000, maxMs: config['l7r.stream.max'] * 1_000 },
     log,
   }
   scope.own(
@@ -97,6 +100,19 @@ export async function startL7r(
   return () => {
     isDraining = true
     return door.drained()
+  }
+}
+
+/** The identity as hkd last issued it: the same object until its file is another. */
+function doorIdentity(file: string): () => CallerIdentity {
+  let seen = ''
+  let identity: CallerIdentity
+  return () => {
+    const { ino, mtimeMs } = statSync(file)
+    const now = `${ino} ${mtimeMs}`
+    if (now !== seen) identity = JSON.parse(readFileSync(file, 'utf8')) as CallerIdentity
+    seen = now
+    return identity
   }
 }
 

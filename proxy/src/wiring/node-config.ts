@@ -16,6 +16,9 @@ import { AUTH_OPTIONS } from '../auth/options.ts'
 import { parseNetworks } from '../l7r/listen/networks.ts'
 import { parseCiphers, parseTlsVersions } from '../l7r/listen/tls-words.ts'
 
+/** The longest timer that there is, in whole days. */
+const MAX_STREAM_SECONDS = 24 * 86_400
+
 /** Keys of `node.conf`: QVD's names where QVD has them (compatibility page 10.2). */
 export const NODE_OPTIONS = {
   nodename: text('name of this node in the database', hostname()),
@@ -58,6 +61,13 @@ export const NODE_OPTIONS = {
     1_000_000,
   ),
   'l7r.workers': integer('processes that serve the door; 0: one per core', 0, 0, 256),
+  'l7r.stream.idle': integer(
+    'seconds without a byte after which a stream ends; 0: any',
+    0,
+    0,
+    MAX_STREAM_SECONDS,
+  ),
+  'l7r.stream.max': integer('seconds after which a stream ends; 0: any', 0, 0, MAX_STREAM_SECONDS),
   'l7r.as_user': text('system user of the door and the api', 'ostler'),
   'path.l7r.ssl.key': path(
     'key of the door; made with a self-signed certificate when missing',
