@@ -10,7 +10,9 @@ export interface Console {
   readInput(): Promise<string>
 }
 
-const ACTIONS = ['list', 'add', 'start', 'stop', 'explain'] as const
+const ACTIONS = ['list', 'add', 'start', 'stop', 'disconnect', 'explain'] as const
+/** What QVD's `qa` and `qa4` call it. */
+const DISCONNECT: readonly string[] = ['disconnect', 'disconnect_user']
 
 /**
  * Runs one command in QVD's form: `qa OBJECT ACTION [key=value …] [-f name=NAME]`.
@@ -26,6 +28,11 @@ export async function runCommand(words: readonly string[], api: ApiClient, out: 
     if (action === 'explain') return void printExplanation(await api.get(`/v1/desktops/${name}/explain`), out)
     await api.post(`/v1/desktops/${name}/wishes`, { kind: action === 'start' ? 'run' : 'stop' })
     return void out.print(`${action} asked for`)
+  }
+  if (object === 'vm' && DISCONNECT.includes(action ?? '')) {
+    const name = encodeURIComponent(nameFilter(rest))
+    const { was } = (await api.post(`/v1/desktops/${name}/disconnect`, {})) as { was: string }
+    return void out.print(`disconnected: ${was}`)
   }
   throw choice(`unknown action ${action ?? '(none)'} for ${object}`, ACTIONS)
 }
@@ -66,8 +73,9 @@ function nameFilter(words: readonly string[]): string {
 }
 
 function printExplanation(answer: unknown, out: Console): void {
-  const { name, state, fault, wishes, timeline, hooks, log } = answer as Explanation
+  const { name, state, fault, seat, wishes, timeline, hooks, log } = answer as Explanation
   out.print(`${name} is ${state}${fault === null ? '' : `: ${fault}`}`)
+  if (seat !== null) out.print(`${seat.state} since ${seat.since}: ${seat.label} (door ${seat.door})`)
   const sections: readonly [string, readonly Readonly<Record<string, unknown>>[]][] = [
     ['wishes, newest first', wishes],
     ['last start', timeline],

@@ -16,6 +16,7 @@ import {
   listObjects,
 } from '../store/admin.ts'
 import type { Db } from '../store/open.ts'
+import { disconnectSeat } from '../store/seats.ts'
 import { addWish } from '../store/vms.ts'
 
 const newWish = z.strictObject({ kind: z.enum(['run', 'stop']), reason: z.string().max(200).default('qa') })
@@ -58,6 +59,12 @@ export function adminRoutes(db: Db, network: { start: string; subnet: Subnet }, 
     const wish = await body(context, newWish)
     const vmId = await desktopByName(db, context.req.param('name'))
     return context.json({ number: await addWish(db, { vmId, by: 'administrator', ...wish }) }, 201)
+  })
+  app.post('/v1/desktops/:name/disconnect', async (context) => {
+    const name = context.req.param('name')
+    const was = await disconnectSeat(db, await desktopByName(db, name), 'an administrator')
+    if (was === undefined) throw new Fault('desktop.nobodyThere', { name })
+    return context.json({ was })
   })
   return app
 }

@@ -103,13 +103,16 @@ export async function openDesktop(
     user: request.guest.login,
     display: request.display,
     epoch: seat.epoch,
+    displaced: seat.displaced,
   })
   try {
+    if (seat.displaced !== undefined) progress(`Aborting contending session for VM_ID: ${vm.id}`)
     progress(`Session acquired for VM_ID: ${vm.id}`)
     const both = AbortSignal.any([signal, seat.signal])
-    const display = await openSession(parts, request, vm, progress, both)
+    const display = await openSession(parts, request, vm, seat, progress, both)
     try {
-      await reachStep(parts.db, vm.id, vm.epoch, 'connected')
+      // Whoever was claimed away, or stood still meanwhile, must not come between those who have it now.
+      await Promise.all([seat.occupy(), reachStep(parts.db, vm.id, vm.epoch, 'connected')])
       both.throwIfAborted()
     } catch (error) {
       display.destroy()
@@ -156,6 +159,7 @@ async function openSession(
   parts: DoorParts,
   request: OpenRequest,
   vm: VmRow,
+  seat: HeldSeat,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Socket> {
@@ -163,7 +167,7 @@ async function openSession(
   progress(`Starting X session at VM ${vm.id}`)
   for (;;) {
     try {
-      return await tryOpenSession(parts, request, vm, progress, signal)
+      return await tryOpenSession(parts, request, vm, seat, progress, signal)
     } catch (error) {
       signal.throwIfAborted()
       const passing = error instanceof Fault && PASSING.includes(error.code)
@@ -173,6 +177,7 @@ async function openSession(
         throw new Fault('desktop.startFailed', { reason: 'the desktop stopped meanwhile' }, { cause: error })
       request.log.debug('session is settling', { vm: vm.id, error })
       await systemClock.sleep(RETRY_MS, signal)
+      await seat.confirm()
     }
   }
 }
@@ -181,6 +186,7 @@ async function tryOpenSession(
   parts: DoorParts,
   request: OpenRequest,
   vm: VmRow,
+  seat: HeldSeat,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Socket> {
@@ -196,7 +202,9 @@ async function tryOpenSession(
   }
   for (const warning of answer.warnings) request.log.warn('session', { vm: vm.id, warning })
   const at = (afterMs: number): string => new Date(called + afterMs).toISOString()
+  // The display takes one client: one that has lost the desktop must not reach it.
   await Promise.all([
+    seat.confirm(),
     reachStep(parts.db, vm.id, vm.epoch, 'user ready', at(answer.userReadyMs)),
     reachStep(parts.db, vm.id, vm.epoch, 'display ready', at(answer.displayReadyMs)),
   ])

@@ -2,6 +2,7 @@ import { Fault } from '@ostler/contract/fault.ts'
 import type { Explanation } from '@ostler/contract/admin-api.ts'
 import { sql } from 'kysely'
 import { freeAddress, type Subnet } from '../model/address.ts'
+import { readSeat, userState } from './seats.ts'
 import { readHookResults } from './session-hooks.ts'
 import type { Db } from './open.ts'
 import { readTimeline } from './vms.ts'
@@ -86,6 +87,7 @@ export async function listObjects(
         .innerJoin('users', 'users.id', 'user_id')
         .innerJoin('flavour', 'flavour.id', 'flavour_id')
         .leftJoin('host', 'host.id', 'host_id')
+        .leftJoin('seat', 'seat.vm_id', 'vm.id')
         .select([
           'vm.id',
           'vm.name',
@@ -94,6 +96,7 @@ export async function listObjects(
           'vm.state',
           'host.name as host',
           'address',
+          userState.as('user_state'),
           'vm.fault',
         ])
         .orderBy('vm.id')
@@ -129,8 +132,10 @@ export async function explainDesktop(db: Db, id: number): Promise<Explanation> {
     .execute()
   const timeline = await readTimeline(db, id)
   const hooks = await readHookResults(db, id, 20)
+  const seat = await readSeat(db, id)
   return {
     ...vm,
+    seat: seat === undefined ? null : { ...seat, since: seat.since.toISOString() },
     wishes: wishes.map((wish) => ({ ...wish, at: wish.at.toISOString() })),
     timeline: timeline.map(({ step, at }) => ({ step, at: at.toISOString() })),
     hooks: hooks.map((hook) => ({ ...hook, at: hook.at.toISOString() })),

@@ -11,7 +11,7 @@ usage: qa user add login=NAME password=-             the password comes from sta
        qa di   add name=NAME osf=FLAVOUR kind=instant|directory|tarball [path=PATH]
        qa vm   add name=NAME user=LOGIN osf=FLAVOUR
        qa user|osf|di|vm list
-       qa vm   start|stop|explain -f name=NAME
+       qa vm   start|stop|disconnect|explain -f name=NAME
 
 The api's socket is OSTLER_API_SOCKET, else /run/ostler/api/api.sock.`
 
