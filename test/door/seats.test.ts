@@ -41,6 +41,8 @@ describe.each([0, 1] as const)('the second comes to door %i', (second) => {
     print('loser hears of it after the request', (await loser.ended).at - began)
     expect(await winner.shown).toBeDefined()
     await seats.untilAlive(winner)
+    // Their numbers let the agent refuse a call that was overtaken on its way.
+    expect(desktop.guest.starts).toMatchObject([{ seat: 1 }, { seat: 2 }])
     const row = await seats.rowOf(desktop)
     expect(row).toMatchObject({ state: 'connected', epoch: 2, label: LABEL[comes], displaced: LABEL[was] })
     expect(row?.door).toMatch(new RegExp(`/${seats.doors[second].process.pid}$`))

@@ -170,6 +170,7 @@ async function openSession(
       return await tryOpenSession(parts, request, vm, seat, progress, signal)
     } catch (error) {
       signal.throwIfAborted()
+      await seat.confirm()
       const passing = error instanceof Fault && PASSING.includes(error.code)
       if (!passing || systemClock.now() > until) throw error
       const now = await findVm(parts.db, vm.id)
@@ -177,7 +178,6 @@ async function openSession(
         throw new Fault('desktop.startFailed', { reason: 'the desktop stopped meanwhile' }, { cause: error })
       request.log.debug('session is settling', { vm: vm.id, error })
       await systemClock.sleep(RETRY_MS, signal)
-      await seat.confirm()
     }
   }
 }
@@ -193,12 +193,12 @@ async function tryOpenSession(
   const address = { desktop: vm.id, epoch: vm.epoch, host: vm.address, port: AGENT_PORT }
   using link = openAgentLink(address, parts.identity())
   const called = Date.now()
-  const parameters = sessionParameters(request)
-  let answer = await link.client.x_start({ display: request.display, parameters }, signal)
+  const call = { display: request.display, parameters: sessionParameters(request), seat: seat.epoch }
+  let answer = await link.client.x_start(call, signal)
   // A home on a slow server, or a hook that takes its time: the same call goes on waiting where the last one stopped.
   while (!answer.ready) {
     progress(`X session is ${answer.state}`)
-    answer = await link.client.x_start({ display: request.display, parameters }, signal)
+    answer = await link.client.x_start(call, signal)
   }
   for (const warning of answer.warnings) request.log.warn('session', { vm: vm.id, warning })
   const at = (afterMs: number): string => new Date(called + afterMs).toISOString()
