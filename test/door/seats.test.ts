@@ -83,6 +83,28 @@ describe.each([0, 1] as const)('the second comes to door %i', (second) => {
   })
 })
 
+test('a browser that is behind with the pictures is told all the same', async () => {
+  let connections = 0
+  const desktop = await seats.newDesktop({
+    display: (socket) => {
+      if (++connections > 1) return greet(socket)
+      const picture = Buffer.alloc(262_144, 'x')
+      const paint = (): void => {
+        while (socket.writable && socket.write(picture)) continue
+      }
+      socket.on('drain', paint)
+      socket.resume()
+      paint()
+    },
+  })
+  const loser = seats.view('browser', seats.doors[0], desktop)
+  await loser.shown
+  const winner = seats.view('nx', seats.doors[0], desktop)
+  await expectMoved(loser, 'nx')
+  await seats.untilAlive(winner)
+  await winner.leave()
+})
+
 const READY = {
   ready: true,
   state: 'listening',
