@@ -1,4 +1,3 @@
-import { sql } from 'kysely'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { KINDS, PATIENCE_MS, type RoomDesktop, SeatRoom } from '../fixtures/seat-room.ts'
@@ -182,7 +181,7 @@ async function clear(place: Place): Promise<void> {
   if (place.lapses)
     await seats.room.db
       .updateTable('seat')
-      .set({ lease_until: sql<Date>`now() - interval '1 second'` })
+      .set({ lease_until: new Date(Date.now() - 1_000) })
       .where('vm_id', '=', place.desktop.id)
       .execute()
   place.viewer = undefined

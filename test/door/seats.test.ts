@@ -321,7 +321,7 @@ test('the database is away for some seconds: streams stay, who comes is told so,
   await Promise.all([native.shown, browser.shown])
   await Promise.all([first, second].map((desktop) => seats.untilState(desktop, 'connected')))
   {
-    using _ = await seats.room.takeDatabaseAway()
+    await using _ = await seats.room.takeDatabaseAway()
     for (const [kind, door] of [
       ['nx', seats.doors[1]],
       ['browser', seats.doors[0]],
