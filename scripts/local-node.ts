@@ -16,6 +16,7 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -51,7 +52,7 @@ export class LocalNode {
   readonly settings: LocalNodeSettings
   readonly config: string
   readonly apiSocket: string
-  readonly #processes = new Map<ServiceName, ProcessIdentity>()
+  readonly #processes = new Map<string, ProcessIdentity>()
 
   private constructor(settings: LocalNodeSettings) {
     this.settings = settings
@@ -66,16 +67,30 @@ export class LocalNode {
     chmodSync(settings.folder, 0o755)
     await makeUsers(settings.folder)
     installPrograms(settings.folder)
-    writeConfig(node)
+    writeConfig(node.config, settings)
     return node
   }
 
   /** Starts a service and waits until it is ready. Throws with its last words when it ends instead. */
   async start(name: ServiceName): Promise<void> {
+    await this.#launch(name, name, this.config)
+  }
+
+  /**
+   * Starts one more door, which differs from the first in its port alone.
+   * @param instance its name here, `l7r-` and a number.
+   */
+  async startDoor(instance: `l7r-${number}`, port: number): Promise<void> {
+    const config = join(this.settings.folder, `${instance}.conf`)
+    writeConfig(config, { ...this.settings, port })
+    await this.#launch('l7r', instance, config)
+  }
+
+  async #launch(name: ServiceName, instance: string, config: string): Promise<void> {
     const { folder } = this.settings
-    const outputFile = join(folder, `${name}.out`)
+    const outputFile = join(folder, `${instance}.out`)
     const output = openSync(outputFile, 'w', 0o644)
-    const program = [join(folder, 'lib/node'), join(folder, `lib/${name}.cjs`), '--config', this.config]
+    const program = [join(folder, 'lib/node'), join(folder, `lib/${name}.cjs`), '--config', config]
     const user = findAccount('ostler')
     const drop = [`--reuid=${user?.uid ?? 0}`, `--regid=${user?.gid ?? 0}`, '--clear-groups', '--']
     const argv = name === 'hkd' ? program : ['setpriv', ...drop, ...program]
@@ -89,15 +104,15 @@ export class LocalNode {
     child.unref()
     const identity = identify(child.pid ?? 0)
     if (identity === undefined) throw new Error(`${argv[0] ?? ''} could not be started`)
-    this.#processes.set(name, identity)
-    writeFileSync(pidFile(folder, name), JSON.stringify(identity))
+    this.#processes.set(instance, identity)
+    writeFileSync(pidFile(folder, instance), JSON.stringify(identity))
     for (let waited = 0; waited < READY_MS; waited += 20) {
       const said = readFileSync(outputFile, 'utf8')
       if (said.includes(`"message":"${READY[name]}"`)) return
       if (!isAlive(identity)) throw new Error(lastLine(said))
       await sleep(20)
     }
-    throw new Error(`${name} was not ready after ${READY_MS / 1000} s, see ${outputFile}`)
+    throw new Error(`${instance} was not ready after ${READY_MS / 1000} s, see ${outputFile}`)
   }
 
   async startAll(): Promise<void> {
@@ -105,20 +120,20 @@ export class LocalNode {
     await Promise.all([this.start('l7r'), this.start('api')])
   }
 
-  process(name: ServiceName): ProcessIdentity {
+  process(name: string): ProcessIdentity {
     const identity = this.#processes.get(name)
     if (identity === undefined) throw new Error(`${name} was never started`)
     return identity
   }
 
   /** Ends a service at once with all of its processes, as a crash would. */
-  async crash(name: ServiceName): Promise<void> {
+  async crash(name: string): Promise<void> {
     killProcessGroup(this.process(name))
     while (isAlive(this.process(name))) await sleep(5)
   }
 
   /** What a service has said so far. */
-  output(name: ServiceName): string {
+  output(name: string): string {
     return readFileSync(join(this.settings.folder, `${name}.out`), 'utf8')
   }
 
@@ -138,7 +153,9 @@ export async function removeLocalNode(folder: string): Promise<void> {
     throw new Error(
       `${folder} is not a folder that only root can write to. Look at it and remove it by hand.`,
     )
-  for (const name of ['l7r', 'api', 'hkd'] as const) await endService(folder, name)
+  const more = readdirSync(folder).filter((file) => /^l7r-\d+\.pid$/.test(file))
+  for (const name of [...more.map((file) => file.replace('.pid', '')), 'l7r', 'api', 'hkd'])
+    await endService(folder, name)
   const config = join(folder, 'node.conf')
   if (existsSync(config))
     await run(join(BUILD, 'node/node'), [join(BUILD, 'node/hkd.cjs'), '--config', config, 'shutdown'], {
@@ -150,7 +167,7 @@ export async function removeLocalNode(folder: string): Promise<void> {
 
 const END_MS = 12_000
 
-async function endService(folder: string, name: ServiceName): Promise<void> {
+async function endService(folder: string, name: string): Promise<void> {
   const holder = pidFileHolder(pidFile(folder, name))
   if (holder === undefined) return
   signalProcess(holder, 'SIGTERM')
@@ -167,7 +184,7 @@ function killProcessGroup({ pid }: ProcessIdentity): void {
   }
 }
 
-function pidFile(folder: string, name: ServiceName): string {
+function pidFile(folder: string, name: string): string {
   return join(folder, `${name}.pid`)
 }
 
@@ -186,7 +203,7 @@ function installPrograms(folder: string): void {
   cpSync(join(BUILD, 'web'), join(lib, 'web'), { recursive: true })
 }
 
-function writeConfig({ settings, config }: LocalNode): void {
+function writeConfig(config: string, settings: LocalNodeSettings): void {
   const { folder, subnet } = settings
   const values: Record<string, string> = {
     nodename: settings.prefix.replace(/-$/, ''),

@@ -124,6 +124,8 @@ export interface Explanation {
   readonly name: string
   readonly state: string
   readonly fault: string | null
+  /** Who sits at it now. */
+  readonly seat: { state: string; label: string; door: string; since: string } | null
   readonly wishes: readonly { kind: string; by: string; reason: string; at: string; outcome: string | null }[]
   readonly timeline: readonly { step: string; at: string }[]
   readonly hooks: readonly { at: string; hook: string; exit: number | null; ms: number; said: string }[]

@@ -83,7 +83,12 @@ export const agentApi = {
       'waiting, and never starts anything twice. A client that is still connected is suspended first. ' +
       'Unlike QVD, which answers "starting" at once.',
     since: '0.1',
-    input: z.strictObject({ display: z.enum(['nx', 'rfb']), parameters: sessionParameters }),
+    input: z.strictObject({
+      display: z.enum(['nx', 'rfb']),
+      parameters: sessionParameters,
+      /** The number of the caller's claim on the desktop: a call with an older one than was seen is refused. */
+      seat: z.optional(upTo(2 ** 31 - 1)),
+    }),
     output: z.strictObject({
       ready: z.boolean(),
       state: sessionState,
@@ -96,6 +101,7 @@ export const agentApi = {
     callers: ['l7r'],
     deadlineMs: 30_000,
     faults: [
+      'desktop.moved',
       'session.busy',
       'session.failed',
       'session.user',

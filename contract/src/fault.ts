@@ -143,11 +143,23 @@ const FAULTS = {
     sentence: 'The requested virtual machine is offline for maintenance',
     advice: 'Try again later.',
   },
+  'desktop.disconnected': {
+    status: 403,
+    exit: 75,
+    sentence: 'the session was disconnected by {by}',
+    advice: 'Ask why, then connect again: programs go on in the desktop.',
+  },
   'desktop.moved': {
     status: 409,
     exit: 75,
     sentence: 'the desktop was opened somewhere else ({by})',
     advice: 'Connect again to bring it back here.',
+  },
+  'desktop.nobodyThere': {
+    status: 409,
+    exit: 65,
+    sentence: 'nobody is connected to desktop {name}',
+    advice: 'See who is connected with "qa vm list".',
   },
   'desktop.startFailed': {
     status: 503,

@@ -53,11 +53,18 @@ test.each([
   expect(lines).toEqual([`${action} asked for`])
 })
 
+test.each(['disconnect', 'disconnect_user'])('qa vm %s says who sat there', async (action) => {
+  const { calls, lines } = await qa(`vm ${action} -f name=desk`, { was: 'ann, in a browser' })
+  expect(calls).toEqual([['POST', '/v1/desktops/desk/disconnect', {}]])
+  expect(lines).toEqual(['disconnected: ann, in a browser'])
+})
+
 test('qa vm explain tells the state, the wishes, the last start and the moves', async () => {
   const { calls, lines } = await qa('vm explain -f name=desk', {
     name: 'desk',
     state: 'failed',
     fault: 'no image',
+    seat: { state: 'connected', label: 'ann, in a browser', door: 'one/7', since: 'noon' },
     wishes: [{ kind: 'run', by: 'ann', reason: 'opened', at: 'now', outcome: null }],
     timeline: [{ step: 'placed', at: 'then' }],
     hooks: [{ at: 'then', hook: 'vma.on_action.connect', exit: 1, ms: 12, said: 'no' }],
@@ -65,6 +72,7 @@ test('qa vm explain tells the state, the wishes, the last start and the moves', 
   })
   expect(calls).toEqual([['GET', '/v1/desktops/desk/explain']])
   expect(lines[0]).toBe('desk is failed: no image')
+  expect(lines[1]).toBe('connected since noon: ann, in a browser (door one/7)')
   expect(lines).toContain('  run   ann  opened  now  -')
   expect(lines).toContain('  placed  then')
   expect(lines).toContain('  then  vma.on_action.connect  1     12  no')

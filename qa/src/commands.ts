@@ -40,6 +40,8 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     ...blockable('vm'),
     start: (words, api, out) => wish('start', 'run', words, api, out),
     stop: (words, api, out) => wish('stop', 'stop', words, api, out),
+    disconnect,
+    disconnect_user: disconnect,
     explain: async (words, api, out) => {
       const { name } = filter(words, ['name'])
       printExplanation(await api.get(`/v1/desktops/${encodeURIComponent(name)}/explain`), out)
@@ -103,6 +105,15 @@ function blockable(object: Blockable): Record<'block' | 'unblock', Action> {
 
 function renamed({ login, tenant }: { login: string; tenant?: string }) {
   return { name: login, tenant }
+}
+
+/** Cuts the stream of who sits at a desktop; QVD's `qa4` calls it disconnect_user. */
+async function disconnect(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const { name } = filter(words, ['name'])
+  const { was } = (await api.post(`/v1/desktops/${encodeURIComponent(name)}/disconnect`, {})) as {
+    was: string
+  }
+  out.print(`disconnected: ${was}`)
 }
 
 async function wish(
@@ -256,8 +267,9 @@ function filter<N extends string, O extends string = never>(
 }
 
 function printExplanation(answer: unknown, out: Console): void {
-  const { name, state, fault, wishes, timeline, hooks, log } = answer as Explanation
+  const { name, state, fault, seat, wishes, timeline, hooks, log } = answer as Explanation
   out.print(`${name} is ${state}${fault === null ? '' : `: ${fault}`}`)
+  if (seat !== null) out.print(`${seat.state} since ${seat.since}: ${seat.label} (door ${seat.door})`)
   const sections: readonly [string, readonly Readonly<Record<string, unknown>>[]][] = [
     ['wishes, newest first', wishes],
     ['last start', timeline],

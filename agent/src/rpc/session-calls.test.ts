@@ -107,6 +107,15 @@ describe('x_start', () => {
     await expect(session({ ready: Promise.reject(late) }).calls.x_start(START)).rejects.toBe(late)
   })
 
+  test('that was overtaken by one of a newer seat is refused, and asks for nothing', async () => {
+    const { asked, calls } = session()
+    for (const seat of [3, 3, 7])
+      expect(await calls.x_start({ ...START, seat })).toMatchObject({ ready: true })
+    await expect(calls.x_start({ ...START, seat: 6 })).rejects.toMatchObject({ code: 'desktop.moved' })
+    expect(await calls.x_start(START)).toMatchObject({ ready: true })
+    expect(asked).toHaveLength(4)
+  })
+
   test('with a parameter that cannot be used asks for nothing', async () => {
     const { asked, calls } = session()
     await expect(

@@ -1,4 +1,5 @@
 import type { AgentHandlers, Input, Output } from '@ostler/contract/agent-api.ts'
+import { Fault } from '@ostler/contract/fault.ts'
 import { DeadlineExceeded, withDeadline } from '@ostler/kit/deadline.ts'
 import type { AgentValues } from '../config/options.ts'
 import { readRequest } from '../desktop/request.ts'
@@ -14,9 +15,17 @@ export function sessionCalls(
   session: DesktopSession,
   config: () => AgentValues,
 ): Pick<AgentHandlers, 'x_state' | 'x_start' | 'x_suspend' | 'x_stop'> {
+  let newest = 0
   return {
     x_state: async () => ({ state: await session.look() }),
-    x_start: (input) => start(session, config, input),
+    x_start: async (input) => {
+      // A call that was overtaken on its way would take the display from who has it by now. One that came in time but
+      // waits for its turn has it before the newer one.
+      const seat = input.seat ?? newest
+      if (seat < newest) throw new Fault('desktop.moved', { by: 'somebody who came later' })
+      newest = seat
+      return await start(session, config, input)
+    },
     x_suspend: async () => ({ state: await session.suspend() }),
     x_stop: async () => ({ state: await session.stop() }),
   }

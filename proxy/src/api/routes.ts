@@ -32,6 +32,7 @@ import type { Db } from '../store/open.ts'
 import { addPolicyRule, deletePolicyRule, listPolicyRules } from '../store/policy-rules.ts'
 import { deleteUserProperties, listUserProperties, setUserProperties } from '../store/user-properties.ts'
 import { requireTenant, requireUser, setPassword } from '../store/users.ts'
+import { disconnectSeat } from '../store/seats.ts'
 import { addWish } from '../store/vms.ts'
 import { ConfigurationDesk, type ConfigurationSource } from './configuration.ts'
 import { policyRule } from './policy-rule.ts'
@@ -70,6 +71,12 @@ export function adminRoutes({ db, pool, configuration, log }: AdminParts): Hono 
     const wish = await body(context, newWish)
     const vmId = await desktopByName(db, context.req.param('name'))
     return context.json({ number: await addWish(db, { vmId, by: 'administrator', ...wish }) }, 201)
+  })
+  app.post('/v1/desktops/:name/disconnect', async (context) => {
+    const name = context.req.param('name')
+    const was = await disconnectSeat(db, await desktopByName(db, name), 'an administrator')
+    if (was === undefined) throw new Fault('desktop.nobodyThere', { name })
+    return context.json({ was })
   })
   return app
 }

@@ -15,7 +15,7 @@ export interface DisplaySocket {
  * All displays are read through this one buffer: libuv fills it and calls the consumer in one step. A read per
  * 256 KB costs a third less than one per 64 KB. But a TLS connection keeps, as long as it lives, a buffer as large as
  * the largest write that it has ever seen; so reads are small at first, and only so many streams that go on and on
- * get large ones (docs/decisions/0021).
+ * get large ones (docs/decisions/0024).
  */
 const WIDE = Buffer.allocUnsafeSlow(262_144)
 const NARROW = WIDE.subarray(0, 24_576)

@@ -9,6 +9,7 @@ import { COOKIE_NAME, type CookieJar } from './cookie.ts'
 import { fromIncoming } from './http/request.ts'
 import { carry } from './carry.ts'
 import { type DoorParts, openDesktop } from './open-desktop.ts'
+import type { HeldSeat } from './seat-keeper.ts'
 import { requireSameOrigin, guestOf } from './portal.ts'
 import { asFault, replyFault, replyOn, targetOf } from './respond.ts'
 
@@ -18,6 +19,8 @@ const DISPLAY_PATH = /^\/portal\/desktops\/(\d{1,9})\/display$/
 const CLOSE_BASE = 4_000
 /** Bytes that a close frame has room for. */
 const MAX_REASON = 120
+/** So long a browser has to take what was said last. */
+const LINGER_MS = 1_000
 
 /** RFB for browsers: a WebSocket whose binary messages are the raw stream, as noVNC speaks it. */
 export interface BrowserDisplay {
@@ -86,11 +89,42 @@ async function show(
     // Said before the stream goes, so that the loser of a take-over is told why.
     const cut = AbortSignal.any([stopping, seat.signal])
     cut.addEventListener('abort', () => closeWith(webSocket, cut.reason, parts), { once: true })
-    const stream = createWebSocketStream(webSocket)
+    const stream = streamOf(webSocket)
     await carry(opened, stream, { signal: cut }, log.child({ vm: vmId, user: guest.login, display: 'rfb' }))
+    if (webSocket.readyState === webSocket.OPEN) await tellIfTaken(seat)
+    webSocket.close(1000)
   } catch (error) {
     closeWith(webSocket, error, parts)
+  } finally {
+    const deadline = setTimeout(() => webSocket.terminate(), LINGER_MS)
+    webSocket.once('close', () => clearTimeout(deadline))
+    if (webSocket.readyState === webSocket.CLOSED) clearTimeout(deadline)
   }
+}
+
+/**
+ * The bytes of a WebSocket as a stream. Its end does not tear the socket down, or the closing words would be lost
+ * that wait behind the last picture; and it ends with the socket, however much of it was read.
+ */
+function streamOf(webSocket: WebSocket): Duplex {
+  const stream = createWebSocketStream(webSocket)
+  stream._destroy = (error, done) => {
+    done(error)
+    process.nextTick(() => stream.emit('close'))
+  }
+  webSocket.once('close', () => stream.destroy())
+  return stream
+}
+
+/**
+ * A display that closed may have gone to somebody else before we heard of it.
+ * @throws Fault `desktop.moved` or `desktop.disconnected`; not what the database has to say.
+ */
+async function tellIfTaken(seat: HeldSeat): Promise<void> {
+  const late = new Promise<void>((resolve) => setTimeout(resolve, LINGER_MS).unref())
+  await Promise.race([seat.confirm(), late]).catch((error: unknown) => {
+    if (seat.signal.aborted) throw error
+  })
 }
 
 function closeWith(webSocket: WebSocket, error: unknown, parts: DoorParts): void {

@@ -23,5 +23,7 @@ export async function carry(
       })
     },
   })
-  log.info('stream ended', { seat: opened.seat.epoch, ...end })
+  const reason: unknown = options.signal.reason
+  const because = end.by === 'cut' && reason instanceof Error ? { because: reason.message } : {}
+  log.info('stream ended', { seat: opened.seat.epoch, ...end, ...because })
 }

@@ -139,6 +139,7 @@ async function connectNx(
   await using seat = opened.seat
   interim.progress('Connection established')
   interim[Symbol.dispose]()
+  seat.signal.throwIfAborted()
   // The line that matters most here: every failure before it is an HTTP status, and after it none can be.
   socket.write(
     'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n' +

@@ -88,13 +88,16 @@ export async function openDesktop(
     user: request.guest.login,
     display: request.display,
     epoch: seat.epoch,
+    displaced: seat.displaced,
   })
   try {
+    if (seat.displaced !== undefined) progress(`Aborting contending session for VM_ID: ${vm.id}`)
     progress(`Session acquired for VM_ID: ${vm.id}`)
     const both = AbortSignal.any([signal, seat.signal])
-    const display = await openSession(parts, request, vm, grant, progress, both)
+    const display = await openSession(parts, { request, vm, grant, seat }, progress, both)
     try {
-      await parts.steps.reached(vm, [['connected']])
+      // Whoever was claimed away, or stood still meanwhile, must not come between those who have it now.
+      await Promise.all([seat.occupy(), parts.steps.reached(vm, [['connected']])])
       both.throwIfAborted()
     } catch (error) {
       display.socket.destroy()
@@ -136,22 +139,30 @@ export async function awaitRunning(
   }
 }
 
+/** A desktop whose session is about to be opened: for whom, with what, and by which claim. */
+interface Opening {
+  readonly request: OpenRequest
+  readonly vm: VmRow
+  readonly grant: SessionGrant
+  readonly seat: HeldSeat
+}
+
 /** Opens the session and its display, again while what fails is only settling. */
 async function openSession(
   parts: DoorParts,
-  request: OpenRequest,
-  vm: VmRow,
-  grant: SessionGrant,
+  opening: Opening,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<DisplaySocket> {
+  const { request, vm, seat } = opening
   const until = systemClock.now() + SESSION_MS
   progress(`Starting X session at VM ${vm.id}`)
   for (;;) {
     try {
-      return await tryOpenSession(parts, request, vm, grant, progress, signal)
+      return await tryOpenSession(parts, opening, progress, signal)
     } catch (error) {
       signal.throwIfAborted()
+      await seat.confirm()
       const passing = error instanceof Fault && PASSING.includes(error.code)
       if (!passing || systemClock.now() > until) throw error
       const now = await findVm(parts.db, vm.id)
@@ -165,27 +176,31 @@ async function openSession(
 
 async function tryOpenSession(
   parts: DoorParts,
-  request: OpenRequest,
-  vm: VmRow,
-  grant: SessionGrant,
+  opening: Opening,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<DisplaySocket> {
+  const { request, vm, grant, seat } = opening
   const address = { desktop: vm.id, epoch: vm.epoch, host: vm.address, port: AGENT_PORT }
   using link = openAgentLink(address, parts.identity())
   const called = Date.now()
   const parameters = sessionParameters(request.parameters, request.guest.parameters, vm.isApplication, grant)
-  let answer = await link.client.x_start({ display: request.display, parameters }, signal)
+  const call = { display: request.display, parameters, seat: seat.epoch }
+  let answer = await link.client.x_start(call, signal)
   // A home on a slow server, or a hook that takes its time: the same call goes on waiting where the last one stopped.
   while (!answer.ready) {
     progress(`X session is ${answer.state}`)
-    answer = await link.client.x_start({ display: request.display, parameters }, signal)
+    answer = await link.client.x_start(call, signal)
   }
   for (const warning of answer.warnings) request.log.warn('session', { vm: vm.id, warning })
   const at = (afterMs: number): string => new Date(called + afterMs).toISOString()
-  await parts.steps.reached(vm, [
-    ['user ready', at(answer.userReadyMs)],
-    ['display ready', at(answer.displayReadyMs)],
+  // The display takes one client: one that has lost the desktop must not reach it.
+  await Promise.all([
+    seat.confirm(),
+    parts.steps.reached(vm, [
+      ['user ready', at(answer.userReadyMs)],
+      ['display ready', at(answer.displayReadyMs)],
+    ]),
   ])
   progress(`Connecting X session for VM_ID: ${vm.id}`)
   signal.throwIfAborted()

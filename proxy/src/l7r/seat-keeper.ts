@@ -1,91 +1,194 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import { randomUUID } from 'node:crypto'
+import type { SeatState } from '../model/seat.ts'
 import type { Db } from '../store/open.ts'
-import { claimSeat, releaseSeat, renewSeats, type Seat } from '../store/seats.ts'
+import {
+  claimSeat,
+  freeLapsedSeats,
+  lostSeats,
+  occupySeat,
+  releaseSeats,
+  renewSeats,
+  type Seat,
+  type SeatLoss,
+} from '../store/seats.ts'
 
 /** A desktop that one of our connections has. */
 export interface HeldSeat extends AsyncDisposable {
   readonly epoch: number
-  /** Aborts with Fault `desktop.moved` as soon as somebody else has it. */
+  /** Who had it before; `undefined` when nobody did. */
+  readonly displaced: string | undefined
+  /** Aborts with Fault `desktop.moved` or `desktop.disconnected` as soon as the seat is lost. */
   readonly signal: AbortSignal
+  /**
+   * Looks whether the seat is still ours: before something is done that would disturb who has it now.
+   * @throws Fault `desktop.moved`, `desktop.disconnected`, `database.unavailable`.
+   */
+  confirm(): Promise<void>
+  /**
+   * Says that the display shows, if the seat is still ours.
+   * @throws as `confirm`, and Fault `desktop.unknown` when the desktop is gone.
+   */
+  occupy(): Promise<void>
 }
 
 interface Held {
   readonly seat: Seat
+  readonly label: string
   readonly abort: AbortController
+  state: SeatState
 }
 
-const RENEW_MS = 1_000
+/** A lost hint costs this much. */
+const TICK_MS = 1_000
+/** A look that has not come back after so long is not waited for. */
+const STUCK_MS = 3_000
 
 /**
  * The seats of this l7r. A newer claim cuts an older one: at once within this process, at the hint from another
- * l7r, and at the next renewal where the hint was lost.
+ * l7r, and at the next tick where the hint was lost. Only the number of the claim decides. The lease says to others
+ * that we live; when it runs out, because we or the database were away, the seat stays ours until somebody claims it.
  */
-export class SeatKeeper {
+export class SeatKeeper implements AsyncDisposable {
   readonly #db: Db
+  readonly #door: string
   readonly #log: Log
   readonly #held = new Map<number, Held>()
   readonly #timer: NodeJS.Timeout
+  #ticking: number | undefined
+  #away = false
+  #closed = false
 
-  constructor(db: Db, log: Log) {
+  /** @param door names this process in the rows of its seats: NODE/PID. */
+  constructor(db: Db, door: string, log: Log) {
     this.#db = db
+    this.#door = door
     this.#log = log
-    this.#timer = setInterval(() => this.#check([...this.#held.values()]), RENEW_MS)
+    this.#timer = setInterval(() => void this.#tick(), TICK_MS)
   }
 
   /**
    * Takes a desktop for a connection, whoever has it.
    * @param label how to name this connection to whom it displaces: user and kind of client.
+   * @throws Fault `database.unavailable`, or `server.stopping` when this door takes nobody any more.
    */
   async claim(vmId: number, label: string): Promise<HeldSeat> {
-    const seat = await claimSeat(this.#db, vmId, randomUUID(), label)
+    const { seat, displaced } = await asking(claimSeat(this.#db, vmId, this.#door, label))
+    const held: Held = { seat, label, abort: new AbortController(), state: 'connecting' }
+    if (this.#closed) {
+      await this.#release([seat])
+      throw new Fault('server.stopping')
+    }
     const before = this.#held.get(vmId)
-    const held = { seat, abort: new AbortController() }
     // Claims of one process may come back in another order than the database made them.
-    if (before !== undefined && before.seat.epoch > seat.epoch) held.abort.abort(moved('another client'))
+    if (before !== undefined && before.seat.epoch > seat.epoch)
+      this.#lose(held, { label: before.label, endedBy: null })
     else {
-      before?.abort.abort(moved(label))
       this.#held.set(vmId, held)
+      if (before !== undefined) this.#lose(before, { label, endedBy: null })
     }
     return {
       epoch: seat.epoch,
+      displaced,
       signal: held.abort.signal,
+      confirm: () => this.#confirm(held),
+      occupy: async () => {
+        held.abort.signal.throwIfAborted()
+        const ours = await asking(occupySeat(this.#db, seat))
+        if (ours) held.state = 'connected'
+        else await this.#confirm(held)
+        held.abort.signal.throwIfAborted()
+        if (!ours) throw new Fault('desktop.unknown')
+      },
       [Symbol.asyncDispose]: async () => {
         if (this.#held.get(vmId) === held) this.#held.delete(vmId)
-        await releaseSeat(this.#db, seat).catch((error: unknown) =>
-          this.#log.warn('seat not given back, its lease ends by itself', { vm: vmId, error }),
-        )
+        // Who was displaced has nothing to give back, and a door that closes has given everything back.
+        if (!held.abort.signal.aborted && !this.#closed) await this.#release([seat])
       },
     }
   }
 
   /** Looks whether a seat is still ours; all seats when the hint names none. */
   look(vmId: number | undefined): void {
-    this.#check([...this.#held.values()].filter(({ seat }) => vmId === undefined || seat.vmId === vmId))
+    const seats = vmId === undefined ? [...this.#held.values()] : [this.#held.get(vmId) ?? []].flat()
+    this.#check(seats).catch((error: unknown) => this.#unheard(error))
   }
 
-  [Symbol.dispose](): void {
+  /** Gives all seats back: their streams end with this process. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
     clearInterval(this.#timer)
+    const seats = [...this.#held.values()].map(({ seat }) => seat)
+    this.#held.clear()
+    await this.#release(seats)
   }
 
-  #check(held: readonly Held[]): void {
-    renewSeats(
+  async #tick(): Promise<void> {
+    const now = performance.now()
+    if (this.#ticking !== undefined && now - this.#ticking < STUCK_MS) return
+    this.#ticking = now
+    try {
+      await this.#check([...this.#held.values()])
+      await renewSeats(this.#db, this.#door, [...this.#held.values()])
+      const freed = await freeLapsedSeats(this.#db)
+      if (freed.length > 0) this.#log.warn('seats of a door that is silent are free', { vms: freed })
+      if (this.#away) this.#log.info('seats are looked after again')
+      this.#away = false
+    } catch (error) {
+      this.#unheard(error)
+    } finally {
+      if (this.#ticking === now) this.#ticking = undefined
+    }
+  }
+
+  async #confirm(held: Held): Promise<void> {
+    held.abort.signal.throwIfAborted()
+    await asking(this.#check([held]))
+    held.abort.signal.throwIfAborted()
+  }
+
+  async #check(held: readonly Held[]): Promise<void> {
+    const lost = await lostSeats(
       this.#db,
       held.map(({ seat }) => seat),
     )
-      .then((lost) => {
-        for (const { seat, abort } of held) {
-          const by = lost.get(seat.vmId)
-          if (by === undefined) continue
-          abort.abort(moved(by))
-          if (this.#held.get(seat.vmId)?.seat === seat) this.#held.delete(seat.vmId)
-        }
-      })
-      .catch((error: unknown) => this.#log.warn('seats could not be renewed', { error }))
+    for (const each of held) {
+      const loss = lost.get(each.seat.vmId)
+      if (loss !== undefined) this.#lose(each, loss)
+    }
+  }
+
+  #lose(held: Held, { label, endedBy }: SeatLoss): void {
+    if (held.abort.signal.aborted) return
+    const { vmId, epoch } = held.seat
+    if (this.#held.get(vmId) === held) this.#held.delete(vmId)
+    const fault =
+      endedBy === null
+        ? new Fault('desktop.moved', { by: label })
+        : new Fault('desktop.disconnected', { by: endedBy })
+    this.#log.info('seat lost', { vm: vmId, seat: epoch, whose: held.label, because: fault.message })
+    held.abort.abort(fault)
+  }
+
+  async #release(seats: readonly Seat[]): Promise<void> {
+    await releaseSeats(this.#db, seats).catch((error: unknown) =>
+      this.#log.warn('seats not given back, their lease ends by itself', { seats, error }),
+    )
+  }
+
+  /** The streams go on: a database that is away is no reason to end anybody's work. Said once, not every second. */
+  #unheard(error: unknown): void {
+    if (!this.#away) this.#log.warn('seats cannot be looked after, streams go on', { error })
+    this.#away = true
   }
 }
 
-function moved(by: string): Fault {
-  return new Fault('desktop.moved', { by })
+/** What the database does not answer is told as that. */
+async function asking<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new Fault('database.unavailable', { reason }, { cause })
+  }
 }

@@ -3,6 +3,7 @@ import type { Explanation } from '@ostler/contract/admin-api.ts'
 import { addNamed } from './added.ts'
 import type { UserRole } from '../model/user.ts'
 import { type AddressPool, takeAddress } from './addresses.ts'
+import { readSeat, userState } from './seats.ts'
 import { readHookResults } from './session-hooks.ts'
 import type { Db } from './open.ts'
 import { requireUser } from './users.ts'
@@ -122,6 +123,7 @@ export async function listObjects(
         .innerJoin('tenant', 'tenant.id', 'users.tenant_id')
         .innerJoin('flavour', 'flavour.id', 'flavour_id')
         .leftJoin('host', 'host.id', 'host_id')
+        .leftJoin('seat', 'seat.vm_id', 'vm.id')
         .select([
           'vm.id',
           'vm.name',
@@ -132,6 +134,7 @@ export async function listObjects(
           'host.name as host',
           'address',
           'vm.blocked',
+          userState.as('user_state'),
           'vm.fault',
         ])
         .orderBy('vm.id')
@@ -172,8 +175,10 @@ export async function explainDesktop(db: Db, id: number): Promise<Explanation> {
     .execute()
   const timeline = await readTimeline(db, id)
   const hooks = await readHookResults(db, id, 20)
+  const seat = await readSeat(db, id)
   return {
     ...vm,
+    seat: seat === undefined ? null : { ...seat, since: seat.since.toISOString() },
     wishes: wishes.map((wish) => ({ ...wish, at: wish.at.toISOString() })),
     timeline: timeline.map(({ step, at }) => ({ step, at: at.toISOString() })),
     hooks: hooks.map((hook) => ({ ...hook, at: hook.at.toISOString() })),

@@ -24,6 +24,8 @@ export function openDatabase(address: DatabaseAddress, log: Log): Db {
     max: 8,
     connectionTimeoutMillis: CONNECT_MS,
     statement_timeout: STATEMENT_MS,
+    // A server that went away without a word never says that the time is over.
+    query_timeout: STATEMENT_MS + CONNECT_MS,
     application_name: 'ostler',
   })
   // An idle connection that breaks would otherwise end the process.

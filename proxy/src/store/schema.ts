@@ -3,6 +3,7 @@ import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { HostCounter, HostState } from '../model/host.ts'
 import type { PolicySays } from '../model/policy.ts'
+import type { SeatState } from '../model/seat.ts'
 import type { UserRole } from '../model/user.ts'
 import type { VmState } from '../model/vm-machine.ts'
 import type { WishKind } from '../model/wish.ts'
@@ -179,12 +180,20 @@ export interface Database {
   }
   seat: {
     vm_id: number
+    /** Grows whenever the desktop is somebody else's, or by order nobody's. */
     epoch: number
-    /** The connection that has the desktop; null when nobody does. */
-    holder: string | null
-    /** How the holder describes itself to the one that it displaces. */
+    state: SeatState
+    /** The door of the connection that has the desktop, as NODE/PID; null once it was given back or taken away. */
+    door: string | null
+    /** How the holder is described to the one whom she displaces. */
     label: string
+    since: Timestamp
+    /** Until then the door is believed to live. */
     lease_until: Timestamp
+    /** Who has sent the last holder away, when nobody has claimed the desktop since. */
+    ended_by: string | null
+    /** Whom the holder has displaced. */
+    displaced: string | null
   }
   timeline: {
     vm_id: number

@@ -42,7 +42,7 @@ export async function startL7r(
   const address = databaseAddress(config, ROLES.l7r)
   const db = openDatabase(address, log)
   scope.defer(() => db.destroy())
-  const seats = scope.own(new SeatKeeper(db, log))
+  const seats = scope.own(new SeatKeeper(db, `${config['nodename']}/${process.pid}`, log))
   const news = new VmNews()
   const host = scope.own(await HostWatch.open(db, config['nodename'], log))
   const policy = await PolicyBook.open(db, log)

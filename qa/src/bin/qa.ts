@@ -14,7 +14,7 @@ usage: qa tenant add name=NAME
        qa osf    add name=NAME [memory=MB] [cpus=N] [application=1]     a flavour
        qa di     add name=NAME osf=FLAVOUR kind=instant|directory|tarball [path=PATH]
        qa vm     add name=NAME user=LOGIN osf=FLAVOUR [tenant=NAME]
-       qa vm     start|stop|explain -f name=NAME
+       qa vm     start|stop|disconnect|explain -f name=NAME
        qa user   block|unblock -f login=LOGIN[,tenant=NAME]
        qa tenant|host|vm block|unblock -f name=NAME
        qa tenant|user|host|osf|di|vm|policy list

@@ -110,7 +110,7 @@ export async function runDoor(count: number, seed: number): Promise<DoorGate> {
   await Promise.all(Array.from({ length: LANES }, lane))
 
   const seats = async (): Promise<number> =>
-    (await room.db.selectFrom('seat').select('holder').where('holder', 'is not', null).execute()).length
+    (await room.db.selectFrom('seat').select('vm_id').where('state', '<>', 'disconnected').execute()).length
   for (
     let waited = 0;
     waited < SETTLE_MS && (descriptors(pid) > before || (await seats()) > 0);

@@ -83,9 +83,13 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     CREATE TABLE ostler.seat (
       vm_id int PRIMARY KEY REFERENCES ostler.vm ON DELETE CASCADE,
       epoch int NOT NULL DEFAULT 0,
-      holder uuid,
+      state text NOT NULL CHECK (state IN ('disconnected', 'connecting', 'connected')),
+      door text CHECK (door IS NOT NULL OR state = 'disconnected'),
       label text NOT NULL,
-      lease_until timestamptz NOT NULL DEFAULT now()
+      since timestamptz NOT NULL DEFAULT now(),
+      lease_until timestamptz NOT NULL,
+      ended_by text,
+      displaced text
     )`.execute(db)
   await sql`
     CREATE TABLE ostler.timeline (
@@ -137,5 +141,6 @@ async function grants(db: Kysely<unknown>): Promise<void> {
   await sql`GRANT INSERT ON ostler.users, ostler.flavour, ostler.disk_image, ostler.wish TO ostler_api`.execute(
     db,
   )
+  await sql`GRANT UPDATE (epoch, state, door, ended_by, lease_until) ON ostler.seat TO ostler_api`.execute(db)
   await sql`GRANT INSERT (name, user_id, flavour_id, address) ON ostler.vm TO ostler_api`.execute(db)
 }
