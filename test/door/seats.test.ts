@@ -283,7 +283,7 @@ describe('a door that is no more', () => {
     const viewer = seats.view('nx', ending, desktop)
     await viewer.shown
     await seats.untilState(desktop, 'connected')
-    signalProcess(ending.process, 'SIGTERM')
+    signalProcess(ending.first, 'SIGTERM')
     await viewer.ended
     await until('the row to be free', async () => (await seats.rowOf(desktop))?.door === null)
     expect(await seats.userState(desktop)).toBe('disconnected')

@@ -80,7 +80,7 @@ export async function runDoor(count: number, seed: number): Promise<DoorGate> {
   })
   const { room, token, ids } = place
   const slope = new MemorySlope()
-  const pid = room.doorPid
+  const pid = room.workerPid
   const free = [...ids]
 
   const one = async (index: number): Promise<void> => {
