@@ -99,7 +99,12 @@ test('a browser that is behind with the pictures is told all the same', async ()
   })
   const loser = seats.view('browser', seats.doors[0], desktop)
   await loser.shown
-  const winner = seats.view('nx', seats.doors[0], desktop)
+  let winner: Viewer
+  {
+    using _ = loser.stopReading()
+    winner = seats.view('nx', seats.doors[0], desktop)
+    await winner.shown
+  }
   await expectMoved(loser, 'nx')
   await seats.untilAlive(winner)
   await winner.leave()

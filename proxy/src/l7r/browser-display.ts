@@ -20,7 +20,9 @@ const CLOSE_BASE = 4_000
 /** Bytes that a close frame has room for. */
 const MAX_REASON = 120
 /** So long a browser has to take what was said last. */
-const LINGER_MS = 1_000
+const LINGER_MS = 5_000
+/** So long a browser whose display has closed waits for the reason. */
+const REASON_MS = 1_000
 
 /** RFB for browsers: a WebSocket whose binary messages are the raw stream, as noVNC speaks it. */
 export interface BrowserDisplay {
@@ -121,7 +123,7 @@ function streamOf(webSocket: WebSocket): Duplex {
  * @throws Fault `desktop.moved` or `desktop.disconnected`; not what the database has to say.
  */
 async function tellIfTaken(seat: HeldSeat): Promise<void> {
-  const late = new Promise<void>((resolve) => setTimeout(resolve, LINGER_MS).unref())
+  const late = new Promise<void>((resolve) => setTimeout(resolve, REASON_MS).unref())
   await Promise.race([seat.confirm(), late]).catch((error: unknown) => {
     if (seat.signal.aborted) throw error
   })
