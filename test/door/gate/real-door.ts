@@ -117,11 +117,13 @@ export async function runDoor(count: number, seed: number): Promise<DoorGate> {
     waited += 200
   )
     await sleep(200)
+  // Before the ping, which is a connection too.
+  const descriptorsLeft = Math.max(0, descriptors(pid) - before)
   return {
     connections: count,
     alive: isAlive(pid),
     answersPing: await ping(room.port),
-    descriptorsLeft: Math.max(0, descriptors(pid) - before),
+    descriptorsLeft,
     seatsTaken: await seats(),
     unforeseen: room.node
       .output('l7r')
