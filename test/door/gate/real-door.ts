@@ -15,6 +15,7 @@ const IN_REQUEST = 60
 const AT_DISPLAY = 20
 const STREAM_BYTES = 400
 const CASE_MS = 60_000
+const RESET_MS = 500
 const SETTLE_MS = 40_000
 
 export interface DoorGate {
@@ -117,11 +118,13 @@ export async function runDoor(count: number, seed: number): Promise<DoorGate> {
     waited += 200
   )
     await sleep(200)
+  // Before the ping, which is a connection too.
+  const descriptorsLeft = Math.max(0, descriptors(pid) - before)
   return {
     connections: count,
     alive: isAlive(pid),
     answersPing: await ping(room.port),
-    descriptorsLeft: Math.max(0, descriptors(pid) - before),
+    descriptorsLeft,
     seatsTaken: await seats(),
     unforeseen: room.node
       .output('l7r')
@@ -150,12 +153,21 @@ function visit(
       socket.destroy()
     }, CASE_MS)
     socket.on('error', () => socket.destroy())
-    socket.once('close', () => {
+    const closed = (): void => {
       clearTimeout(timer)
       resolve()
-    })
-    const wrong = (said: Buffer): void =>
-      goWrong(socket, kind, said, () => void raw.resetAndDestroy(), random)
+    }
+    socket.once('close', closed)
+    // A TLS socket whose connection is reset below it does not always say that it is closed.
+    const reset = (): void => {
+      raw.once('close', closed)
+      raw.resetAndDestroy()
+      setTimeout(() => socket.destroy(), RESET_MS)
+      setTimeout(() => {
+        if (socket.destroyed && raw.destroyed) closed()
+      }, 2 * RESET_MS)
+    }
+    const wrong = (said: Buffer): void => goWrong(socket, kind, said, reset, random)
     socket.once('secureConnect', () => {
       if (goneWrong?.in === 'request') return wrong(request.subarray(0, goneWrong.at))
       const read = (data: Buffer): void => {
