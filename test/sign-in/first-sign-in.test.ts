@@ -32,7 +32,12 @@ beforeAll(async () => {
       ? { kind: 'accept', groups: ['staff'] } : { kind: 'reject', reason: 'wrong password' } })`,
   )
   doors = await Promise.all(
-    [1, 2].map(() => openSignIn(database.another('l7r'), nodeConfigSource(conf), silentLog, undefined)),
+    [1, 2].map(() =>
+      openSignIn(database.another('l7r'), nodeConfigSource(conf), silentLog, {
+        certificate: undefined,
+        key: Buffer.alloc(32),
+      }),
+    ),
   )
 })
 afterAll(async () => {

@@ -72,7 +72,9 @@ test('after a long time without any the count begins again', async () => {
 })
 
 test('a great count does not overflow', async () => {
-  await sql`INSERT INTO ostler.sign_in_failure VALUES ('great', 2147483600, clock_timestamp())`.execute(db)
+  await sql`INSERT INTO ostler.sign_in_failure (subject, failures, last_at) VALUES ('great', 2147483600, clock_timestamp())`.execute(
+    db,
+  )
   expectAbout(await chargeAttempt(db, 'great', RULE), 450)
 })
 
@@ -93,9 +95,10 @@ test('of a thousand at once no more are judged than are free', async () => {
 })
 
 let people = 0
+let marks = 0
 /** Somebody nobody has counted, at an address of her own. */
 function somebody(address = `192.0.2.${++people}`) {
-  return { tenantId: 1, login: `somebody${++people}`, address }
+  return { tenantId: 1, login: `somebody${++people}`, address, mark: 0 }
 }
 
 function rulesOf(limits: { pair?: number; address?: number; user?: number }) {
@@ -105,14 +108,16 @@ function rulesOf(limits: { pair?: number; address?: number; user?: number }) {
 }
 
 async function fail(subject: ReturnType<typeof somebody>, rules: ReturnType<typeof rulesOf>) {
-  const seconds = await chargeSignIn(db, subject, rules)
-  if (seconds === 0) await settleSignIn(db, subject, rules, 'wrong')
-  return seconds
+  // Other credentials each time.
+  const charge = await chargeSignIn(db, { ...subject, mark: ++marks % 65_536 }, rules)
+  if (charge.seconds === 0) await settleSignIn(db, subject, rules, charge, 'wrong')
+  return charge.seconds
 }
 
 async function succeed(subject: ReturnType<typeof somebody>, rules: ReturnType<typeof rulesOf>) {
-  expect(await chargeSignIn(db, subject, rules)).toBe(0)
-  await settleSignIn(db, subject, rules, 'in')
+  const charge = await chargeSignIn(db, { ...subject, mark: ++marks % 65_536 }, rules)
+  expect(charge.seconds).toBe(0)
+  await settleSignIn(db, subject, rules, charge, 'in')
 }
 
 test('a limit of 0 is none', async () => {
@@ -187,8 +192,9 @@ test('an attempt that nobody could judge is taken off all counts', async () => {
   const rules = rulesOf({ pair: 1, address: 1, user: 1 })
   const ann = somebody()
   for (let time = 0; time < 5; time++) {
-    expect(await chargeSignIn(db, ann, rules)).toBe(0)
-    await settleSignIn(db, ann, rules, 'unknown')
+    const charge = await chargeSignIn(db, ann, rules)
+    expect(charge.seconds).toBe(0)
+    await settleSignIn(db, ann, rules, charge, 'unknown')
   }
   expect(await isKnownAddress(db, ann)).toBe(false)
 })
@@ -205,5 +211,20 @@ test('five hundred who sign in at once from one address are no attack', async ()
   const office = somebody().address
   const colleagues = Array.from({ length: 500 }, () => somebody(office))
   const waits = await Promise.all(colleagues.map((each) => chargeSignIn(db, each, rules)))
-  expect(waits.filter((seconds) => seconds > 0)).toEqual([])
+  expect(waits.filter(({ seconds }) => seconds > 0)).toEqual([])
+})
+
+test('equal credentials within ten seconds are one attempt, whichever door gets them', async () => {
+  const rules = rulesOf({ pair: 2, address: 2, user: 2 })
+  const ann = { ...somebody(), mark: 4711 }
+  const doors = [db, database.another('l7r')]
+  for (let time = 0; time < 20; time++) {
+    const charge = await chargeSignIn(doors[time % 2] ?? db, ann, rules)
+    expect(charge).toEqual({ seconds: 0, isAgain: time > 0 })
+    await settleSignIn(db, ann, rules, charge, 'wrong')
+  }
+  expect(await failuresOf(JSON.stringify(['pair', 1, ann.login, ann.address]))).toBe(1)
+  expect(await failuresOf(JSON.stringify(['address', ann.address]))).toBe(1)
+  await wait(JSON.stringify(['pair', 1, ann.login, ann.address]), 11)
+  expect(await chargeSignIn(db, ann, rules)).toEqual({ seconds: 0, isAgain: false })
 })

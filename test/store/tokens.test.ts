@@ -137,7 +137,7 @@ test('purging removes what is too old for anybody, and nothing else', async () =
   await older(old, DAY)
   await saveAuthParameters(db, userId, { parameters: {}, groups: [] }, -1)
   const kept = await saveAuthParameters(db, userId, { parameters: {}, groups: [] }, DAY)
-  await sql`INSERT INTO ostler.sign_in_failure VALUES ('old', 1, now() - interval '61 minutes'), ('new', 1, now())`.execute(
+  await sql`INSERT INTO ostler.sign_in_failure (subject, failures, last_at) VALUES ('old', 1, now() - interval '61 minutes'), ('new', 1, now())`.execute(
     db,
   )
   await sql`INSERT INTO ostler.known_address VALUES (1, 'ann', 'old', now() - interval '61 days'),

@@ -1,6 +1,6 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 
 /** So long the same wrong credentials are the same attempt. */
 const SAME_MS = 10_000
@@ -11,25 +11,33 @@ const MAX_KEPT = 10_000
  * moment ago is wrong still. Clients repeat themselves, and that must neither cost a hash nor count as guessing.
  */
 export class RecentFailures<T> {
-  /** Of this process alone: what it keeps tells nothing to anybody. */
-  readonly #key = randomBytes(32)
+  readonly #key: Buffer
   readonly #isWrong: (fault: Fault) => boolean
   readonly #running = new Map<string, Promise<T>>()
   readonly #failed = new Map<string, { readonly fault: Fault; readonly until: number }>()
 
-  /** @param isWrong says which refusals depend on the credentials alone: others may be lifted at any time. */
-  constructor(isWrong: (fault: Fault) => boolean) {
+  /**
+   * @param key of the node: it makes the marks of its processes equal.
+   * @param isWrong says which refusals depend on the credentials alone: others may be lifted at any time.
+   */
+  constructor(key: Buffer, isWrong: (fault: Fault) => boolean) {
+    this.#key = key
     this.#isWrong = isWrong
   }
 
-  /** @param credentials everything that the judgement depends on. */
-  judge(credentials: readonly string[], job: () => Promise<T>): Promise<T> {
-    const name = createHmac('sha256', this.#key).update(JSON.stringify(credentials)).digest('base64')
+  /**
+   * @param credentials everything that the judgement depends on.
+   * @param job gets a mark of the credentials, from 0 to 65,535: equal ones have the same, and it is too short to tell
+   * anything about a password.
+   */
+  judge(credentials: readonly string[], job: (mark: number) => Promise<T>): Promise<T> {
+    const digest = createHmac('sha256', this.#key).update(JSON.stringify(credentials)).digest()
+    const name = digest.toString('base64')
     const before = this.#failed.get(name)
     if (before !== undefined && before.until > systemClock.now()) return Promise.reject(before.fault)
     const running = this.#running.get(name)
     if (running !== undefined) return running
-    const judgement = job()
+    const judgement = job(digest.readUInt16BE(0))
       .catch((error: unknown) => {
         if (error instanceof Fault && this.#isWrong(error)) this.#keep(name, error)
         throw error

@@ -42,9 +42,9 @@ function house(
   const attempts: AttemptBook = {
     charge: (subject) => {
       if (book.wait === 0) book.charged.push(subject)
-      return Promise.resolve(book.wait)
+      return Promise.resolve({ seconds: book.wait, isAgain: false })
     },
-    settle: (_, outcome) => {
+    settle: (_, __, outcome) => {
       book.outcomes.push(outcome)
       return Promise.resolve()
     },
@@ -64,7 +64,14 @@ function house(
   const { caseSensitive = false, timeoutMs = 60_000, chains = {} } = options
   const chainOf = (tenantId: number | undefined): Promise<Chain> =>
     Promise.resolve({ plugins: chains[tenantId ?? -1] ?? plugins, caseSensitive, timeoutMs })
-  const desk = new SignInDesk({ records, attempts, passwords, chainOf, log: silentLog })
+  const desk = new SignInDesk({
+    records,
+    attempts,
+    passwords,
+    key: Buffer.alloc(32),
+    chainOf,
+    log: silentLog,
+  })
   return { desk, users, tokens, book, records }
 }
 
@@ -512,7 +519,7 @@ describe('the count of attempts', () => {
     const { desk, book } = house([tenants, strict().plugin])
     await faultOf(desk.byPassword(typed(' ANN@acme ', 'wrong'), origin({ address: '192.0.2.7' })))
     await faultOf(desk.byPassword(typed('x@nowhere', 'wrong'), origin()))
-    expect(book.charged).toEqual([
+    expect(book.charged).toMatchObject([
       { tenantId: 2, login: 'ann', address: '192.0.2.7' },
       { tenantId: 0, login: 'x', address: '192.0.2.1' },
     ])

@@ -33,6 +33,8 @@ export interface SignInParts {
   readonly records: SignInRecords
   readonly attempts: AttemptBook
   readonly passwords: PasswordDesk
+  /** A secret of the node's doors, which they alone know. */
+  readonly key: Buffer
   /** @throws Fault `auth.unavailable` when the configuration cannot be used. */
   readonly chainOf: (tenantId: number | undefined) => Promise<Chain>
   readonly log: Log
@@ -75,12 +77,14 @@ interface OwnFactor {
  */
 export class SignInDesk {
   readonly #parts: SignInParts
-  readonly #recent = new RecentFailures<SignedIn>(
-    ({ code, detail }) => code === 'auth.required' && detail['reason'] !== BLOCKED,
-  )
+  readonly #recent: RecentFailures<SignedIn>
 
   constructor(parts: SignInParts) {
     this.#parts = parts
+    this.#recent = new RecentFailures(
+      parts.key,
+      ({ code, detail }) => code === 'auth.required' && detail['reason'] !== BLOCKED,
+    )
   }
 
   /**
@@ -99,8 +103,9 @@ export class SignInDesk {
     const { address, environment, certificate } = origin
     const said = [typed.login, typed.password.reveal(), typed.code?.reveal() ?? '', address]
     // The Perl client repeats a failure five times at once, the C client signs in twice: one judgement serves all.
-    return await this.#recent.judge([...said, JSON.stringify([[...environment], certificate ?? null])], () =>
-      this.#orUnavailable(() => this.#judge(typed, origin)),
+    said.push(JSON.stringify([[...environment], certificate ?? null]))
+    return await this.#recent.judge(said, (mark) =>
+      this.#orUnavailable(() => this.#judge(typed, mark, origin)),
     )
   }
 
@@ -182,15 +187,15 @@ export class SignInDesk {
     return signedIn(user, said, plugins)
   }
 
-  async #judge(typed: TypedCredentials, origin: SignInOrigin): Promise<SignedIn> {
+  async #judge(typed: TypedCredentials, mark: number, origin: SignInOrigin): Promise<SignedIn> {
     const common = await this.#parts.chainOf(undefined)
     const split = this.#findTenant(typed.login.trim(), common.plugins)
     const tenant = split === undefined ? undefined : await this.#openTenant(split.tenant)
     const chain = tenant === undefined ? common : await this.#parts.chainOf(tenant.id)
     const login = normalised(split?.login ?? typed.login, chain)
-    const subject = { tenantId: tenant?.id ?? 0, login, address: origin.address }
-    const seconds = await this.#parts.attempts.charge(subject)
-    if (seconds > 0) throw new Fault('auth.tooMany', { seconds })
+    const subject = { tenantId: tenant?.id ?? 0, login, address: origin.address, mark }
+    const charge = await this.#parts.attempts.charge(subject)
+    if (charge.seconds > 0) throw new Fault('auth.tooMany', { seconds: charge.seconds })
     let outcome: AttemptOutcome = 'unknown'
     try {
       if (tenant === undefined || login === '') {
@@ -204,7 +209,7 @@ export class SignInDesk {
       if (error instanceof Fault && error.code === 'auth.required') outcome = 'wrong'
       throw error
     } finally {
-      await this.#parts.attempts.settle(subject, outcome)
+      await this.#parts.attempts.settle(subject, charge, outcome)
     }
   }
 

@@ -10,6 +10,8 @@ export const COOKIE_SECONDS = 12 * 3600
 /** Makes and reads the portal's session cookies: who and until when, signed. They survive a restart of the door. */
 export interface CookieJar {
   bake(holder: CookieHolder): string
+  /** A key for another purpose, the same for all doors of the node. */
+  derive(purpose: string): Buffer
   /** The holder of a cookie; `undefined` when it is forged, altered or too old. */
   read(cookie: string | undefined): CookieHolder | undefined
   /** Signs what a browser keeps for us for some seconds. @param purpose a word; a note of one is none of another. */
@@ -38,6 +40,7 @@ export function openCookieJar(file: string, now: () => number): CookieJar {
     return given.length === right.length && timingSafeEqual(given, right)
   }
   return {
+    derive: (purpose) => createHmac('sha256', key).update(`key:${purpose}`).digest(),
     bake: ({ userId, parametersId }) => {
       const text = `${userId}.${parametersId}.${Math.floor(now() / 1000) + COOKIE_SECONDS}`
       return `${text}.${sign(text)}`

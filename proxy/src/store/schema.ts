@@ -98,6 +98,8 @@ export interface Database {
   sign_in_failure: {
     subject: string
     failures: number
+    /** Sixteen bits of the last credentials' keyed digest. */
+    mark: ColumnType<number | null, number | null | undefined, number | null>
     last_at: Timestamp
   }
   /** Where users have signed in from: there they are not slowed by what others try in their names. */

@@ -7,7 +7,18 @@ export interface SignInSubject {
   readonly tenantId: number
   readonly login: string
   readonly address: string
+  /** Equal for equal credentials, from 0 to 65,535. */
+  readonly mark: number
 }
+
+/** Seconds to wait, 0 for none; `isAgain`: the same credentials were counted a moment ago. */
+export interface SignInCharge {
+  readonly seconds: number
+  readonly isAgain: boolean
+}
+
+/** So long equal credentials are the same attempt: clients repeat themselves. */
+const SAME_SECONDS = 10
 
 type SignInRules = Readonly<Record<'pair' | 'address' | 'user', AttemptRule>>
 
@@ -16,14 +27,17 @@ type SignInRules = Readonly<Record<'pair' | 'address' | 'user', AttemptRule>>
  *
  * Against an address, and against a user from anywhere, only what was wrong counts: an office in the morning is no
  * attack. Where she has signed in before these two do not slow her.
- * @returns the seconds to wait, 0 for none.
  */
-export async function chargeSignIn(db: Db, subject: SignInSubject, rules: SignInRules): Promise<number> {
+export async function chargeSignIn(
+  db: Db,
+  subject: SignInSubject,
+  rules: SignInRules,
+): Promise<SignInCharge> {
   const { pair, address, user } = namesOf(subject)
   const waits = [await attemptWait(db, address, rules.address), await attemptWait(db, user, rules.user)]
   const longest = Math.max(...waits)
-  if (longest > 0 && !(await isKnownAddress(db, subject))) return longest
-  return await chargeAttempt(db, pair, rules.pair)
+  if (longest > 0 && !(await isKnownAddress(db, subject))) return { seconds: longest, isAgain: false }
+  return await chargeMarked(db, pair, rules.pair, subject.mark)
 }
 
 /** Says what became of a sign-in that was charged: she is in, it was wrong, or nobody could tell. */
@@ -31,6 +45,7 @@ export async function settleSignIn(
   db: Db,
   subject: SignInSubject,
   rules: SignInRules,
+  { isAgain }: SignInCharge,
   outcome: 'in' | 'wrong' | 'unknown',
 ): Promise<void> {
   const { pair, address, user } = namesOf(subject)
@@ -41,12 +56,12 @@ export async function settleSignIn(
       break
     case 'wrong':
       // Her own mistakes where she is known are no attack either.
-      if (await isKnownAddress(db, subject)) break
+      if (isAgain || (await isKnownAddress(db, subject))) break
       await addFailure(db, address, rules.address)
       await addFailure(db, user, rules.user)
       break
     case 'unknown':
-      await refundAttempt(db, pair)
+      if (!isAgain) await refundAttempt(db, pair)
   }
 }
 
@@ -64,11 +79,29 @@ function namesOf({ tenantId, login, address }: SignInSubject) {
  * @returns the seconds to wait, 0 for none.
  */
 export async function chargeAttempt(db: Db, subject: string, rule: AttemptRule): Promise<number> {
-  const { rows } = await sql`
-    INSERT INTO ostler.sign_in_failure AS entry (subject, failures) VALUES (${subject}, 1)
-    ON CONFLICT (subject) DO UPDATE SET last_at = clock_timestamp(), failures = ${countOf(rule)}
-    WHERE entry.last_at + ${waitOf(rule)} <= clock_timestamp() RETURNING failures`.execute(db)
-  return rows.length > 0 ? 0 : Math.max(1, await attemptWait(db, subject, rule))
+  return (await chargeMarked(db, subject, rule, null)).seconds
+}
+
+/** The same for an attempt with a mark: the mark that was counted a moment ago is not counted again. */
+async function chargeMarked(
+  db: Db,
+  subject: string,
+  rule: AttemptRule,
+  mark: number | null,
+): Promise<SignInCharge> {
+  const isSame = sql`coalesce(entry.mark = ${mark}::int
+    AND entry.last_at > clock_timestamp() - make_interval(secs => ${SAME_SECONDS}), false)`
+  const charged = await sql`
+    INSERT INTO ostler.sign_in_failure AS entry (subject, failures, mark) VALUES (${subject}, 1, ${mark}::int)
+    ON CONFLICT (subject) DO UPDATE SET last_at = clock_timestamp(), failures = ${countOf(rule)}, mark = excluded.mark
+    WHERE entry.last_at + ${waitOf(rule)} <= clock_timestamp() AND NOT ${isSame} RETURNING failures`.execute(
+    db,
+  )
+  if (charged.rows.length > 0) return { seconds: 0, isAgain: false }
+  const { rows } = await sql<{ same: boolean }>`
+    SELECT ${isSame} AS same FROM ostler.sign_in_failure AS entry WHERE subject = ${subject}`.execute(db)
+  if (rows[0]?.same === true) return { seconds: 0, isAgain: true }
+  return { seconds: Math.max(1, await attemptWait(db, subject, rule)), isAgain: false }
 }
 
 /** The seconds that a subject must wait still; 0 for none. */

@@ -47,7 +47,9 @@ export async function startL7r(
   const host = scope.own(await HostWatch.open(db, config['nodename'], log))
   const policy = await PolicyBook.open(db, log)
   const certificate = listen.tls === undefined ? undefined : readFileSync(listen.tls.files.cert, 'utf8')
-  const { desk, oidc, reload } = await openSignIn(db, nodeConfigSource(configFile), log, certificate)
+  const jar = openCookieJar(join(config['path.state'], 'l7r', 'cookie.key'), () => systemClock.now())
+  const key = jar.derive('attempts')
+  const { desk, oidc, reload } = await openSignIn(db, nodeConfigSource(configFile), log, { certificate, key })
   const parts: DoorParts = {
     db,
     policy,
@@ -84,7 +86,6 @@ export async function startL7r(
   // A hint that says the configuration has changed may be lost.
   scope.own(every(RELOAD_MS, reload, log))
   scope.own(every(RELOAD_MS, () => policy.reload(), log))
-  const jar = openCookieJar(join(config['path.state'], 'l7r', 'cookie.key'), () => systemClock.now())
   let isDraining = false
   const door = scope.own(
     await serveDoor({

@@ -19,12 +19,18 @@ import { findTenant, findUser, findUserById, readUserProperty, replaceHash } fro
 import type { NodeConfigSource } from './node-config.ts'
 import { addressPool } from './node-parts.ts'
 
-/** Puts signing in together. @param certificate of the door, PEM. @returns the desk, and what to call when the configuration may have changed. */
+/** What signing in takes of the door: its certificate, PEM, and a key that its doors share. */
+export interface SignInOfDoor {
+  readonly certificate: string | undefined
+  readonly key: Buffer
+}
+
+/** Puts signing in together. @returns the desk, and what to call when the configuration may have changed. */
 export async function openSignIn(
   db: Db,
   config: NodeConfigSource,
   log: Log,
-  certificate: string | undefined,
+  { certificate, key }: SignInOfDoor,
 ): Promise<{ desk: SignInDesk; oidc: OidcDesk; reload: () => Promise<void> }> {
   const { values: own } = config.over({})
   const records = signInRecords(db, addressPool(own))
@@ -43,6 +49,7 @@ export async function openSignIn(
     records,
     attempts: attemptBook(db, own, log),
     passwords,
+    key,
     chainOf,
     log,
   })
@@ -85,8 +92,8 @@ function attemptBook(db: Db, values: AuthValues, log: Log): AttemptBook {
   })
   return {
     charge: (subject) => chargeSignIn(db, subject, rules),
-    settle: (subject, outcome) =>
-      settleSignIn(db, subject, rules, outcome).catch((error: unknown) =>
+    settle: (subject, charge, outcome) =>
+      settleSignIn(db, subject, rules, charge, outcome).catch((error: unknown) =>
         log.warn('the count of failed sign-ins could not be kept', { error }),
       ),
   }

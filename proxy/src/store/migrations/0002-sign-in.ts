@@ -80,6 +80,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     CREATE UNLOGGED TABLE ostler.sign_in_failure (
       subject text PRIMARY KEY,
       failures int NOT NULL,
+      mark int,
       last_at timestamptz NOT NULL DEFAULT now()
     )`.execute(db)
   await sql`
