@@ -23,7 +23,11 @@ async function main(): Promise<void> {
   const options = parseArguments(USAGE)
   if (options === undefined) return
   if (cluster.isPrimary) await silently(runService('ostler-l7r', options.config, lead, STOP_MS + 2_000))
-  else await runService('ostler-l7r', options.config, work, STOP_MS)
+  else {
+    await runService('ostler-l7r', options.config, work, STOP_MS)
+    // The line to the first process would keep this one alive.
+    if (process.connected) process.disconnect?.()
+  }
 }
 
 /** The first process. */
@@ -50,7 +54,9 @@ async function work(config: NodeValues, log: Log, scope: Scope, configFile: stri
   process.on('message', (word) => {
     if (word === CREW_WORDS.drain) leave()
   })
-  process.once('disconnect', leave)
+  process.once('disconnect', () => {
+    if (!scope.signal.aborted) leave()
+  })
   process.send?.(CREW_WORDS.ready)
 }
 

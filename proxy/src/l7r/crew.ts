@@ -35,7 +35,7 @@ export class Crew {
   readonly #draining = new Set<Worker>()
   #pauseMs = FIRST_PAUSE_MS
   #stopping = false
-  #replacing: Promise<void> = Promise.resolve()
+  #changing: Promise<void> = Promise.resolve()
 
   /** @param size workers, at least 1. */
   constructor(size: number, log: Log) {
@@ -49,7 +49,14 @@ export class Crew {
    * Starts the workers: one alone, so that what is wrong is said once, then the others.
    * @throws WorkerFailed
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    const started = this.#startAll()
+    // Whoever wants to replace them waits until they are there.
+    this.#changing = started.catch(() => {})
+    return started
+  }
+
+  async #startAll(): Promise<void> {
     this.#keep(await this.#hire())
     const others = Array.from({ length: this.#size - 1 }, () => this.#hire())
     for (const worker of await Promise.all(others)) this.#keep(worker)
@@ -60,7 +67,7 @@ export class Crew {
    * while one is under way wait for it.
    */
   replace(): Promise<void> {
-    const next = this.#replacing.then(async () => {
+    const next = this.#changing.then(async () => {
       const old = [...this.#working]
       try {
         const young = await Promise.all(Array.from({ length: this.#size }, () => this.#hire()))
@@ -72,7 +79,7 @@ export class Crew {
       for (const worker of old) this.#retire(worker)
       this.#log.info('workers replaced', { old: pids(old), new: pids([...this.#working]) })
     })
-    this.#replacing = next
+    this.#changing = next
     return next
   }
 
