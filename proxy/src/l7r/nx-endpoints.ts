@@ -123,6 +123,7 @@ async function connectNx(
   parseClientOptions(parameters)
   const key = slaveKey()
 
+  parts.host.count('nx_attempts')
   const opened = await openDesktop(
     parts,
     {
@@ -145,6 +146,8 @@ async function connectNx(
     'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n' +
       `Upgrade: ${NX_UPGRADE}\r\n${SLAVE_KEY_HEADER}: ${key}\r\n\r\n`,
   )
+  parts.host.count('nx_ok')
+  const openedAt = performance.now()
   const cut = AbortSignal.any([stopping, seat.signal])
   await carry(
     opened,
@@ -152,6 +155,7 @@ async function connectNx(
     { head, signal: cut },
     log.child({ vm: vmId, user: guest.login, display: 'nx' }),
   )
+  if (performance.now() - openedAt < parts.shortSessionMs) parts.host.count('short_sessions')
 }
 
 function visitor(request: DoorRequest, guest: SignedIn): Visitor {

@@ -27,6 +27,8 @@ export interface DoorParts extends AccessParts {
   readonly run: string
   readonly startMs: number
   readonly stopMs: number
+  /** A stream that ends sooner is counted as a short session. */
+  readonly shortSessionMs: number
   readonly streamLimits: StreamLimits
   readonly log: Log
 }

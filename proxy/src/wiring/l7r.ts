@@ -61,6 +61,7 @@ export async function startL7r(
     run: config['path.run'],
     startMs: config['internal.l7r.timeout.vm_start'] * 1_000,
     stopMs: config['internal.l7r.timeout.vm_stop'] * 1_000,
+    shortSessionMs: config['internal.l7r.short_session'] * 1_000,
     streamLimits: { idleMs: config['l7r.stream.idle'] * 1_000, maxMs: config['l7r.stream.max'] * 1_000 },
     log,
   }
