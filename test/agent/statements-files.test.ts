@@ -57,7 +57,7 @@ describe('the files of a session', () => {
       geometry: '1024x700',
       fullscreen: '1',
     }
-    expect(nxOptions()).toEqual({ ...wanted, sleep: '0', tolerancechecks: 'risky' })
+    expect(nxOptions()).toEqual({ ...wanted, clipboard: 'both', sleep: '0', tolerancechecks: 'risky' })
     const { mode, uid } = statSync(guest.path(`${RUN}/nxagent.conf`))
     expect({ uid, mode: mode & 0o777 }).toEqual({ uid: 0, mode: 0o640 })
   })

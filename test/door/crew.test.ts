@@ -13,7 +13,7 @@ const sessions: DoorConnection[] = []
 beforeAll(async () => {
   room = await DoorRoom.open({ 'l7r.workers': '2' })
   await room.addUsers(['ann'], 'hush')
-  await until('both workers', () => workers().length === 2)
+  await until('both workers', isWhole)
   desktop = (await room.addDesktop('ann', 'ann-office')).id
 })
 afterAll(() => room[Symbol.asyncDispose]())
@@ -45,6 +45,14 @@ function workers(): number[] {
   return text.split(' ').filter(Boolean).map(Number)
 }
 
+/** Two workers, each of which has said that it serves. */
+function isWhole(): boolean {
+  const lines = room.node.output('l7r').split('\n')
+  const serving = (pid: number): boolean =>
+    lines.some((line) => line.includes('"door open"') && line.includes(`"pid":${pid},`))
+  return workers().length === 2 && workers().every(serving)
+}
+
 const serves = async (): Promise<boolean> => {
   const answer = await askDoor(room, 'GET /qvd/ping HTTP/1.1\n\n').catch(() => undefined)
   return answer?.status === 200
@@ -66,7 +74,7 @@ test('SIGHUP brings in new workers; a session stays with its old one, which ends
   await expectEcho(session, 'still here')
   for (let round = 0; round < 4; round++) expect(await serves()).toBe(true)
   session[Symbol.dispose]()
-  await until('the old worker to end', () => workers().every((pid) => !before.includes(pid)))
+  await until('the old worker to end', () => isWhole() && workers().every((pid) => !before.includes(pid)))
 })
 
 test('a worker that dies is replaced, and the others serve meanwhile', async () => {
@@ -75,7 +83,7 @@ test('a worker that dies is replaced, and the others serve meanwhile', async () 
   // A connection that is handed to it in this very moment is lost with it.
   await until('it to be missed', () => room.node.output('l7r').includes('a worker of the door is gone'))
   await until('the door to serve', serves)
-  await until('two workers', () => workers().length === 2 && !workers().includes(victim))
+  await until('two workers', () => isWhole() && !workers().includes(victim))
 })
 
 test('new workers that cannot start leave the old ones in charge', async () => {
