@@ -1,6 +1,7 @@
+import { load, median, print } from './figures.ts'
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { loadavg, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { holderUri } from '@ostler/contract/identity.ts'
@@ -147,22 +148,7 @@ function mb(kilobytes: number): string {
   return (kilobytes / 1024).toFixed(1).padStart(8)
 }
 
-function load(): string {
-  return loadavg()
-    .map((value) => value.toFixed(2))
-    .join(' ')
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN
-}
-
 function report(what: string, values: readonly number[]): void {
   const [low, high] = [Math.min(...values), Math.max(...values)].map((value) => value.toFixed(0))
   print(`${what.padEnd(42)} p50 ${median(values).toFixed(0).padStart(5)} ms  (${low}–${high})`)
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`)
 }

@@ -1,12 +1,12 @@
 import { run } from '@ostler/kit/run.ts'
 import { spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { doorLog, openRfb, untilLogged } from '../fixtures/door.ts'
 import { startWorld, until, type World } from '../fixtures/world.ts'
 import { openScreen, type XScreen } from '../fixtures/x-screen.ts'
+import { load, median, print } from './figures.ts'
 
 /**
  * From "connect" to the first bytes of the display, warm, cold and at a take-over, beside the raw time of the parts
@@ -19,21 +19,13 @@ const world = await startWorld()
 try {
   const screen = world.scope.own(await openScreen())
   const vmId = await world.addUser(USER)
-  print(
-    `rounds: ${ROUNDS}, load average before: ${loadavg()
-      .map((load) => load.toFixed(2))
-      .join(' ')}`,
-  )
+  print(`rounds: ${ROUNDS}, load average before: ${load()}`)
   await openOnce(world, screen, vmId) // the first one makes the image
   await cold(world, screen, vmId)
   await warm(world, screen, vmId)
   await raw(world, screen, vmId)
   await takeOver(world, screen, vmId)
-  print(
-    `load average after: ${loadavg()
-      .map((load) => load.toFixed(2))
-      .join(' ')}`,
-  )
+  print(`load average after: ${load()}`)
 } finally {
   await world[Symbol.asyncDispose]()
 }
@@ -69,7 +61,9 @@ async function cold(w: World, screen: XScreen, vmId: number): Promise<void> {
   }
   report('cold: connect -> first NX bytes (container stopped)', times)
   for (const [step, values] of steps)
-    print(`    ${step.padEnd(16)} ${String(median(values)).padStart(6)} ms after it was queued (p50)`)
+    print(
+      `    ${step.padEnd(16)} ${String(Math.round(median(values))).padStart(6)} ms after it was queued (p50)`,
+    )
 }
 
 async function warm(w: World, screen: XScreen, vmId: number): Promise<void> {
@@ -211,15 +205,6 @@ async function view(
 function report(what: string, values: readonly number[]): void {
   const sorted = [...values].sort((a, b) => a - b).map(Math.round)
   print(
-    `${what.padEnd(78)} p50 ${String(median(values)).padStart(5)} ms   min ${sorted[0] ?? 0}   max ${sorted.at(-1) ?? 0}`,
+    `${what.padEnd(78)} p50 ${String(Math.round(median(values))).padStart(5)} ms   min ${sorted[0] ?? 0}   max ${sorted.at(-1) ?? 0}`,
   )
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return Math.round(sorted[Math.floor(sorted.length / 2)] ?? 0)
-}
-
-function print(line: string): void {
-  console.log(line)
 }

@@ -1,9 +1,10 @@
 import { fork } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { loadavg, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Scope } from '@ostler/kit/scope.ts'
+import { load, median, print } from './figures.ts'
 import type { Order, Outcome } from './door/clients.ts'
 import { MESSAGES_PER_SECOND } from './door/far-end.ts'
 import { certificateOf, openBackend, openHaproxy, openNginx, openOstler, type Peer } from './door/peers.ts'
@@ -187,20 +188,4 @@ function printTable(): void {
       `${row.title.padEnd(46)}${haproxy.padStart(10)}  ${own.text.padEnd(26)}${cell('nginx').text.padEnd(26)}${goal}`,
     )
   }
-}
-
-function median(all: readonly number[]): number {
-  const sorted = all.toSorted((a, b) => a - b)
-  const half = sorted.length >> 1
-  return sorted.length % 2 === 1 ? (sorted[half] ?? 0) : ((sorted[half - 1] ?? 0) + (sorted[half] ?? 0)) / 2
-}
-
-function load(): string {
-  return loadavg()
-    .map((each) => each.toFixed(2))
-    .join(' ')
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`)
 }

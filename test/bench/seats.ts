@@ -1,8 +1,8 @@
-import { loadavg } from 'node:os'
 import { KINDS, SeatRoom } from '../fixtures/seat-room.ts'
 import type { RoomDoor } from '../fixtures/door-room.ts'
 import type { LogLine } from '../fixtures/door.ts'
 import { until } from '../fixtures/world.ts'
+import { load } from './figures.ts'
 
 /**
  * Take-overs at one door and across two, all pairs of clients, with scripted desktops that are ready at once: when the
@@ -76,10 +76,4 @@ function quantiles(values: readonly number[]): string {
   const at = (quantile: number): string =>
     (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * quantile))] ?? NaN).toFixed(0)
   return `p50 ${at(0.5)} p99 ${at(0.99)} ms (${values.length})`
-}
-
-function load(): string {
-  return loadavg()
-    .map((each) => each.toFixed(2))
-    .join(' ')
 }

@@ -1,12 +1,11 @@
 import { hashPassword, verifyPassword } from '../../proxy/src/auth/password.ts'
 import { Secret } from '@ostler/kit/secret.ts'
 import { fork } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { loadavg } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type TLSSocket } from 'node:tls'
 import { DoorRoom } from '../fixtures/door-room.ts'
+import { load, median, print } from './figures.ts'
+import { cpuOfTree } from './processes.ts'
 
 /**
  * A storm of password sign-ins, each on a connection of its own, beside somebody who is in: how long her pings take
@@ -16,7 +15,6 @@ const LOGINS = Number(process.argv[2] ?? 500)
 const ROUNDS = Number(process.argv[3] ?? 3)
 const PASSWORD = 'correct horse'
 const PING_EVERY_MS = 5
-const TICKS_PER_SECOND = 100
 
 if (process.send !== undefined) await storm(Number(process.argv[2]), Number(process.argv[3]))
 else await measure()
@@ -33,15 +31,15 @@ async function measure(): Promise<void> {
     const [during, ratios, rates]: [number[], number[], number[]] = [[], [], []]
     for (let round = 0; round < ROUNDS; round++) {
       const raw = await rawCost()
-      const [door, base] = [cpuSeconds(room.workerPid), databaseSeconds(room)]
+      const [door, base] = [cpuOfTree(room.workerPid), cpuOfTree(room.postmasterPid)]
       const began = performance.now()
       during.push(...(await pingFor(session, runStorm(room.port))))
       rates.push(LOGINS / ((performance.now() - began) / 1_000))
-      const each = (cpuSeconds(room.workerPid) - door) / LOGINS
+      const each = (cpuOfTree(room.workerPid) - door) / LOGINS
       ratios.push(each / raw)
       print(
         `round ${round + 1}: ${ms(each)} of CPU a sign-in in the door (raw argon2id ${ms(raw)}: ${(each / raw).toFixed(2)} x), ` +
-          `${ms((databaseSeconds(room) - base) / LOGINS)} in PostgreSQL`,
+          `${ms((cpuOfTree(room.postmasterPid) - base) / LOGINS)} in PostgreSQL`,
       )
     }
     session.destroy()
@@ -144,25 +142,6 @@ async function rawCost(): Promise<number> {
   return (user + system) / 1e6 / count
 }
 
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /s, '')
-    .split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
-}
-
-/** CPU of the postmaster and of all that it has started, living and ended. */
-function databaseSeconds(room: DoorRoom): number {
-  const pid = Number(
-    readFileSync(join(room.node.settings.folder, 'state/postgres/postmaster.pid'), 'utf8').split('\n')[0],
-  )
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-    .split(' ')
-    .filter(Boolean)
-    .map(Number)
-  return [pid, ...children].reduce((sum, each) => sum + cpuSeconds(each), 0)
-}
-
 function authorization(login: string): string {
   return `Authorization: Basic ${Buffer.from(`${login}:${PASSWORD}`).toString('base64')}`
 }
@@ -172,20 +151,6 @@ function at(values: readonly number[], quantile: number): string {
   return (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * quantile))] ?? 0).toFixed(1)
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
-}
-
 function ms(seconds: number): string {
   return `${(seconds * 1_000).toFixed(1)} ms`
-}
-
-function load(): string {
-  return loadavg()
-    .map((each) => each.toFixed(2))
-    .join(' ')
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`)
 }

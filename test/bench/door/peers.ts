@@ -1,13 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addToken } from '../../../proxy/src/store/tokens.ts'
 import { DoorRoom } from '../../fixtures/door-room.ts'
 import { freePort } from '../../fixtures/world.ts'
+import { cpuOfTree, rssOfTree } from '../processes.ts'
 import type { Door } from './clients.ts'
 import { playFarEnd } from './far-end.ts'
 
@@ -39,14 +40,12 @@ export async function openOstler(sessions: number): Promise<Peer & { readonly ro
     const token = randomBytes(24).toString('hex')
     const digest = createHash('sha256').update(token).digest()
     await addToken(room.db, { digest, userId, multiUse: true, seconds: 86_400 })
-    const postmaster = join(room.node.settings.folder, 'state/postgres/postmaster.pid')
-    const database = Number(readFileSync(postmaster, 'utf8').split('\n')[0])
     return {
       name: 'Ostler',
       room,
       door: { port: room.port, ids, token },
       cpu: () => cpuOfTree(room.doorPid),
-      databaseCpu: () => cpuOfTree(database),
+      databaseCpu: () => cpuOfTree(room.postmasterPid),
       rss: () => rssOfTree(room.doorPid),
       [Symbol.asyncDispose]: () => room[Symbol.asyncDispose](),
     }
@@ -173,27 +172,4 @@ function answers(port: number): Promise<boolean> {
     socket.once('error', () => resolve(false))
     socket.once('connect', () => socket.destroy())
   })
-}
-
-/** A process and all that it has started and not yet buried. */
-function treeOf(pid: number): number[] {
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
-  )
-  return [pid, ...children.flatMap(treeOf)]
-}
-
-/** What the scheduler has counted, to the nanosecond: a tick of `stat` is as long as a hundred messages take. */
-function cpuOfTree(pid: number): number {
-  const tasks = treeOf(pid).flatMap((each) =>
-    readdirSync(`/proc/${each}/task`).map((task) => `/proc/${each}/task/${task}/schedstat`),
-  )
-  return tasks.reduce((sum, file) => sum + Number(readFileSync(file, 'utf8').split(' ')[0]) / 1e9, 0)
-}
-
-function rssOfTree(pid: number): number {
-  return treeOf(pid).reduce((sum, each) => {
-    const [, kb] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${each}/status`, 'utf8')) ?? []
-    return sum + Number(kb ?? 0)
-  }, 0)
 }
