@@ -3,7 +3,8 @@ import { DeadlineExceeded, withDeadline } from '@ostler/kit/deadline.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { Secret } from '@ostler/kit/secret.ts'
 import { createHash } from 'node:crypto'
-import type { AttemptBook, AttemptOutcome } from './attempts.ts'
+import type { AttemptOutcome } from '../model/sign-in-attempt.ts'
+import type { AttemptBook } from './attempts.ts'
 import { hasControl } from './credentials.ts'
 import type { PasswordDesk } from './password-desk.ts'
 import type { Accepted, Attempt, AuthPlugin, Guest, SecondFactor, SignInOrigin, Tenant } from './plugin.ts'
@@ -131,14 +132,11 @@ export class SignInDesk {
    */
   async byCertificate(origin: SignInOrigin): Promise<SignedIn> {
     return await this.#orUnavailable(async () => {
-      const common = await this.#parts.chainOf(undefined)
-      const name = this.#findTenant('', common.plugins)?.tenant
-      const tenant = name === undefined ? undefined : await this.#openTenant(name)
-      if (tenant === undefined || origin.certificate === undefined) throw refused('no credentials')
-      const visit = visitTo(tenant, await this.#parts.chainOf(tenant.id), origin)
+      const visit = await this.#visitByName(undefined, origin)
+      if (visit === undefined || origin.certificate === undefined) throw refused('no credentials')
       for (const plugin of visit.chain.plugins) {
         const verdict = await this.#ask(plugin, visit, (signal) =>
-          plugin.authenticateCertificate?.(tenant, { ...origin, signal }),
+          plugin.authenticateCertificate?.(visit.tenant, { ...origin, signal }),
         )
         if (verdict?.kind === 'reject') throw refused(verdict.reason)
         if (verdict?.kind !== 'accept' || verdict.login === undefined) continue
@@ -160,11 +158,8 @@ export class SignInDesk {
     origin: SignInOrigin,
   ): Promise<SignedIn> {
     return await this.#orUnavailable(async () => {
-      const common = await this.#parts.chainOf(undefined)
-      const name = tenantName ?? this.#findTenant('', common.plugins)?.tenant
-      const tenant = name === undefined ? undefined : await this.#openTenant(name)
-      if (tenant === undefined) throw refused('unknown or blocked tenant')
-      const visit = visitTo(tenant, await this.#parts.chainOf(tenant.id), origin)
+      const visit = await this.#visitByName(tenantName, origin)
+      if (visit === undefined) throw refused('unknown or blocked tenant')
       const user = await this.#admit(normalised(accepted.login, visit.chain), accepted, visit)
       if (user === undefined) throw refused('no such user')
       return user
@@ -211,6 +206,16 @@ export class SignInDesk {
     } finally {
       await this.#parts.attempts.settle(subject, charge, outcome)
     }
+  }
+
+  /**
+   * A visit to a tenant by its name, or to that of logins without one; `undefined` when nobody of it may come in.
+   */
+  async #visitByName(tenantName: string | undefined, origin: SignInOrigin): Promise<Visit | undefined> {
+    const common = await this.#parts.chainOf(undefined)
+    const name = tenantName ?? this.#findTenant('', common.plugins)?.tenant
+    const tenant = name === undefined ? undefined : await this.#openTenant(name)
+    return tenant && visitTo(tenant, await this.#parts.chainOf(tenant.id), origin)
   }
 
   /** Asks whose tenant stands in a login: the first that finds one decides. */

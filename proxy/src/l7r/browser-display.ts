@@ -11,7 +11,8 @@ import { carry } from './carry.ts'
 import { type DoorParts, openDesktop } from './open-desktop.ts'
 import type { HeldSeat } from './seat-keeper.ts'
 import { requireSameOrigin, guestOf } from './portal.ts'
-import { asFault, replyFault, replyOn, targetOf } from './respond.ts'
+import { parseTarget } from './http/request.ts'
+import { asFault, replyFault, replyOn } from './respond.ts'
 
 const DISPLAY_PATH = /^\/portal\/desktops\/(\d{1,9})\/display$/
 
@@ -68,7 +69,7 @@ async function show(
   const left = new AbortController()
   webSocket.on('error', () => webSocket.terminate())
   webSocket.once('close', () => left.abort(new Error('the browser left')))
-  const { path, parameters } = targetOf(request)
+  const { path, parameters } = parseTarget(request.url ?? '')
   const vmId = Number(DISPLAY_PATH.exec(path)?.[1])
   try {
     parseClientOptions(parameters)

@@ -2,7 +2,7 @@ import { parseClientOptions } from '@ostler/contract/client-options.ts'
 import { NX_UPGRADE, SLAVE_KEY_HEADER } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import { randomInt, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import type { SignedIn } from '../auth/sign-in.ts'
 import type { DoorRequest } from './http/request.ts'
@@ -11,6 +11,7 @@ import { desktopsOf, type Visitor } from './access.ts'
 import { carry } from './carry.ts'
 import { type DoorParts, openDesktop } from './open-desktop.ts'
 import { interimProgress, replyFault, replyJson, replyOn, type Reply } from './respond.ts'
+import { randomLetters } from './random-letters.ts'
 import type { SignIn } from './sign-in.ts'
 import { issueToken, keepParameters } from './tokens.ts'
 import { stopDesktop } from './stop-desktop.ts'
@@ -26,16 +27,20 @@ export interface NxEndpoints {
 }
 
 export const CONNECT_PATH = '/qvd/connect_to_vm'
+/** C-40 */
+const SLAVE_KEY_LENGTH = 64
+
+/** Who asks; a node that takes nobody now says so only to those whom it knows (compatibility page 1.3). */
+async function guestOf({ host }: DoorParts, signIn: SignIn, request: DoorRequest): Promise<SignedIn> {
+  host.count('http_requests')
+  host.requireRegistered()
+  const guest = await signIn.byHeader(request)
+  host.requireOpen()
+  return guest
+}
 
 export function nxEndpoints(parts: DoorParts, signIn: SignIn, isStopping: () => boolean): NxEndpoints {
-  /** Who asks; a node that takes nobody now says so only to those whom it knows (compatibility page 1.3). */
-  const known = async (request: DoorRequest): Promise<SignedIn> => {
-    parts.host.count('http_requests')
-    parts.host.requireRegistered()
-    const guest = await signIn.byHeader(request)
-    parts.host.requireOpen()
-    return guest
-  }
+  const known = (request: DoorRequest): Promise<SignedIn> => guestOf(parts, signIn, request)
   const list = async (request: DoorRequest, reply: Reply, applications: boolean): Promise<void> => {
     const vms = await desktopsOf(parts, visitor(request, await known(request)))
     replyJson(reply, vms.filter((vm) => vm.isApplication === applications).map(listItem))
@@ -108,20 +113,17 @@ async function connectNx(
 ): Promise<void> {
   const receivedAt = performance.now()
   const signal = AbortSignal.any([stopping, request.connection.closed])
-  parts.host.count('http_requests')
-  parts.host.requireRegistered()
   using interim = interimProgress(replyOn(socket))
   // Many who sign in at once wait for each other: the C client must hear something meanwhile (12 D, 6.1).
   interim.later('Signing in')
-  const guest = await signIn.byHeader(request)
-  parts.host.requireOpen()
+  const guest = await guestOf(parts, signIn, request)
   if (request.headers.get('upgrade') !== NX_UPGRADE)
     throw new Fault('request.upgradeRequired', { protocol: NX_UPGRADE })
   const { parameters } = request
   const vmId = requireId(parameters)
   requireKnownParameters(parameters)
   parseClientOptions(parameters)
-  const key = slaveKey()
+  const key = randomLetters(SLAVE_KEY_LENGTH)
 
   parts.host.count('nx_attempts')
   const opened = await openDesktop(
@@ -181,11 +183,4 @@ function requireKnownParameters(parameters: ReadonlyMap<string, string>): void {
 function forSession(parameters: ReadonlyMap<string, string>, key: string): Map<string, string> {
   const said = [...parameters].filter(([name]) => name !== 'id')
   return new Map([...said, ['qvd.slave.key', key]])
-}
-
-const SLAVE_KEY_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
-
-/** 64 characters A-Z, a-z, 0-9 (C-40). */
-function slaveKey(): string {
-  return Array.from({ length: 64 }, () => SLAVE_KEY_ALPHABET[randomInt(SLAVE_KEY_ALPHABET.length)]).join('')
 }

@@ -2,7 +2,7 @@ import { VM_INFO_HEADER } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { randomBytes } from 'node:crypto'
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 
 /** The C client watches its socket in one-second windows (compatibility page 12 D). */
@@ -168,13 +168,4 @@ export function interimProgress(reply: Reply): InterimProgress {
     },
     [Symbol.dispose]: () => clearTimeout(timer),
   }
-}
-
-/** Path and query parameters of a request; a repeated key counts as its last value. */
-export function targetOf(request: IncomingMessage): {
-  path: string
-  parameters: ReadonlyMap<string, string>
-} {
-  const [path = '', query = ''] = (request.url ?? '').split('?', 2)
-  return { path, parameters: new Map(new URLSearchParams(query)) }
 }

@@ -6,9 +6,9 @@ import type { Duplex } from 'node:stream'
 import type { BrowserDisplay } from './browser-display.ts'
 import { CONNECT_PATH, type NxEndpoints } from './nx-endpoints.ts'
 import { type DialectTimes, speakDialect } from './http/dialect.ts'
-import { fromIncoming } from './http/request.ts'
+import { fromIncoming, parseTarget } from './http/request.ts'
 import { type DoorListener, type ListenSettings, openListener } from './listen/listener.ts'
-import { replyAtOnce, replyFault, replyTo, targetOf } from './respond.ts'
+import { replyAtOnce, replyFault, replyTo } from './respond.ts'
 
 export interface DoorServerParts {
   readonly listen: ListenSettings
@@ -73,18 +73,18 @@ function servePages(parts: DoorServerParts, times: DialectTimes): Server {
     maxHeaderSize: MAX_HEAD,
     // Perl clients send upgrade headers with stop_vm too: such a request is an ordinary one.
     shouldUpgradeCallback: (request) => {
-      const { path } = targetOf(request)
+      const { path } = parseTarget(request.url ?? '')
       return path === CONNECT_PATH || parts.browser.owns(path)
     },
   })
   server.on('request', (request, response) => {
-    const { path } = targetOf(request)
+    const { path } = parseTarget(request.url ?? '')
     if (parts.nx.owns(path)) void parts.nx.handle(fromIncoming(request), replyTo(response))
     else parts.portal(request, response)
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
-    const { path } = targetOf(request)
+    const { path } = parseTarget(request.url ?? '')
     const connected =
       path === CONNECT_PATH
         ? parts.nx.connect(fromIncoming(request), socket, head, parts.stopping)

@@ -1,12 +1,12 @@
-import { createHash, randomInt } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { SignedIn } from '../auth/sign-in.ts'
 import type { Db } from '../store/open.ts'
 import { addToken, saveAuthParameters } from '../store/tokens.ts'
+import { randomLetters } from './random-letters.ts'
 
 /** Tokens and what goes with them are good for a day, as in QVD (compatibility page 1.3). */
 export const TOKEN_SECONDS = 24 * 3600
 const LENGTH = 43
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 
 /** Keeps what the plugins said about a guest for a day; returns its number. */
 export async function keepParameters(db: Db, guest: SignedIn): Promise<number> {
@@ -15,7 +15,7 @@ export async function keepParameters(db: Db, guest: SignedIn): Promise<number> {
 
 /** A token's text, and the digest that is all that is kept of it. */
 export function makeToken(): { token: string; digest: Buffer } {
-  const token = Array.from({ length: LENGTH }, () => ALPHABET[randomInt(ALPHABET.length)]).join('')
+  const token = randomLetters(LENGTH)
   return { token, digest: createHash('sha256').update(token).digest() }
 }
 

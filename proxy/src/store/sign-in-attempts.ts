@@ -1,21 +1,7 @@
 import { sql } from 'kysely'
 import type { AttemptRule } from '../model/attempt-rules.ts'
+import type { AttemptOutcome, AttemptSubject, Charge } from '../model/sign-in-attempt.ts'
 import type { Db } from './open.ts'
-
-/** Whom a sign-in is counted against. */
-export interface SignInSubject {
-  readonly tenantId: number
-  readonly login: string
-  readonly address: string
-  /** Equal for equal credentials, from 0 to 65,535. */
-  readonly mark: number
-}
-
-/** Seconds to wait, 0 for none; `isAgain`: the same credentials were counted a moment ago. */
-export interface SignInCharge {
-  readonly seconds: number
-  readonly isAgain: boolean
-}
 
 /** So long equal credentials are the same attempt: clients repeat themselves. */
 const SAME_SECONDS = 10
@@ -28,11 +14,7 @@ type SignInRules = Readonly<Record<'pair' | 'address' | 'user', AttemptRule>>
  * Against an address, and against a user from anywhere, only what was wrong counts: an office in the morning is no
  * attack. Where she has signed in before these two do not slow her.
  */
-export async function chargeSignIn(
-  db: Db,
-  subject: SignInSubject,
-  rules: SignInRules,
-): Promise<SignInCharge> {
+export async function chargeSignIn(db: Db, subject: AttemptSubject, rules: SignInRules): Promise<Charge> {
   const { pair, address, user } = namesOf(subject)
   const waits = [await attemptWait(db, address, rules.address), await attemptWait(db, user, rules.user)]
   const longest = Math.max(...waits)
@@ -43,10 +25,10 @@ export async function chargeSignIn(
 /** Says what became of a sign-in that was charged: she is in, it was wrong, or nobody could tell. */
 export async function settleSignIn(
   db: Db,
-  subject: SignInSubject,
+  subject: AttemptSubject,
   rules: SignInRules,
-  { isAgain }: SignInCharge,
-  outcome: 'in' | 'wrong' | 'unknown',
+  { isAgain }: Charge,
+  outcome: AttemptOutcome,
 ): Promise<void> {
   const { pair, address, user } = namesOf(subject)
   switch (outcome) {
@@ -65,7 +47,7 @@ export async function settleSignIn(
   }
 }
 
-function namesOf({ tenantId, login, address }: SignInSubject) {
+function namesOf({ tenantId, login, address }: AttemptSubject) {
   return {
     pair: JSON.stringify(['pair', tenantId, login, address]),
     address: JSON.stringify(['address', address]),
@@ -88,7 +70,7 @@ async function chargeMarked(
   subject: string,
   rule: AttemptRule,
   mark: number | null,
-): Promise<SignInCharge> {
+): Promise<Charge> {
   const isSame = sql`coalesce(entry.mark = ${mark}::int
     AND entry.last_at > clock_timestamp() - make_interval(secs => ${SAME_SECONDS}), false)`
   const charged = await sql`
@@ -142,7 +124,7 @@ function waitOf({ free, firstSeconds, maxSeconds }: AttemptRule) {
 }
 
 /** Says whether a user has signed in from an address before. */
-export async function isKnownAddress(db: Db, { tenantId, login, address }: SignInSubject): Promise<boolean> {
+export async function isKnownAddress(db: Db, { tenantId, login, address }: AttemptSubject): Promise<boolean> {
   const { rows } = await sql`
     SELECT 1 FROM ostler.known_address
     WHERE tenant_id = ${tenantId} AND login = ${login} AND address = ${address}`.execute(db)
@@ -150,7 +132,7 @@ export async function isKnownAddress(db: Db, { tenantId, login, address }: SignI
 }
 
 /** Remembers that a user has signed in from an address; written once a day at most. */
-async function rememberAddress(db: Db, { tenantId, login, address }: SignInSubject): Promise<void> {
+async function rememberAddress(db: Db, { tenantId, login, address }: AttemptSubject): Promise<void> {
   await sql`
     INSERT INTO ostler.known_address AS known (tenant_id, login, address)
     VALUES (${tenantId}, ${login}, ${address})

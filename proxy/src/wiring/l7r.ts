@@ -73,9 +73,10 @@ export async function startL7r(
         if (channel === undefined || channel === 'ostler_vm') news.announce(id)
         if (channel === undefined || channel === 'ostler_seat') seats.look(id)
         if (channel === undefined || channel === 'ostler_host') void host.look()
-        if (channel === undefined || channel === 'ostler_config') void policy.reload()
-        if (channel === undefined || channel === 'ostler_config')
+        if (channel === undefined || channel === 'ostler_config') {
+          void policy.reload()
           reload().catch((error: unknown) => log.warn('configuration not read', { error }))
+        }
       },
       log,
     ),
