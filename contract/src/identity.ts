@@ -45,7 +45,9 @@ export const GUEST_DISPLAY_FOLDER = '/run/ostler/display'
 /** Where the agent's bundle is bound in a guest whose image does not carry one. */
 export const GUEST_BUNDLE_FOLDER = '/opt/ostler-vma'
 
-/** Names of the unix sockets in the display folder. */
-export const DISPLAY_SOCKETS = { nx: 'nx.sock', rfb: 'rfb.sock' } as const
 /** A way to see a desktop. */
-export type DisplayKind = keyof typeof DISPLAY_SOCKETS
+export const DISPLAY_KINDS = ['nx', 'rfb'] as const
+export type DisplayKind = (typeof DISPLAY_KINDS)[number]
+/** Names of the unix sockets in the display folder: the displays, and the serial line of a virtual machine. */
+export const DISPLAY_SOCKETS = { nx: 'nx.sock', rfb: 'rfb.sock', serial: 'serial.sock' } as const
+export type SocketKind = keyof typeof DISPLAY_SOCKETS

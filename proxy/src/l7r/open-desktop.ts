@@ -1,14 +1,12 @@
 import { Fault, type FaultCode } from '@ostler/contract/fault.ts'
-import { AGENT_PORT, type DisplayKind } from '@ostler/contract/identity.ts'
+import { AGENT_PORT, type DisplayKind, type SocketKind } from '@ostler/contract/identity.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { SignedIn } from '../auth/sign-in.ts'
 import type { DisplaySocket } from '../display/display-socket.ts'
-import { reachDisplay } from '../display/reach.ts'
 import type { StreamLimits } from '../display/splice.ts'
 import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
 import type { SessionGrant } from '../model/policy.ts'
-import { displaySocket } from '../model/run-folder.ts'
 import { addWish, findVm, type VmRow, wishOutcome } from '../store/vms.ts'
 import { type AccessParts, requireAccess, type Visitor } from './access.ts'
 import type { BootSteps } from './boot-steps.ts'
@@ -24,7 +22,7 @@ export interface DoorParts extends AccessParts {
   readonly steps: BootSteps
   /** What we present to agents, as hkd last issued it. */
   readonly identity: () => CallerIdentity
-  readonly run: string
+  readonly reach: Reach
   readonly startMs: number
   readonly stopMs: number
   /** A stream that ends sooner is counted as a short session. */
@@ -32,6 +30,12 @@ export interface DoorParts extends AccessParts {
   readonly streamLimits: StreamLimits
   readonly log: Log
 }
+
+/**
+ * Connects to a socket of a desktop, on whichever node it runs.
+ * @throws Fault `display.unreachable`.
+ */
+export type Reach = (vm: Pick<VmRow, 'id' | 'epoch' | 'hostId'>, kind: SocketKind) => Promise<DisplaySocket>
 
 /** Says to whoever waits what is going on, in QVD's words. */
 export type Progress = (text: string) => void
@@ -206,5 +210,5 @@ async function tryOpenSession(
   ])
   progress(`Connecting X session for VM_ID: ${vm.id}`)
   signal.throwIfAborted()
-  return await reachDisplay(vm.id, displaySocket(parts.run, vm.id, request.display))
+  return await parts.reach(vm, request.display)
 }

@@ -1,4 +1,4 @@
-import { DISPLAY_SOCKETS, type DisplayKind } from '@ostler/contract/identity.ts'
+import { DISPLAY_SOCKETS, type SocketKind } from '@ostler/contract/identity.ts'
 import { join } from 'node:path'
 
 /**
@@ -17,7 +17,7 @@ export function runFolder(run: string, vmId: number): RunFolder {
   return { root, boot: join(root, 'boot'), display: join(root, 'display') }
 }
 
-/** The unix socket through which one kind of display of a desktop is reached on its node. */
-export function displaySocket(run: string, vmId: number, kind: DisplayKind): string {
+/** The unix socket through which a desktop's display or serial line is reached on its node. */
+export function displaySocket(run: string, vmId: number, kind: SocketKind): string {
   return join(runFolder(run, vmId).display, DISPLAY_SOCKETS[kind])
 }

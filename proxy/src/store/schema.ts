@@ -4,6 +4,7 @@ import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { HostCounter, HostState } from '../model/host.ts'
 import type { PolicySays } from '../model/policy.ts'
 import type { SeatState } from '../model/seat.ts'
+import type { TicketKind } from '../model/ticket.ts'
 import type { UserRole } from '../model/user.ts'
 import type { VmState } from '../model/vm-machine.ts'
 import type { WishKind } from '../model/wish.ts'
@@ -196,6 +197,18 @@ export interface Database {
     ended_by: string | null
     /** Whom the holder has displaced. */
     displaced: string | null
+  }
+  /** What opens one connection to one boot of a desktop. */
+  ticket: {
+    /** SHA-256 of the ticket's text. */
+    digest: Buffer
+    kind: TicketKind
+    vm_id: number
+    epoch: number
+    by: string
+    detail: JSONColumnType<Readonly<Record<string, string | number | boolean>>>
+    uses_left: Generated<number>
+    expires_at: Timestamp
   }
   timeline: {
     vm_id: number

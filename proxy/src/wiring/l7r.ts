@@ -4,6 +4,7 @@ import type { Log } from '@ostler/kit/log.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { reachDisplay } from '../display/reach.ts'
 import type { CallerIdentity } from '../guest/agent-link.ts'
 import { BootSteps } from '../l7r/boot-steps.ts'
 import { browserDisplay } from '../l7r/browser-display.ts'
@@ -18,9 +19,11 @@ import { SeatKeeper } from '../l7r/seat-keeper.ts'
 import { serveDoor } from '../l7r/server.ts'
 import { signInWith } from '../l7r/sign-in.ts'
 import { VmNews } from '../l7r/vm-news.ts'
+import { displaySocket } from '../model/run-folder.ts'
 import { ROLES } from '../store/bootstrap.ts'
 import { listenForHints } from '../store/hints.ts'
 import { openDatabase } from '../store/open.ts'
+import { purgeTickets } from '../store/tickets.ts'
 import { purgeSignIns } from '../store/tokens.ts'
 import { listenSettings } from './listen.ts'
 import { nodeConfigSource, type NodeValues } from './node-config.ts'
@@ -58,7 +61,7 @@ export async function startL7r(
     news,
     steps: new BootSteps(db),
     identity: doorIdentity(doorIdentityFile(config)),
-    run: config['path.run'],
+    reach: (vm, kind) => reachDisplay(vm.id, displaySocket(config['path.run'], vm.id, kind)),
     startMs: config['internal.l7r.timeout.vm_start'] * 1_000,
     stopMs: config['internal.l7r.timeout.vm_stop'] * 1_000,
     shortSessionMs: config['internal.l7r.short_session'] * 1_000,
@@ -85,6 +88,7 @@ export async function startL7r(
   scope.signal.addEventListener('abort', () => stopping.abort(new Fault('server.stopping')), { once: true })
   const signIn = signInWith(desk, (counter) => host.count(counter), stopping.signal, log)
   scope.own(every(PURGE_MS, () => purgeSignIns(db), log))
+  scope.own(every(PURGE_MS, () => purgeTickets(db), log))
   // A hint that says the configuration has changed may be lost.
   scope.own(every(RELOAD_MS, reload, log))
   scope.own(every(RELOAD_MS, () => policy.reload(), log))
