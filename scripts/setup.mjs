@@ -62,6 +62,8 @@ const FOR_TEST = {
   '/usr/bin/python3': 'python3',
   '/usr/bin/faketime': 'faketime',
   '/usr/bin/socat': 'socat',
+  // What words for times are compared with.
+  '/usr/bin/at': 'at',
   '/usr/bin/thunderbird': 'thunderbird',
   '/usr/sbin/cupsd': 'cups-daemon',
   '/usr/bin/lpoptions': 'cups-client',

@@ -47,6 +47,12 @@ const FAULTS = {
     sentence: 'invalid request: {problem}',
     advice: 'Correct the value that is named.',
   },
+  'time.invalid': {
+    status: 400,
+    exit: 64,
+    sentence: "'{text}' is no time: {reason}",
+    advice: "Write it as for at(1): now, tomorrow, 'next sat', '4pm + 3 days', '23:30 2026-12-24'.",
+  },
   'request.notFound': {
     status: 404,
     exit: 64,
