@@ -33,16 +33,34 @@ export const newFlavour = z.strictObject({
   /** QVD's word for the same. */
   is_application: yesNo.optional(),
 })
-export const newImage = z.strictObject({
+/** A word as for at(1), such as `now` or `NEXT SAT`; the api reads it by its own clock and time zone. */
+const time = z.string().min(1).max(100)
+const expiry = { 'expire-soft': time.optional(), 'expire-hard': time.optional() }
+const tag = name
+
+export const newImage = z
+  .strictObject({
+    name: name.optional(),
+    osf: name.optional(),
+    osf_id: z.coerce.number().int().positive().optional(),
+    kind: z.enum(['instant', 'directory', 'tarball']),
+    path: z
+      .string()
+      .regex(/^\/[\w./+-]*$/, 'must be an absolute path of letters, digits and . _ + -')
+      .default('/'),
+    version: tag.optional(),
+    ...expiry,
+  })
+  .refine((image) => (image.osf === undefined) !== (image.osf_id === undefined), {
+    error: 'say whose image it is: osf=NAME or osf_id=NUMBER',
+  })
+export const newDesktop = z.strictObject({
+  ...ofTenant,
   name,
+  user: login,
   osf: name,
-  kind: z.enum(['instant', 'directory', 'tarball']),
-  path: z
-    .string()
-    .regex(/^\/[\w./+-]*$/, 'must be an absolute path of letters, digits and . _ + -')
-    .default('/'),
+  di_tag: tag.default('default'),
 })
-export const newDesktop = z.strictObject({ ...ofTenant, name, user: login, osf: name })
 
 /** A list by commas; `none` is an empty one. */
 const list = z.string().transform((text) =>
@@ -91,6 +109,23 @@ export type NewPolicyRuleBody = z.output<typeof newPolicyRule>
 /** Bodies of changes to what is there already. */
 export const blockBody = z.strictObject({ ...ofTenant, blocked: z.boolean() })
 export const passwordBody = z.strictObject({ ...ofTenant, password: password.min(1) })
+export const tagBody = z.strictObject({ tag, ...expiry })
+/** What is changed of a desktop; an empty time clears it. */
+export const desktopBody = z
+  .strictObject({
+    di_tag: tag.optional(),
+    'expire-soft': time.or(z.literal('')).optional(),
+    'expire-hard': time.or(z.literal('')).optional(),
+  })
+  .refine((body) => Object.values(body).some((value) => value !== undefined), {
+    error: 'nothing is changed: give di_tag, expire-soft or expire-hard',
+  })
+/** What came of a change of images or tags: how many desktops expire now, and when (ISO 8601). */
+export interface Expiring {
+  readonly count: number
+  readonly soft: string | null
+  readonly hard: string | null
+}
 const pairs = z.record(z.string().min(1).max(256), z.string().max(4096))
 export const propertiesBody = z.strictObject({ ...ofTenant, set: pairs })
 export const configurationBody = z.strictObject({ ...ofTenant, set: pairs })
@@ -114,7 +149,7 @@ export const ADMIN_OBJECTS = {
 } as const
 
 /** What can be blocked: nobody comes in by it, or to it, until it is unblocked. */
-export const BLOCKABLE = ['tenant', 'user', 'host', 'vm'] as const
+export const BLOCKABLE = ['tenant', 'user', 'host', 'di', 'vm'] as const
 export type Blockable = (typeof BLOCKABLE)[number]
 
 export type AdminObject = keyof typeof ADMIN_OBJECTS
@@ -124,6 +159,9 @@ export interface Explanation {
   readonly name: string
   readonly state: string
   readonly fault: string | null
+  /** The tag that it starts by, what that stands for now, and what it runs. */
+  readonly image: { tag: string; next: string | null; running: string | null }
+  readonly expires: { soft: string | null; hard: string | null }
   /** Who sits at it now. */
   readonly seat: { state: string; label: string; door: string; since: string } | null
   readonly wishes: readonly { kind: string; by: string; reason: string; at: string; outcome: string | null }[]

@@ -427,6 +427,18 @@ const FAULTS = {
     sentence: 'the database was written by a newer Ostler (migration {migration})',
     advice: 'Install that version or a later one.',
   },
+  'image.tag': {
+    status: 409,
+    exit: 65,
+    sentence: 'tag {tag}: {reason}',
+    advice: '`qa di list` shows which image has which tag.',
+  },
+  'image.inUse': {
+    status: 409,
+    exit: 65,
+    sentence: 'disk image {image} is in use by desktop {desktop}',
+    advice: 'Move its tags to another image, and stop the desktops that run it.',
+  },
   'image.unusable': {
     status: 503,
     exit: 65,

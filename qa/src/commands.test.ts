@@ -9,6 +9,7 @@ async function qa(words: string, answer: unknown = {}, input = '') {
   const api: ApiClient = {
     get: async (path) => (calls.push(['GET', path]), answer),
     post: async (path, body) => (calls.push(['POST', path, body]), answer),
+    patch: async (path, body) => (calls.push(['PATCH', path, body]), answer),
     delete: async (path) => (calls.push(['DELETE', path]), answer),
   }
   const out = { print: (line: string) => void lines.push(line), readInput: async () => input }
@@ -64,6 +65,8 @@ test('qa vm explain tells the state, the wishes, the last start and the moves', 
     name: 'desk',
     state: 'failed',
     fault: 'no image',
+    image: { tag: 'default', next: 'new', running: 'old' },
+    expires: { soft: 'noon', hard: null },
     seat: { state: 'connected', label: 'ann, in a browser', door: 'one/7', since: 'noon' },
     wishes: [{ kind: 'run', by: 'ann', reason: 'opened', at: 'now', outcome: null }],
     timeline: [{ step: 'placed', at: 'then' }],
@@ -72,7 +75,9 @@ test('qa vm explain tells the state, the wishes, the last start and the moves', 
   })
   expect(calls).toEqual([['GET', '/v1/desktops/desk/explain']])
   expect(lines[0]).toBe('desk is failed: no image')
-  expect(lines[1]).toBe('connected since noon: ann, in a browser (door one/7)')
+  expect(lines[1]).toBe('runs the image old; its tag default stands for new')
+  expect(lines[2]).toBe('expires: its user is told at noon, it is ended at -')
+  expect(lines[3]).toBe('connected since noon: ann, in a browser (door one/7)')
   expect(lines).toContain('  run   ann  opened  now  -')
   expect(lines).toContain('  placed  then')
   expect(lines).toContain('  then  vma.on_action.connect  1     12  no')
@@ -90,6 +95,11 @@ test.each([
   'vm start desk',
   'vm start -f desk',
   'vm start -f name=',
+  'di tag tag=head',
+  'di untag di_id=3',
+  'di untag di_id=3 tag=a more=b',
+  'di del',
+  'vm edit di_tag=head',
   'vm start -f name=a more',
   'user add login',
   'user add =x',
@@ -122,10 +132,40 @@ test.each([
   expect(calls).toEqual([])
 })
 
+const NEVER = { count: 0, soft: null, hard: null }
+
+test('di add tells in the words of the manual how many desktops expire, and when', async () => {
+  const expiring = { count: 3, soft: '2026-08-05T23:34:00.000Z', hard: null }
+  const words = 'di add path=/i.tar osf=test kind=tarball expire-soft=now'
+  const { calls, lines } = await qa(words, { id: 7, version: '2026-08-05-000', expiring })
+  const body = { path: '/i.tar', osf: 'test', kind: 'tarball', 'expire-soft': 'now' }
+  expect(calls).toEqual([['POST', '/v1/images', body]])
+  expect(lines).toEqual([
+    '3 VM have had their expiration dates set (2026-08-05T23:34:00.000Z, undef)!',
+    'di added with id 7, version 2026-08-05-000',
+  ])
+})
+
+test.each([
+  ['di tag di_id=15 tag=default', ['POST', '/v1/images/15/tags', { tag: 'default' }], 'DI tagged'],
+  ['di untag di_id=15 tag=old', ['DELETE', '/v1/images/15/tags/old'], 'DI untagged'],
+  ['di del -f id=15', ['DELETE', '/v1/images/15'], 'di 15 deleted; its file was left where it is'],
+  ['di block -f name=x', ['POST', '/v1/images/x/blocked', { blocked: true }], 'di x blocked'],
+  [
+    'vm edit -f name=desk di_tag=head expire-hard=',
+    ['PATCH', '/v1/desktops/desk', { di_tag: 'head', 'expire-hard': '' }],
+    'Edited 1 VMs.',
+  ],
+])('%s', async (words, call, line) => {
+  const { calls, lines } = await qa(words, { expiring: NEVER })
+  expect(calls).toEqual([call])
+  expect(lines).toEqual([line])
+})
+
 test('a fault of the api reaches the caller', async () => {
   const fault = new Fault('object.unknown', { kind: 'desktop', name: 'x' })
   const fail = (): Promise<never> => Promise.reject(fault)
-  const api: ApiClient = { get: fail, post: fail, delete: fail }
+  const api: ApiClient = { get: fail, post: fail, patch: fail, delete: fail }
   const out = { print: () => {}, readInput: async () => '' }
   await expect(runCommand(['vm', 'list'], api, out)).rejects.toBe(fault)
 })

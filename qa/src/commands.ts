@@ -3,6 +3,7 @@ import {
   type AdminObject,
   type Blockable,
   CONFIGURATION_PATH,
+  type Expiring,
   type Explanation,
   type KeyValue,
 } from '@ostler/contract/admin-api.ts'
@@ -33,13 +34,21 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
   },
   host: { ...listed('host'), ...blockable('host') },
   osf: { ...listed('osf'), ...added('osf') },
-  di: { ...listed('di'), ...added('di') },
+  di: {
+    ...listed('di'),
+    ...blockable('di'),
+    add: addImage,
+    tag: tagImage,
+    untag: untagImage,
+    del: deleteImage,
+  },
   vm: {
     ...listed('vm'),
     ...added('vm'),
     ...blockable('vm'),
     start: (words, api, out) => wish('start', 'run', words, api, out),
     stop: (words, api, out) => wish('stop', 'stop', words, api, out),
+    edit: editDesktop,
     disconnect,
     disconnect_user: disconnect,
     explain: async (words, api, out) => {
@@ -132,6 +141,59 @@ async function deleteRule(words: readonly string[], api: ApiClient, out: Console
   const { name } = filter(words, ['name'])
   await api.delete(`${ADMIN_OBJECTS.policy.path}/${encodeURIComponent(name)}`)
   out.print(`policy ${name} deleted`)
+}
+
+// --- disk images ---
+
+async function addImage(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const answer = (await api.post(ADMIN_OBJECTS.di.path, await readPairs(words, out))) as {
+    id: number
+    version: string
+    expiring: Expiring
+  }
+  printExpiring(answer.expiring, out)
+  out.print(`di added with id ${answer.id}, version ${answer.version}`)
+}
+
+async function tagImage(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const { di_id, ...body } = await readPairs(words, out)
+  if (di_id === undefined) throw choice('which image?', ['di_id=NUMBER tag=NAME'])
+  const answer = await api.post(`${imagePath(di_id)}/tags`, body)
+  printExpiring((answer as { expiring: Expiring }).expiring, out)
+  out.print('DI tagged')
+}
+
+async function untagImage(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const { di_id, tag, ...more } = await readPairs(words, out)
+  if (di_id === undefined || tag === undefined || Object.keys(more).length > 0)
+    throw choice('which tag of which image?', ['di_id=NUMBER tag=NAME'])
+  await api.delete(`${imagePath(di_id)}/tags/${encodeURIComponent(tag)}`)
+  out.print('DI untagged')
+}
+
+async function deleteImage(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const { id } = filter(words, ['id'])
+  await api.delete(imagePath(id))
+  out.print(`di ${id} deleted; its file was left where it is`)
+}
+
+/** `qa vm edit -f name=NAME di_tag=… expire-soft=… expire-hard=…` */
+async function editDesktop(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const { name } = filter(words.slice(0, 2), ['name'])
+  const body = await readPairs(words.slice(2), out)
+  const answer = await api.patch(`${ADMIN_OBJECTS.vm.path}/${encodeURIComponent(name)}`, body)
+  printExpiring((answer as { expiring: Expiring }).expiring, out)
+  out.print('Edited 1 VMs.')
+}
+
+function imagePath(id: string): string {
+  return `${ADMIN_OBJECTS.di.path}/${encodeURIComponent(id)}`
+}
+
+/** In the words of QVD's manual. */
+function printExpiring({ count, soft, hard }: Expiring, out: Console): void {
+  if (count === 0) return
+  out.print(`${count} VM have had their expiration dates set (${soft ?? 'undef'}, ${hard ?? 'undef'})!`)
 }
 
 // --- one user ---
@@ -267,8 +329,12 @@ function filter<N extends string, O extends string = never>(
 }
 
 function printExplanation(answer: unknown, out: Console): void {
-  const { name, state, fault, seat, wishes, timeline, hooks, log } = answer as Explanation
+  const { name, state, fault, image, expires, seat, wishes, timeline, hooks, log } = answer as Explanation
   out.print(`${name} is ${state}${fault === null ? '' : `: ${fault}`}`)
+  const running = image.running === null ? 'runs no image' : `runs the image ${image.running}`
+  out.print(`${running}; its tag ${image.tag} stands for ${image.next ?? 'none'}`)
+  if (expires.soft !== null || expires.hard !== null)
+    out.print(`expires: its user is told at ${expires.soft ?? '-'}, it is ended at ${expires.hard ?? '-'}`)
   if (seat !== null) out.print(`${seat.state} since ${seat.since}: ${seat.label} (door ${seat.door})`)
   const sections: readonly [string, readonly Readonly<Record<string, unknown>>[]][] = [
     ['wishes, newest first', wishes],

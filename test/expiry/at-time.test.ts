@@ -137,6 +137,7 @@ const day = fc.oneof(
   fc.tuple(fc.constantFrom(...months), fc.integer({ min: 1, max: 28 })).map(([m, d]) => `${m} ${d}`),
   fc.tuple(fc.integer({ min: 1, max: 28 }), fc.constantFrom(...months)).map(([d, m]) => `${d} ${m}`),
   future.map(([y, m, d]) => `${y}-${two(m)}-${two(d)}`),
+  future.map(([y, m, d]) => `${y - 2000}-${m}-${two(d)}`),
   future.map(([y, m, d]) => `${d}.${m}.${y}`),
   future.map(([y, m, d]) => `${d}.${m}.${y - 2000}`),
   future.map(([y, m, d]) => `${m}/${d}/${y}`),

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openRfb } from '../fixtures/door.ts'
-import { startWorld, type World } from '../fixtures/world.ts'
+import { startWorld, until, type World } from '../fixtures/world.ts'
 
 /** A real Debian with what an image must bring (docs/node.md), made as an image builder would make it. */
 const PACKAGES = 'nxagent,nxproxy,xinit,xvfb,xterm,x11vnc,x11-xkb-utils,xkb-data,fonts-dejavu-core'
@@ -19,7 +19,12 @@ beforeAll(async () => {
   const hook = join(folder, 'hook')
   const config = join(folder, 'vma.conf')
   writeFileSync(hook, '#!/bin/sh\necho "hello $2"\n', { mode: 0o755 })
-  writeFileSync(config, 'command.x-session = /usr/bin/xterm\nvma.on_action.connect = /etc/ostler/hook\n')
+  const settings = [
+    'command.x-session = /usr/bin/xterm',
+    'vma.on_action.connect = /etc/ostler/hook',
+    'vma.on_action.expire = /etc/ostler/hook',
+  ]
+  writeFileSync(config, settings.join('\n') + '\n')
   const session = `mkdir -p "$1/etc/ostler" && cp ${hook} ${config} "$1/etc/ostler/"`
   await run(
     'mmdebstrap',
@@ -59,6 +64,35 @@ test('a tarball is unpacked once and becomes a desktop', async () => {
   )
   client.close()
 })
+
+test('when its tag moves, the user is told at the soft time, and the desktop starts anew at the hard one', async () => {
+  const id = await addImage('aging', 'tarball', tarball)
+  const explain = (): Promise<string> => world.qa('vm explain -f name=aging')
+  const client = await openRfb(world, 'aging', id)
+  expect(await client.greeting).toMatch(/^RFB/)
+  expect(await explain()).toContain('runs the image aging; its tag default stands for aging')
+
+  const added = await world.qa(`di add name=younger osf=aging kind=tarball path=${tarball} version=two`)
+  const image = /id (\d+), version two/.exec(added)?.[1] ?? ''
+  expect(await explain()).toContain('its tag default stands for aging\n')
+  expect(await world.qa(`di tag di_id=${image} tag=default expire-soft=now expire-hard=2099-01-01`)).toMatch(
+    /^1 VM have had their expiration dates set \(20.*, 2098-12-31|2099-01-01.*\)!\nDI tagged/,
+  )
+  await until('the hook of the expiry to have run', async () =>
+    /vma\.on_action\.expire +0 +\d+ +hello /.test(await explain()),
+  )
+  expect(await explain()).toContain('runs the image aging; its tag default stands for younger')
+  expect(world.processOf(id, 'xterm')).toBeGreaterThan(0)
+
+  await world.qa('vm edit -f name=aging expire-hard=now')
+  await until('the desktop to have started anew', async () => {
+    const said = await explain()
+    return said.startsWith('aging is running') && said.includes('runs the image younger')
+  })
+  expect(await explain()).toMatch(/expire +expiry +expired at .*stopped/)
+  expect(await explain()).not.toContain('expires:')
+  client.close()
+}, 60_000)
 
 test('a folder becomes a desktop, whose changes stay in its overlay', async () => {
   const basefs = join(world.node.settings.folder, 'state/storage/basefs')

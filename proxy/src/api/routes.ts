@@ -19,7 +19,6 @@ import type { AddressPool } from '../store/addresses.ts'
 import {
   addDesktop,
   addFlavour,
-  addImage,
   addTenant,
   addUser,
   desktopByName,
@@ -28,13 +27,16 @@ import {
   listObjects,
 } from '../store/admin.ts'
 import { blockDesktop, blockHost, blockTenant, blockUser } from '../store/blocks.ts'
+import { blockImage, imageByName } from '../store/images.ts'
 import type { Db } from '../store/open.ts'
 import { addPolicyRule, deletePolicyRule, listPolicyRules } from '../store/policy-rules.ts'
 import { deleteUserProperties, listUserProperties, setUserProperties } from '../store/user-properties.ts'
 import { requireTenant, requireUser, setPassword } from '../store/users.ts'
 import { disconnectSeat } from '../store/seats.ts'
 import { addWish } from '../store/vms.ts'
+import { body } from './body.ts'
 import { ConfigurationDesk, type ConfigurationSource } from './configuration.ts'
+import { addImageRoutes } from './images.ts'
 import { policyRule } from './policy-rule.ts'
 
 const newWish = z.strictObject({ kind: z.enum(['run', 'stop']), reason: z.string().max(200).default('qa') })
@@ -62,6 +64,7 @@ export function adminRoutes({ db, pool, configuration, log }: AdminParts): Hono 
   )
   addObjects(app, db, pool, desk)
   addUserRoutes(app, db, desk)
+  addImageRoutes(app, db)
   addBlocks(app, db, desk)
   addConfigurationRoutes(app, db, desk)
   app.get('/v1/desktops/:name/explain', async (context) =>
@@ -83,7 +86,7 @@ export function adminRoutes({ db, pool, configuration, log }: AdminParts): Hono 
 
 /** Lists and adds what there is, and removes rules. */
 function addObjects(app: Hono, db: Db, pool: AddressPool, desk: ConfigurationDesk): void {
-  const { tenant, user, osf, di, vm, policy } = ADMIN_OBJECTS
+  const { tenant, user, osf, vm, policy } = ADMIN_OBJECTS
   for (const kind of ['tenant', 'user', 'host', 'osf', 'di', 'vm'] as const)
     app.get(ADMIN_OBJECTS[kind].path, async (context) => context.json(await listObjects(db, kind)))
   app.get(policy.path, async (context) => context.json(await listPolicyRules(db)))
@@ -105,13 +108,10 @@ function addObjects(app: Hono, db: Db, pool: AddressPool, desk: ConfigurationDes
     const flavour = { name, memoryMb: memory, cpuPercent: Math.round(cpus * 100), isApplication }
     return context.json({ id: await addFlavour(db, flavour) }, 201)
   })
-  app.post(di.path, async (context) =>
-    context.json({ id: await addImage(db, await body(context, di.schema)) }, 201),
-  )
   app.post(vm.path, async (context) => {
-    const { tenant: name, user: login, ...desktop } = await body(context, vm.schema)
+    const { tenant: name, user: login, di_tag: tag, ...desktop } = await body(context, vm.schema)
     const tenantId = await requireTenant(db, name)
-    const row = { ...desktop, tenantId, user: await asStored(desk, tenantId, login) }
+    const row = { ...desktop, tag, tenantId, user: await asStored(desk, tenantId, login) }
     return context.json({ id: await addDesktop(db, row, pool) }, 201)
   })
   app.post(policy.path, async (context) => {
@@ -166,6 +166,7 @@ function addBlocks(app: Hono, db: Db, desk: ConfigurationDesk): void {
     user: async (login, tenant, blocked) =>
       await blockUser(db, await userOf(db, desk, tenant, login), blocked),
     host: async (name, _, blocked) => await blockHost(db, name, blocked),
+    di: async (name, _, blocked) => await blockImage(db, await imageByName(db, name), blocked),
     vm: async (name, _, blocked) => await blockDesktop(db, await desktopByName(db, name), blocked),
   }
   for (const kind of BLOCKABLE)
@@ -218,10 +219,4 @@ function keysOf(context: Context): readonly string[] {
   const keys = context.req.queries('key') ?? []
   if (keys.length === 0) throw new Fault('request.invalid', { problem: 'name the keys to be removed' })
   return keys
-}
-
-async function body<S extends z.ZodType>(context: Context, schema: S): Promise<z.output<S>> {
-  const parsed = schema.safeParse(await context.req.json().catch(() => undefined))
-  if (!parsed.success) throw new Fault('request.invalid', { problem: z.prettifyError(parsed.error) })
-  return parsed.data
 }

@@ -5,12 +5,14 @@ import { Series } from '@ostler/kit/series.ts'
 import type { LoadBalancer } from '../balance/balancer.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor/hypervisor.ts'
 import { decide } from '../model/decide.ts'
+import { expiryStep } from '../model/expiry.ts'
 import { runFolder } from '../model/run-folder.ts'
 import { next, type VmEvent, vmMachine, type VmState } from '../model/vm-machine.ts'
 import { mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
 import { tickHost } from '../store/hosts.ts'
 import type { Db } from '../store/open.ts'
 import {
+  addWish,
   moveVm,
   placeVm,
   planVm,
@@ -21,7 +23,8 @@ import {
 } from '../store/vms.ts'
 import { addHookResult } from '../store/session-hooks.ts'
 import { AgentWatch } from './agent-watch.ts'
-import { moveDetails } from './move-details.ts'
+import { ExpiryNotice } from './expiry-notice.ts'
+import { EXPIRY, moveDetails } from './move-details.ts'
 import type { Trust } from './trust.ts'
 
 export interface HousekeeperParts {
@@ -32,6 +35,8 @@ export interface HousekeeperParts {
   readonly trust: Trust
   readonly run: string
   readonly displayUid: number
+  /** How often a user is told that her desktop expires. */
+  readonly remindMs: number
   readonly log: Log
 }
 
@@ -40,6 +45,8 @@ const TICK_MS = 2_000
 const WATCH_MS: Partial<Record<VmState, number>> = { booting: 200, stopping: 50 }
 /** How often what must be dead is killed again. */
 const KILL_AGAIN_MS = 200
+/** A timer cannot wait for a month. */
+const DAY_MS = 86_400_000
 
 /** Where processes of ours have no business any more: they are killed at every look. */
 const MUST_BE_DEAD: readonly VmState[] = ['killing', 'lost', 'stopped', 'failed']
@@ -63,12 +70,15 @@ export class Housekeeper {
   readonly #effects = new Map<number, Effect>()
   readonly #watches = new Map<number, { epoch: number; watch: AgentWatch }>()
   readonly #timers = new Map<number, NodeJS.Timeout>()
+  readonly #notice: ExpiryNotice
+  readonly #abort = new AbortController()
   #tick: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(parts: HousekeeperParts) {
     this.#parts = parts
     this.#series = new Series((id) => this.#stepUntilQuiet(id))
+    this.#notice = new ExpiryNotice(parts.db, parts.log, this.#abort.signal)
   }
 
   start(): void {
@@ -95,6 +105,7 @@ export class Housekeeper {
   /** Stops deciding. The desktops live on. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
+    this.#abort.abort()
     clearInterval(this.#tick)
     for (const timer of this.#timers.values()) clearTimeout(timer)
     await this.#series.idle()
@@ -139,10 +150,12 @@ export class Housekeeper {
       await serveWishes(db, id, merged.goal, `already ${plan.state}`)
       return true
     }
+    const untilExpiry = plan.state === 'running' ? await this.#expire(plan) : Infinity
     const { deadlineMs } = vmMachine[plan.state]
     const untilDeadline = deadlineMs === null ? Infinity : deadlineMs - ageMs + 10
     const changed = (): boolean => this.#parts.hypervisor.observe(id) !== processes
-    this.#lookLater(id, mustDie ? KILL_AGAIN_MS : untilDeadline, WATCH_MS[plan.state], changed)
+    const until = Math.min(untilDeadline, untilExpiry)
+    this.#lookLater(id, mustDie ? KILL_AGAIN_MS : until, WATCH_MS[plan.state], changed)
     return false
   }
 
@@ -217,6 +230,20 @@ export class Housekeeper {
     }
   }
 
+  /** Does what a desktop's expiry demands; returns after how many milliseconds it may demand more. */
+  async #expire(plan: VmPlan): Promise<number> {
+    const { due, lookInMs } = expiryStep(plan.expiry, this.#parts.remindMs)
+    if (due === 'end' && !plan.wishes.some(({ kind }) => kind === 'expire')) {
+      const reason = `expired at ${plan.expiry.hard ?? ''}`
+      await addWish(this.#parts.db, { vmId: plan.id, kind: 'expire', by: EXPIRY, reason })
+    }
+    const lookAgain = Math.min(lookInMs, DAY_MS)
+    if (due !== 'tell') return lookAgain
+    const link = this.#watches.get(plan.id)?.watch.link
+    const again = this.#notice.tell(plan, link, () => this.look(plan.id))
+    return Math.min(lookAgain, again === 0 ? DAY_MS : again)
+  }
+
   async #powerOff(plan: VmPlan): Promise<void> {
     this.#watchAgent(plan, false)
     const agent = this.#watches.get(plan.id)?.watch.link
@@ -283,7 +310,7 @@ function specOf(plan: VmPlan): DesktopSpec {
   if (plan.image === null)
     throw new Fault('image.unusable', {
       image: '(none)',
-      reason: `flavour ${plan.flavour.name} has no disk image`,
+      reason: `flavour ${plan.flavour.name} has none with the tag ${plan.tag}, or it is blocked`,
     })
   return { ...plan, image: plan.image }
 }

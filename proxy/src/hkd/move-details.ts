@@ -1,7 +1,10 @@
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import { type VmEvent, vmMachine, type VmState } from '../model/vm-machine.ts'
-import { ONE_TIME_WISHES } from '../model/wish.ts'
+import { mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
 import type { Transition, VmPlan } from '../store/vms.ts'
+
+/** Who wishes when an image expires. */
+export const EXPIRY = 'expiry'
 
 const STEPS: Partial<Record<VmEvent, readonly TimelineStep[]>> = {
   start: ['placed'],
@@ -20,13 +23,19 @@ export function moveDetails(
   switch (to) {
     case 'preparing': {
       const queuedAt = plan.wishes.find((wish) => ONE_TIME_WISHES.up.includes(wish.kind))?.at
-      return { steps, fault: null, ...(queuedAt === undefined ? {} : { queuedAt }) }
+      const imageId = plan.image?.id
+      return {
+        steps,
+        fault: null,
+        ...(queuedAt === undefined ? {} : { queuedAt }),
+        ...(imageId === undefined ? {} : { imageId }),
+      }
     }
     case 'running':
       return { steps, serves: { goal: 'up', outcome: 'running' } }
     case 'stopped':
       if (event === 'reset') return {}
-      return { hostId: null, serves: { goal: 'down', outcome: 'stopped' } }
+      return { hostId: null, serves: { goal: 'down', outcome: 'stopped' }, ...startAgain(plan) }
     case 'failed': {
       const fault = plan.fault ?? faultText(plan, event, effectFault)
       return { hostId: null, fault, serves: { goal: 'up', outcome: fault } }
@@ -39,6 +48,13 @@ export function moveDetails(
     case 'lost':
       return { steps }
   }
+}
+
+/** A desktop that was ended because its image is too old starts anew at once; QVD's manual says so, its code does not. */
+function startAgain(plan: VmPlan): Pick<Transition, 'again'> {
+  const wish = mergeWishes(plan.wishes)?.wish
+  if (wish?.kind !== 'expire') return {}
+  return { again: { by: EXPIRY, reason: `restart: ${wish.reason}` } }
 }
 
 function faultText(plan: VmPlan, event: VmEvent, effectFault: string | undefined): string {

@@ -1,3 +1,5 @@
+import type { DiskImageKind } from '../model/disk-image.ts'
+
 /** What it takes to run a desktop. */
 export interface DesktopSpec {
   readonly id: number
@@ -9,7 +11,7 @@ export interface DesktopSpec {
   readonly flavour: { readonly id: number; readonly memoryMb: number; readonly cpuPercent: number }
   readonly image: {
     readonly name: string
-    readonly kind: 'instant' | 'directory' | 'tarball'
+    readonly kind: DiskImageKind
     readonly path: string
   }
 }

@@ -201,9 +201,9 @@ class Reader {
     return this.#exact(year, month + 1, day)
   }
 
-  /** `2026-12-24`, `24.12.2026`, `24.12.26`, `12/24/2026`, `12/24/26`, `12242026`, `122426`. */
+  /** `2026-12-24`, `26-12-24`, `24.12.2026`, `24.12.26`, `12/24/2026`, `12/24/26`, `12242026`, `122426`. */
   #dayByNumbers(): Dated | undefined {
-    const iso = this.#take(/^(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)/)
+    const iso = this.#take(/^(\d{4}|\d\d)-(\d{1,2})-(\d{1,2})(?!\d)/)
     if (iso !== undefined) return this.#exact(iso[1], Number(iso[2]), iso[3])
     const dotted = this.#take(/^(\d{1,2})\.(\d{1,2})\.(\d{4}|\d\d)(?!\d)/)
     if (dotted !== undefined) return this.#exact(dotted[3], Number(dotted[2]), dotted[1])

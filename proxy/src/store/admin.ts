@@ -1,5 +1,6 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Explanation } from '@ostler/contract/admin-api.ts'
+import { sql } from 'kysely'
 import { addNamed } from './added.ts'
 import type { UserRole } from '../model/user.ts'
 import { type AddressPool, takeAddress } from './addresses.ts'
@@ -45,32 +46,22 @@ export async function addFlavour(
   )
 }
 
-export async function addImage(
-  db: Db,
-  image: { name: string; osf: string; kind: 'instant' | 'directory' | 'tarball'; path: string },
-): Promise<number> {
-  const flavour = await idOf(db, 'flavour', 'osf', image.osf)
-  const row = { name: image.name, flavour_id: flavour, kind: image.kind, path: image.path }
-  return await addNamed('di', image.name, () =>
-    db.insertInto('disk_image').values(row).returning('id').executeTakeFirstOrThrow(),
-  )
-}
-
 /** Adds a desktop with the first free address. Two that are added at once never get the same one. */
 export async function addDesktop(
   db: Db,
-  desktop: { name: string; tenantId: number; user: string; osf: string },
+  desktop: { name: string; tenantId: number; user: string; osf: string; tag?: string },
   pool: AddressPool,
 ): Promise<number> {
   const userId = await requireUser(db, desktop.tenantId, desktop.user)
   const flavour = await idOf(db, 'flavour', 'osf', desktop.osf)
+  const tagged = desktop.tag === undefined ? {} : { di_tag: desktop.tag }
   return await addNamed('vm', desktop.name, () =>
     db.transaction().execute(async (tx) => {
       const address = await takeAddress(tx, pool)
       if (address === undefined) throw new Fault('node.network', { reason: 'every address is taken' })
       return await tx
         .insertInto('vm')
-        .values({ name: desktop.name, user_id: userId, flavour_id: flavour, address })
+        .values({ name: desktop.name, user_id: userId, flavour_id: flavour, address, ...tagged })
         .returning('id')
         .executeTakeFirstOrThrow()
     }),
@@ -113,7 +104,17 @@ export async function listObjects(
       return await db
         .selectFrom('disk_image')
         .innerJoin('flavour', 'flavour.id', 'flavour_id')
-        .select(['disk_image.id', 'disk_image.name', 'flavour.name as osf', 'kind', 'path'])
+        .select([
+          'disk_image.id',
+          'disk_image.name',
+          'flavour.name as osf',
+          'version',
+          'kind',
+          'path',
+          sql<string>`(SELECT string_agg(tag, ' ' ORDER BY fixed, tag) FROM ostler.image_tag
+            WHERE disk_image_id = disk_image.id)`.as('tags'),
+          'disk_image.blocked',
+        ])
         .orderBy('disk_image.id')
         .execute()
     case 'vm':
@@ -124,6 +125,7 @@ export async function listObjects(
         .innerJoin('flavour', 'flavour.id', 'flavour_id')
         .leftJoin('host', 'host.id', 'host_id')
         .leftJoin('seat', 'seat.vm_id', 'vm.id')
+        .leftJoin('disk_image as running', 'running.id', 'vm.disk_image_id')
         .select([
           'vm.id',
           'vm.name',
@@ -135,6 +137,10 @@ export async function listObjects(
           'address',
           'vm.blocked',
           userState.as('user_state'),
+          'vm.di_tag',
+          'running.name as di',
+          'vm.expire_soft',
+          'vm.expire_hard',
           'vm.fault',
         ])
         .orderBy('vm.id')
@@ -156,8 +162,14 @@ export async function desktopByName(db: Db, name: string): Promise<number> {
 export async function explainDesktop(db: Db, id: number): Promise<Explanation> {
   const vm = await db
     .selectFrom('vm')
-    .select(['name', 'state', 'fault'])
-    .where('id', '=', id)
+    .leftJoin('disk_image as running', 'running.id', 'vm.disk_image_id')
+    .leftJoin('image_tag', (join) =>
+      join.onRef('image_tag.flavour_id', '=', 'vm.flavour_id').onRef('tag', '=', 'di_tag'),
+    )
+    .leftJoin('disk_image as next', 'next.id', 'image_tag.disk_image_id')
+    .select(['vm.name', 'state', 'fault', 'di_tag', 'running.name as running', 'next.name as next'])
+    .select(['expire_soft', 'expire_hard'])
+    .where('vm.id', '=', id)
     .executeTakeFirstOrThrow()
   const wishes = await db
     .selectFrom('wish')
@@ -176,8 +188,16 @@ export async function explainDesktop(db: Db, id: number): Promise<Explanation> {
   const timeline = await readTimeline(db, id)
   const hooks = await readHookResults(db, id, 20)
   const seat = await readSeat(db, id)
+  const { name, state, fault, di_tag: tag, running, next } = vm
   return {
-    ...vm,
+    name,
+    state,
+    fault,
+    image: { tag, next, running },
+    expires: {
+      soft: vm.expire_soft?.toISOString() ?? null,
+      hard: vm.expire_hard?.toISOString() ?? null,
+    },
     seat: seat === undefined ? null : { ...seat, since: seat.since.toISOString() },
     wishes: wishes.map((wish) => ({ ...wish, at: wish.at.toISOString() })),
     timeline: timeline.map(({ step, at }) => ({ step, at: at.toISOString() })),

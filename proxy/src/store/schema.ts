@@ -1,6 +1,7 @@
 import type { DisplayKind } from '@ostler/contract/identity.ts'
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
+import type { DiskImageKind } from '../model/disk-image.ts'
 import type { HostCounter, HostState } from '../model/host.ts'
 import type { PolicySays } from '../model/policy.ts'
 import type { SeatState } from '../model/seat.ts'
@@ -140,8 +141,18 @@ export interface Database {
     id: Generated<number>
     flavour_id: number
     name: string
-    kind: 'instant' | 'directory' | 'tarball'
+    kind: DiskImageKind
     path: string
+    version: string
+    blocked: Generated<boolean>
+    added_at: Timestamp
+  }
+  /** Which image of a flavour a tag stands for. A version is a tag that stays where it is. */
+  image_tag: {
+    flavour_id: number
+    tag: string
+    disk_image_id: number
+    fixed: Generated<boolean>
   }
   vm: {
     id: Generated<number>
@@ -151,6 +162,10 @@ export interface Database {
     address: string
     di_tag: Generated<string>
     blocked: Generated<boolean>
+    /** When its user is asked to end it, and when it is ended; null: never. */
+    expire_soft: OptionalTimestamp
+    expire_hard: OptionalTimestamp
+    expiry_told_at: OptionalTimestamp
     // facts, written by hkd alone
     state: Generated<VmState>
     prior: Generated<VmState>
@@ -158,6 +173,8 @@ export interface Database {
     epoch: Generated<number>
     host_id: ColumnType<number | null, number | null | undefined, number | null>
     fault: ColumnType<string | null, string | null | undefined, string | null>
+    /** What the present boot runs. */
+    disk_image_id: ColumnType<number | null, number | null | undefined, number | null>
   }
   vm_edge: { prior: VmState; state: VmState }
   vm_log: {

@@ -1,5 +1,7 @@
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import { sql } from 'kysely'
+import type { DiskImageKind } from '../model/disk-image.ts'
+import type { ExpiryFacts } from '../model/expiry.ts'
 import type { HostLoad } from '../model/host.ts'
 import type { VmEvent, VmState } from '../model/vm-machine.ts'
 import { ONE_TIME_WISHES, type Wish, type WishKind } from '../model/wish.ts'
@@ -33,11 +35,19 @@ export interface VmPlan extends VmRow {
     readonly memoryMb: number
     readonly cpuPercent: number
   }
+  /** What its tag stands for; `null` when its flavour has no image with it, or only a blocked one. */
   readonly image: {
+    readonly id: number
     readonly name: string
-    readonly kind: 'instant' | 'directory' | 'tarball'
+    readonly kind: DiskImageKind
     readonly path: string
   } | null
+  readonly tag: string
+  readonly expiry: ExpiryFacts & {
+    /** ISO 8601. */
+    readonly soft: string | null
+    readonly hard: string | null
+  }
   readonly wishes: readonly Wish[]
 }
 
@@ -92,8 +102,14 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
       users.login,
       json_build_object('id', flavour.id, 'name', flavour.name, 'memoryMb', flavour.memory_mb,
         'cpuPercent', flavour.cpu_percent) AS flavour,
-      (SELECT json_build_object('name', name, 'kind', kind, 'path', path) FROM ostler.disk_image
-        WHERE flavour_id = flavour.id ORDER BY id DESC LIMIT 1) AS image,
+      vm.di_tag AS tag,
+      (SELECT json_build_object('id', id, 'name', name, 'kind', kind, 'path', path)
+        FROM ostler.image_tag JOIN ostler.disk_image ON id = disk_image_id
+        WHERE image_tag.flavour_id = flavour.id AND tag = vm.di_tag AND NOT disk_image.blocked) AS image,
+      json_build_object('soft', vm.expire_soft, 'hard', vm.expire_hard,
+        'softInMs', extract(epoch FROM vm.expire_soft - clock_timestamp()) * 1000,
+        'hardInMs', extract(epoch FROM vm.expire_hard - clock_timestamp()) * 1000,
+        'toldAgoMs', extract(epoch FROM clock_timestamp() - vm.expiry_told_at) * 1000) AS expiry,
       coalesce((SELECT json_agg(json_build_object('number', number, 'kind', kind, 'by', by, 'reason', reason,
         'at', at))
         FROM ostler.wish WHERE vm_id = vm.id AND closed_at IS NULL
@@ -115,6 +131,10 @@ export interface Transition {
   readonly steps?: readonly TimelineStep[]
   /** When the start was wished for. */
   readonly queuedAt?: string
+  /** What the boot that begins runs. */
+  readonly imageId?: number
+  /** A wish to run again at once, after a stop that was no user's. */
+  readonly again?: { readonly by: string; readonly reason: string }
   /** Wishes that this serves: all of one goal up to a number, with what came of them. */
   readonly serves?: { readonly goal: 'up' | 'down'; readonly outcome: string }
 }
@@ -165,6 +185,9 @@ async function homeSharer(db: Db, vmId: number): Promise<string | undefined> {
   return rows[0]?.name
 }
 
+const AT_REST: readonly VmState[] = ['stopped', 'failed']
+const NEVER_EXPIRES = { expire_soft: null, expire_hard: null, expiry_told_at: null }
+
 async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
   const { vm, event, to } = move
   const row = await tx
@@ -176,6 +199,10 @@ async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
       epoch: to === 'preparing' ? eb('epoch', '+', 1) : eb.ref('epoch'),
       ...(move.hostId === undefined ? {} : { host_id: move.hostId }),
       ...(move.fault === undefined ? {} : { fault: move.fault }),
+      ...(move.imageId === undefined ? {} : { disk_image_id: move.imageId }),
+      ...(AT_REST.includes(to) ? { disk_image_id: null } : {}),
+      // Whatever was to expire is another boot's from here on (C-107).
+      ...(to === 'preparing' || AT_REST.includes(to) ? NEVER_EXPIRES : {}),
     }))
     .where('id', '=', vm.id)
     .where('state', '=', vm.state)
@@ -190,6 +217,11 @@ async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
   if (move.queuedAt !== undefined) await reachStep(tx, vm.id, row.epoch, 'queued', move.queuedAt)
   for (const step of move.steps ?? []) await reachStep(tx, vm.id, row.epoch, step)
   if (move.serves !== undefined) await closeWishes(tx, vm.id, move.serves)
+  if (move.again !== undefined)
+    await tx
+      .insertInto('wish')
+      .values({ vm_id: vm.id, kind: 'run', ...move.again })
+      .execute()
   await sql`SELECT pg_notify('ostler_vm', ${String(vm.id)})`.execute(tx)
   return row.epoch
 }

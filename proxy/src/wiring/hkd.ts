@@ -54,6 +54,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
     trust,
     run: config['path.run'],
     displayUid: door.uid,
+    remindMs: config['internal.hkd.agent.expiration_monitor.delay'] * 1_000,
     log,
   })
   scope.own(housekeeper)

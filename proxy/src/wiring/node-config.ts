@@ -80,6 +80,12 @@ export const NODE_OPTIONS = {
   'internal.l7r.timeout.vm_start': integer('seconds a user waits for a start', 270, 1, 3600),
   'internal.l7r.timeout.vm_stop': integer('seconds a user waits for a stop', 270, 1, 3600),
   'internal.l7r.short_session': integer('seconds below which a session counts as short', 120, 0, 86_400),
+  'internal.hkd.agent.expiration_monitor.delay': integer(
+    'seconds between two notices to a user that her desktop expires',
+    3600,
+    1,
+    604_800,
+  ),
   'database.host': oneOf(
     'empty: a private PostgreSQL on this node; a server of your own comes with several nodes',
     [''],
