@@ -143,12 +143,15 @@ async function showTunnel(
   const left = new AbortController()
   webSocket.on('error', () => webSocket.terminate())
   webSocket.once('close', () => left.abort(new Error('the browser left')))
+  // From now on what the browser sends is kept, for it may type before the far end is reached.
+  const stream = streamOf(webSocket)
+  stream.on('error', () => stream.destroy())
   try {
     using tunnel = await openTunnel(opening, shown, undefined, AbortSignal.any([left.signal, stopping]))
     // Said before the stream goes.
     const cut = AbortSignal.any([stopping, tunnel.kept.signal])
     cut.addEventListener('abort', () => closeWith(webSocket, cut.reason, opening.parts), { once: true })
-    await carryTunnel(opening, tunnel, streamOf(webSocket), undefined, stopping, address)
+    await carryTunnel(opening, tunnel, stream, undefined, stopping, address)
     webSocket.close(1000)
   } catch (error) {
     closeWith(webSocket, error, opening.parts)
