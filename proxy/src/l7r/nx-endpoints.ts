@@ -112,7 +112,7 @@ export function nxEndpoints(
       }
     },
     connect: async (request, socket, head, signal) => {
-      if (request.path === TUNNEL_PATH) return await tunnel.connect(request, socket, head, signal)
+      if (request.path === TUNNEL_PATH) return void (await tunnel.connect(request, socket, head, signal))
       const log = parts.log.child({ connection: randomUUID() })
       try {
         await connectNx(parts, signIn, request, socket, head, signal, log)

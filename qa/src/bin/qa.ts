@@ -43,7 +43,7 @@ async function main(): Promise<void> {
     const self = { argv: [process.execPath, process.argv[1] ?? ''] }
     process.exitCode = await runTunnelCommand(words, { api, terminal, self, env: process.env })
     // Standard input that is not at its end would keep us.
-    return void process.stdin.unref()
+    return void process.stdin.destroy()
   }
   await runCommand(words, api, {
     print: (line) => console.log(line),

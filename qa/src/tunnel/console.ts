@@ -22,6 +22,7 @@ export interface Terminal {
 
 /** What a terminal sends when somebody types the end of the input. */
 const END_OF_INPUT = Buffer.of(0x04)
+const END_AGAIN_MS = 1_000
 
 /**
  * A login shell in a desktop. A terminal is set to raw and put back, follows its size, and is left by `~.` at the
@@ -82,7 +83,12 @@ async function converse(stream: Socket, { input, output, notes }: Terminal): Pro
     send(bytes)
     if (leave) ended.resolve(0)
   }
-  const inputEnded = (): void => send(END_OF_INPUT)
+  let endAgain: NodeJS.Timeout | undefined
+  const inputEnded = (): void => {
+    send(END_OF_INPUT)
+    // A shell that just starts, or a program that changes the terminal's mode, does not see it.
+    endAgain = setTimeout(inputEnded, END_AGAIN_MS)
+  }
   const resized = (): void => {
     const size = sizeOf(output)
     if (size !== undefined) stream.write(encodeFrame({ type: 'size', size }))
@@ -95,6 +101,7 @@ async function converse(stream: Socket, { input, output, notes }: Terminal): Pro
     stream.resume()
     return await ended.promise
   } finally {
+    clearTimeout(endAgain)
     raw[Symbol.dispose]()
     input.off('data', typed).off('end', inputEnded).pause()
     output.off('resize', resized).off('drain', goOn)
