@@ -3,13 +3,17 @@ import { consoleApi } from '@ostler/contract/console-frames.ts'
 import { checkConsoleTicket, UsedNonces } from '@ostler/contract/console-ticket.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { TICKET_PROTOCOL, TUNNEL_UPGRADE, type TunnelOffer } from '@ostler/contract/tunnel.ts'
+import { selfSigned } from '@ostler/kit/certificate.ts'
 import { isAlive, signalProcess } from '@ostler/kit/process-table.ts'
 import { refuseUpgrade } from '@ostler/agent/rpc/http.ts'
 import type { ApiClient } from '@ostler/qa/api-client.ts'
+import { openTunnel as openAsQa } from '@ostler/qa/tunnel/open-tunnel.ts'
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import { createServer, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import WebSocket from 'ws'
@@ -667,4 +671,53 @@ test('the api gives tickets for desktops that run, by name or number, and writes
   await expect(api.post(tunnels(desktop.name), { kind: 'ssh' })).rejects.toMatchObject({
     code: 'desktop.notRunning',
   })
+})
+
+test('qa shows its ticket to nobody but the door whose certificate the api names', async () => {
+  const desktop = await newDesktop()
+  const path = `/v1/desktops/${desktop.name}/tunnels`
+  const offer = (await api.post(path, { kind: 'serial' })) as TunnelOffer
+  const { certificate } = await selfSigned(['localhost'], 1)
+  const liar = (door: TunnelOffer['door']) => ({ ...api, post: () => Promise.resolve({ ...offer, door }) })
+  const asked = openAsQa(liar({ ...offer.door, certificate }), desktop.name, { kind: 'serial' })
+  await expect(asked).rejects.toMatchObject({ code: 'client.unreachable' })
+  // The ticket is as good as before.
+  const { stream } = await openAsQa(liar(offer.door), desktop.name, { kind: 'serial' })
+  stream.destroy()
+  const again = openAsQa(liar(offer.door), desktop.name, { kind: 'serial' })
+  await expect(again).rejects.toMatchObject({ code: 'tunnel.ticket' })
+})
+
+test('qa vm vnc shows the session to a viewer of the same person, and to no other', async () => {
+  const desktop = await newDesktop()
+  const qa = spawn(
+    process.execPath,
+    [join(import.meta.dirname, '../../qa/src/bin/qa.ts'), 'vm', 'vnc', desktop.name],
+    {
+      env: { OSTLER_API_SOCKET: room.node.apiSocket },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  )
+  let said = ''
+  qa.stderr.on('data', (bytes: Buffer) => (said += bytes.toString()))
+  const ended = once(qa, 'close') as Promise<[number]>
+  await until('the address', () => /127\.0\.0\.1:\d+\n/.test(said))
+  const port = Number(/:(\d+)\n/.exec(said)?.[1])
+  const nobody = spawn('setpriv', [
+    '--reuid=65534',
+    '--clear-groups',
+    'socat',
+    '-u',
+    `TCP:127.0.0.1:${port}`,
+    '-',
+  ])
+  let stolen = ''
+  nobody.stdout.on('data', (bytes: Buffer) => (stolen += bytes.toString()))
+  await once(nobody, 'close')
+  expect(stolen).toBe('')
+  const viewer = connect(port, '127.0.0.1')
+  const [greeting] = (await once(viewer, 'data')) as [Buffer]
+  expect(greeting.toString()).toBe('hello ')
+  viewer.destroy()
+  expect((await ended)[0]).toBe(0)
 })

@@ -43,15 +43,19 @@ export class ConsoleSigner implements AsyncDisposable {
   }
 
   async #sign(): Promise<void> {
-    try {
-      for (const order of await openConsoleOrders(this.#db, this.#hostId)) {
-        const { vmId: vm, by, account, epoch } = order
+    const orders = await openConsoleOrders(this.#db, this.#hostId).catch((error: unknown) => {
+      this.#log.warn('orders of consoles could not be read, will be tried again', { error })
+      return []
+    })
+    for (const order of orders) {
+      const { vmId: vm, by, account, epoch } = order
+      try {
         const signed = this.#trust.signConsole({ desktop: vm, epoch, by, user: account })
         this.#log.info('console signed', { audit: true, vm, epoch, by, account })
         await keepSigned(this.#db, order, signed)
+      } catch (error) {
+        this.#log.warn('a console could not be signed', { vm, by, error })
       }
-    } catch (error) {
-      this.#log.warn('consoles could not be signed, will be tried again', { error })
     }
   }
 }
