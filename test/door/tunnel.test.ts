@@ -395,6 +395,16 @@ async function openAll(desktop: TunnelDesktop & { name: string }, kinds: readonl
   )
 }
 
+/** Claims a desktop, as a door would that is not here. */
+async function sitAt(desktop: TunnelDesktop, epoch: number): Promise<void> {
+  const lease_until = new Date(Date.now() + 60_000)
+  const who = { state: 'connected', door: 'x/1', label: 'ann', ended_by: null, displaced: null } as const
+  await room.db
+    .insertInto('seat')
+    .values({ vm_id: desktop.id, epoch, lease_until, ...who })
+    .execute()
+}
+
 test('a desktop that stops ends its tunnels; the serial line goes on until it has stopped', async () => {
   const desktop = await newDesktop()
   using _ssh = await serveSsh(desktop)
@@ -421,47 +431,28 @@ test('a desktop that stops ends its tunnels; the serial line goes on until it ha
 test('an administrator who disconnects the user ends every tunnel, also when somebody has come back since', async () => {
   const desktop = await newDesktop()
   using _ssh = await serveSsh(desktop)
-  await room.db
-    .insertInto('seat')
-    .values({
-      vm_id: desktop.id,
-      epoch: 0,
-      state: 'connected',
-      door: 'x/1',
-      label: 'ann',
-      lease_until: new Date(Date.now() + 60_000),
-      ended_by: null,
-      displaced: null,
-    })
-    .execute()
+  await sitAt(desktop, 0)
   const all = await openAll(desktop)
   using _ = await room.swallowHints()
   await api.post(`/v1/desktops/${desktop.name}/disconnect`, {})
-  await room.db
-    .updateTable('seat')
-    .set({ ended_by: null, door: 'x/1' })
-    .where('vm_id', '=', desktop.id)
-    .execute()
+  const back = { ended_by: null, door: 'x/1' }
+  await room.db.updateTable('seat').set(back).where('vm_id', '=', desktop.id).execute()
   for (const { connection } of all) await connection.untilClosed()
+})
+
+test('she does so, too, when nobody sits there', async () => {
+  const desktop = await newDesktop()
+  using connection = await open(await ticketTo(room, desktop, 'support'))
+  const asked = api.post(`/v1/desktops/${desktop.name}/disconnect`, {})
+  await expect(asked).rejects.toMatchObject({ code: 'desktop.nobodyThere' })
+  await connection.untilClosed()
 })
 
 test('folders end with the claim that they belong to, other tunnels do not', async () => {
   const desktop = await newDesktop()
   using _ssh = await serveSsh(desktop)
   const all = await openAll(desktop)
-  await room.db
-    .insertInto('seat')
-    .values({
-      vm_id: desktop.id,
-      epoch: 1,
-      state: 'connected',
-      door: 'x/1',
-      label: 'ann',
-      lease_until: new Date(),
-      ended_by: null,
-      displaced: null,
-    })
-    .execute()
+  await sitAt(desktop, 1)
   for (const { kind, connection } of all) if (kind === 'folder') await connection.untilClosed()
   for (const { kind, connection } of all) {
     if (kind === 'folder') continue
@@ -483,6 +474,8 @@ test('tunnels go on while the database is away', async () => {
     )
     connection.send('alive')
     await connection.bytes(includes('alive'))
+    const unknown = randomBytes(32).toString('base64url')
+    expect(await refused(unknown)).toMatchObject({ status: 503, fault: 'database.unavailable' })
   }
   await until('the door to have its database again', async () => {
     const { answer, connection: again } = await openTunnel(room, await ticketTo(room, desktop, 'serial'))

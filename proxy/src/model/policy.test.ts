@@ -116,6 +116,16 @@ describe('a rule is about', () => {
   })
 })
 
+test.each([
+  ['off', 'policy.refused'],
+  ['ro', 'yes'],
+  ['rw', 'yes'],
+] as const)('a rule that says folders=%s: sharing is %s, and opening is not touched', (access, said) => {
+  const rules: PolicyRule[] = [{ name: 'no', about: {}, says: { folders: { access, roots: [] } } }]
+  expect(answer({ ...OPEN, wish: { kind: 'share' } }, rules)).toBe(said)
+  expect(answer(OPEN, rules)).toBe('yes')
+})
+
 describe('of two rules that match', () => {
   const office: PolicyRule = {
     name: 'office',

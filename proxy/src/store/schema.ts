@@ -158,6 +158,8 @@ export interface Database {
     epoch: Generated<number>
     host_id: ColumnType<number | null, number | null | undefined, number | null>
     fault: ColumnType<string | null, string | null | undefined, string | null>
+    /** How often an administrator has ended who sat here, and all tunnels. */
+    disconnects: Generated<number>
   }
   vm_edge: { prior: VmState; state: VmState }
   vm_log: {
@@ -197,8 +199,6 @@ export interface Database {
     ended_by: string | null
     /** Whom the holder has displaced. */
     displaced: string | null
-    /** How often an administrator has ended who sat here. */
-    disconnects: Generated<number>
   }
   /** What opens one connection to one boot of a desktop. */
   ticket: {

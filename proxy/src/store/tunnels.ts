@@ -9,15 +9,14 @@ export interface TunnelGround {
   readonly epoch: number
   /** The number of the newest claim on the desktop; 0 before the first. */
   readonly seat: number
-  /** How often an administrator has ended who sat there. */
+  /** How often an administrator has ended who sat there, and all tunnels. */
   readonly disconnects: number
 }
 
 /** The ground of tunnels to some desktops; those that are gone are missing. */
 export async function tunnelGrounds(db: Db, vmIds: readonly number[]): Promise<Map<number, TunnelGround>> {
   const { rows } = await sql<TunnelGround>`
-    SELECT vm.id AS "vmId", vm.state, vm.epoch, coalesce(seat.epoch, 0) AS seat,
-      coalesce(seat.disconnects, 0) AS disconnects
+    SELECT vm.id AS "vmId", vm.state, vm.epoch, coalesce(seat.epoch, 0) AS seat, vm.disconnects
     FROM ostler.vm LEFT JOIN ostler.seat ON seat.vm_id = vm.id WHERE vm.id = ANY(${[...vmIds]})`.execute(db)
   return new Map(rows.map((row) => [row.vmId, row]))
 }

@@ -21,6 +21,7 @@ import { type DoorRequest, fromIncoming } from '../http/request.ts'
 import type { DoorParts } from '../open-desktop.ts'
 import { requireSameOrigin } from '../portal.ts'
 import { asFault, interimProgress, replyOn } from '../respond.ts'
+import { asking } from '../seat-keeper.ts'
 import { consoleEnd } from './console.ts'
 import type { FarEnd } from './far-end.ts'
 import { folderEnd } from './folder.ts'
@@ -164,7 +165,8 @@ async function showTunnel(
 
 /**
  * Takes a ticket and connects to what it opens.
- * @throws Fault `tunnel.ticket` for any ticket that opens nothing, and says nothing about why.
+ * @throws Fault `tunnel.ticket` for any ticket that opens nothing, which says nothing about why; `database.unavailable`
+ *   when nobody could tell; and as the far end does.
  */
 async function openTunnel(
   { parts, keeper, log }: Opening,
@@ -173,9 +175,9 @@ async function openTunnel(
   signal: AbortSignal,
 ): Promise<OpenTunnel> {
   const digest = ticketDigest(shown)
-  const ticket = digest === undefined ? undefined : await takeTicket(parts.db, digest, TUNNEL_KINDS)
+  const ticket = digest === undefined ? undefined : await asking(takeTicket(parts.db, digest, TUNNEL_KINDS))
   if (digest === undefined || ticket === undefined) throw new Fault('tunnel.ticket')
-  const vm = await findVm(parts.db, ticket.vmId)
+  const vm = await asking(findVm(parts.db, ticket.vmId))
   if (vm?.epoch !== ticket.epoch) throw new Fault('tunnel.ticket')
   const end = FAR_ENDS[ticket.kind as TunnelKind]
   const { seat } = ticket.detail

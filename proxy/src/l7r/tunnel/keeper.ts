@@ -3,6 +3,7 @@ import type { Log } from '@ostler/kit/log.ts'
 import type { VmState } from '../../model/vm-machine.ts'
 import type { Db } from '../../store/open.ts'
 import { type TunnelGround, tunnelGrounds } from '../../store/tunnels.ts'
+import { asking } from '../seat-keeper.ts'
 
 /** What a tunnel stands on: it is cut when that is gone. */
 export interface TunnelBase {
@@ -43,9 +44,9 @@ export class TunnelKeeper implements Disposable {
     this.#timer = setInterval(() => void this.#look([...this.#kept]), TICK_MS)
   }
 
-  /** Looks after a tunnel from now on. @throws Fault `desktop.notRunning`, `desktop.moved`. */
+  /** Looks after a tunnel from now on. @throws Fault `desktop.notRunning`, `desktop.moved`, `database.unavailable`. */
   async keep(base: TunnelBase): Promise<KeptTunnel> {
-    const ground = (await tunnelGrounds(this.#db, [base.vmId])).get(base.vmId)
+    const ground = (await asking(tunnelGrounds(this.#db, [base.vmId]))).get(base.vmId)
     const kept: Kept = { base, disconnects: ground?.disconnects ?? 0, abort: new AbortController() }
     const gone = goneBy(kept, ground)
     if (gone !== undefined) throw gone
