@@ -189,6 +189,8 @@ export const watchApi = {
 export const upgradeApi = {
   /** Raw RFB of the running session, after the user agreed (`vma.x11vnc.confirm.*`). QVD's name and token. */
   vnc_connect: { path: '/vma/vnc_connect', protocol: 'VNC', callers: ['l7r'] as readonly Role[] },
+  /** Folders of the user's own machine. An agent that does not offer it answers `request.notFound`. */
+  folders: { path: '/vma/folders', protocol: 'ostler-folders', callers: ['l7r'] as readonly Role[] },
 } as const
 
 /** The two steps of an enrolment, spoken over TLS with the boot ticket's secret as pre-shared key. */

@@ -183,8 +183,8 @@ export class SeatKeeper implements AsyncDisposable {
   }
 }
 
-/** What the database does not answer is told as that. */
-async function asking<T>(answer: Promise<T>): Promise<T> {
+/** What the database does not answer is told as that. @throws Fault `database.unavailable`. */
+export async function asking<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch (cause) {

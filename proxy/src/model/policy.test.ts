@@ -11,6 +11,7 @@ const WISHES: readonly PolicyWish[] = [
   { kind: 'open', display: 'rfb' },
   { kind: 'stop' },
   { kind: 'look on' },
+  { kind: 'share' },
   { kind: 'create', owned: 0 },
 ]
 const [ANN, BOB] = [7, 8]
@@ -40,11 +41,11 @@ describe('without rules, for every role, owner, plugin, block and wish', () => {
   }
   /** Said once more, as a table instead of as a function: who may ever do what. */
   const MAY: Readonly<Record<string, readonly string[]>> = {
-    'user own': ['list', 'open', 'stop'],
+    'user own': ['list', 'open', 'stop', 'share'],
     'user foreign': [],
-    'power own': ['list', 'open', 'stop', 'create'],
+    'power own': ['list', 'open', 'stop', 'share', 'create'],
     'power foreign': [],
-    'support own': ['list', 'open', 'stop', 'look on'],
+    'support own': ['list', 'open', 'stop', 'share', 'look on'],
     'support foreign': ['stop', 'look on'],
   }
   const all = USER_ROLES.flatMap((role) =>
@@ -113,6 +114,16 @@ describe('a rule is about', () => {
     const rules = [{ name: 'no', about, says: NO }]
     expect(answer({ ...OPEN, ...more }, rules)).toBe(refuses ? 'policy.refused' : 'yes')
   })
+})
+
+test.each([
+  ['off', 'policy.refused'],
+  ['ro', 'yes'],
+  ['rw', 'yes'],
+] as const)('a rule that says folders=%s: sharing is %s, and opening is not touched', (access, said) => {
+  const rules: PolicyRule[] = [{ name: 'no', about: {}, says: { folders: { access, roots: [] } } }]
+  expect(answer({ ...OPEN, wish: { kind: 'share' } }, rules)).toBe(said)
+  expect(answer(OPEN, rules)).toBe('yes')
 })
 
 describe('of two rules that match', () => {

@@ -175,6 +175,8 @@ export interface Database {
     fault: ColumnType<string | null, string | null | undefined, string | null>
     /** What the present boot runs. */
     disk_image_id: ColumnType<number | null, number | null | undefined, number | null>
+    /** How often an administrator has ended who sat here, and all tunnels. */
+    disconnects: Generated<number>
   }
   vm_edge: { prior: VmState; state: VmState }
   vm_log: {
@@ -226,6 +228,17 @@ export interface Database {
     detail: JSONColumnType<Readonly<Record<string, string | number | boolean>>>
     uses_left: Generated<number>
     expires_at: Timestamp
+  }
+  /** Consoles that the authority is asked to sign: only the api orders, only hkd signs. */
+  console_order: {
+    /** Of the ticket. */
+    digest: Buffer
+    vm_id: number
+    epoch: number
+    by: string
+    account: string
+    expires_at: Timestamp
+    signed: ColumnType<string | null, never, string>
   }
   timeline: {
     vm_id: number

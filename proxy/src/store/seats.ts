@@ -114,21 +114,24 @@ export async function releaseSeats(db: Db, seats: readonly Seat[]): Promise<void
 }
 
 /**
- * Ends whoever sits at a desktop, as an administrator wishes; her door hears of it at once.
+ * Ends whoever sits at a desktop, and all tunnels to it, as an administrator wishes; the doors hear of it at once.
  * @returns who sat there, or `undefined` when nobody did.
  */
 export async function disconnectSeat(db: Db, vmId: number, by: string): Promise<string | undefined> {
-  const { rows } = await sql<{ label: string; state: SeatState }>`
+  const { rows } = await sql<{ label: string | null; state: SeatState | null }>`
     WITH held AS (
       SELECT vm_id, label, ${userState} AS state FROM ostler.seat
       WHERE vm_id = ${vmId} AND door IS NOT NULL FOR UPDATE),
     ended AS (
       UPDATE ostler.seat SET epoch = epoch + 1, state = 'disconnected', door = NULL, ended_by = ${by},
         lease_until = now()
-      FROM held WHERE seat.vm_id = held.vm_id RETURNING seat.vm_id, held.label, held.state)
-    SELECT label, state, pg_notify('ostler_seat', vm_id::text) FROM ended`.execute(db)
+      FROM held WHERE seat.vm_id = held.vm_id RETURNING seat.vm_id, held.label, held.state),
+    counted AS (UPDATE ostler.vm SET disconnects = disconnects + 1 WHERE id = ${vmId} RETURNING id)
+    SELECT label, state, pg_notify('ostler_seat', id::text) FROM counted LEFT JOIN ended ON vm_id = id`.execute(
+    db,
+  )
   const row = rows[0]
-  return row === undefined || row.state === 'disconnected' ? undefined : row.label
+  return row?.state === 'disconnected' ? undefined : (row?.label ?? undefined)
 }
 
 /** Who sits at a desktop now; `undefined` when nobody does. */
