@@ -354,6 +354,12 @@ const FAULTS = {
     sentence: 'the display of desktop {desktop} cannot be reached: {reason}',
     advice: 'Try again; if it lasts, restart the desktop.',
   },
+  'display.missing': {
+    status: 422,
+    exit: 69,
+    sentence: 'this desktop cannot be shown by {display}: {reason}',
+    advice: 'Open it in another way.',
+  },
   'config.invalid': {
     status: 500,
     exit: 78,
@@ -478,8 +484,8 @@ const FAULTS = {
   'client.displayFailed': {
     status: 503,
     exit: 69,
-    sentence: 'nxproxy ended before the desktop was shown: {reason}',
-    advice: 'Check DISPLAY and that nxproxy is installed.',
+    sentence: '{program} ended before the desktop was shown: {reason}',
+    advice: 'Check DISPLAY and that {program} is installed.',
   },
   'client.ended': {
     status: 503,

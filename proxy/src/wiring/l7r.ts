@@ -18,6 +18,7 @@ import { portal } from '../l7r/portal.ts'
 import { SeatKeeper } from '../l7r/seat-keeper.ts'
 import { serveDoor } from '../l7r/server.ts'
 import { signInWith } from '../l7r/sign-in.ts'
+import { ticketedDisplay } from '../l7r/ticketed-display.ts'
 import { VmNews } from '../l7r/vm-news.ts'
 import { displaySocket } from '../model/run-folder.ts'
 import { ROLES } from '../store/bootstrap.ts'
@@ -98,6 +99,7 @@ export async function startL7r(
       listen,
       nx: nxEndpoints(parts, signIn, () => isDraining || scope.signal.aborted),
       browser: browserDisplay(parts, jar, desk),
+      ticketed: ticketedDisplay(parts, desk),
       portal: portal(parts, { signIn, desk, jar, oidc }, config['path.web'], stopping.signal),
       stopping: stopping.signal,
       log,
