@@ -487,6 +487,12 @@ const FAULTS = {
     sentence: '{program} ended before the desktop was shown: {reason}',
     advice: 'Check DISPLAY and that {program} is installed.',
   },
+  'client.noViewer': {
+    status: 503,
+    exit: 69,
+    sentence: 'there is no viewer for {display}',
+    advice: 'Install one of: {programs}, or name one of them by --viewer.',
+  },
   'client.ended': {
     status: 503,
     exit: 75,

@@ -33,9 +33,20 @@ export async function issueDisplayTicket(
 }
 
 /** Makes a ticket for the further channels of a SPICE client who has a desktop open. */
-export async function issueChannelTicket(db: Db, { vm, seat, grant }: OpenDesktop, by: string): Promise<string> {
+export async function issueChannelTicket(
+  db: Db,
+  { vm, seat, grant }: OpenDesktop,
+  by: string,
+): Promise<string> {
   const detail = channelsOf({ seat, grant })
-  return await issue(db, { kind: 'spice', vmId: vm.id, epoch: vm.epoch, by, detail, uses: MAX_TICKET_USES - 1 })
+  return await issue(db, {
+    kind: 'spice',
+    vmId: vm.id,
+    epoch: vm.epoch,
+    by,
+    detail,
+    uses: MAX_TICKET_USES - 1,
+  })
 }
 
 /** From now on a ticket opens further channels of the client who has come with it, and nothing else. */

@@ -153,18 +153,11 @@ async function connectDisplay(
   interim[Symbol.dispose]()
   seat.signal.throwIfAborted()
   // The line that matters most here: every failure before it is an HTTP status, and after it none can be.
-  socket.write(
-    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${token}\r\n${extra}\r\n`,
-  )
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${token}\r\n${extra}\r\n`)
   if (display === 'nx') parts.host.count('nx_ok')
   const openedAt = performance.now()
   const cut = AbortSignal.any([stopping, seat.signal])
-  await carry(
-    opened,
-    socket,
-    { head, signal: cut },
-    log.child({ vm: vmId, user: guest.login, display }),
-  )
+  await carry(opened, socket, { head, signal: cut }, log.child({ vm: vmId, user: guest.login, display }))
   if (display === 'nx' && performance.now() - openedAt < parts.shortSessionMs)
     parts.host.count('short_sessions')
 }

@@ -41,7 +41,8 @@ export function ticketedDisplay(parts: DoorParts, desk: SignInDesk): TicketedDis
       const log = parts.log.child({ connection: randomUUID() })
       try {
         using interim = interimProgress(replyOn(socket))
-        const opener = request.method === 'CONNECT' ? readConnect(request) : readUpgrade(request, interim.progress)
+        const opener =
+          request.method === 'CONNECT' ? readConnect(request) : readUpgrade(request, interim.progress)
         await open({ parts, desk, request, socket, head, stopping, log }, opener, () =>
           interim[Symbol.dispose](),
         )

@@ -74,7 +74,10 @@ export async function lostSeats(db: Db, seats: readonly Seat[]): Promise<Map<num
  * Which of some shares of seats have ended, by their index: somebody else has the desktop, or whoever claimed the seat
  * has given it back. A seat of a door that is silent is still its own.
  */
-export async function endedShares(db: Db, seats: readonly Omit<Seat, 'door'>[]): Promise<Map<number, SeatLoss>> {
+export async function endedShares(
+  db: Db,
+  seats: readonly Omit<Seat, 'door'>[],
+): Promise<Map<number, SeatLoss>> {
   if (seats.length === 0) return new Map()
   const { rows } = await sql<{ index: number } & SeatLoss>`
     SELECT (mine.index - 1)::int AS index, coalesce(label, '') AS label,
