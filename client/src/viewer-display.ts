@@ -34,7 +34,7 @@ export async function showInViewer(
   const folder = mkdtempSync(join(tmpdir(), 'ostler-'))
   const socketPath = join(folder, 'display.sock')
   const streams = new Set<Duplex>([first.stream])
-  const closed = Promise.withResolvers<'server closed'>()
+  const firstEnd = Promise.withResolvers<DisplayEnd>()
   let connected = false
 
   const carry = ({ stream, head }: DisplayStream, link: Socket): void => {
@@ -54,7 +54,10 @@ export async function showInViewer(
     link.on('error', () => link.destroy())
     if (!connected) {
       connected = true
-      first.stream.once('close', () => closed.resolve('server closed'))
+      for (const event of ['end', 'close'] as const) {
+        link.once(event, () => firstEnd.resolve('window closed'))
+        first.stream.once(event, () => firstEnd.resolve('server closed'))
+      }
       return carry(first, link)
     }
     if (further === undefined) return void link.destroy()
@@ -77,16 +80,13 @@ export async function showInViewer(
     program.once('close', (code, by) => resolve(lastLine(said) ?? `it ended with ${by ?? code ?? 'nothing'}`))
   })
   try {
-    const end = await Promise.race([exit.then(() => 'window closed' as const), closed.promise])
-    if (end === 'server closed') {
-      // A viewer that was closed by its user closes the stream too.
-      const late = new Promise<void>((resolve) => setTimeout(resolve, FAREWELL_MS).unref())
-      const own = await Promise.race([exit.then(() => true), late.then(() => false)])
-      if (!own) return signal.aborted ? 'window closed' : 'server closed'
-    }
+    const end = await Promise.race([firstEnd.promise, exit.then(() => 'window closed' as const)])
     if (!connected && !signal.aborted)
       throw new Fault('client.displayFailed', { program: basename(viewer.path), reason: await exit })
-    return 'window closed'
+    if (signal.aborted) return 'window closed'
+    const late = new Promise<void>((resolve) => setTimeout(resolve, FAREWELL_MS).unref())
+    await Promise.race([exit, late])
+    return end
   } finally {
     signal.removeEventListener('abort', kill)
     program.kill('SIGTERM')

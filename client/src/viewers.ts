@@ -14,9 +14,7 @@ export interface ViewerProgram {
 
 type Arguments = ViewerProgram['args']
 
-const remoteViewer = (scheme: string): Arguments => {
-  return (socket, title) => [`--title=${title}`, '--', `${scheme}+unix://${socket}`]
-}
+const tigerVnc: Arguments = (socket) => ['-SecurityTypes', 'None', socket]
 /** The name and the password are asked for otherwise; the door has asked for hers, and nobody here looks at them. */
 const freeRdp: Arguments = (socket, title) => [
   `/v:${socket}`,
@@ -29,12 +27,9 @@ const freeRdp: Arguments = (socket, title) => [
 
 /** What we know how to call, the better one first. */
 const KNOWN: Readonly<Record<ViewerDisplay, Readonly<Record<string, Arguments>>>> = {
-  vnc: {
-    xtigervncviewer: (socket) => ['-SecurityTypes', 'None', socket],
-    'remote-viewer': remoteViewer('vnc'),
-  },
+  vnc: { xtigervncviewer: tigerVnc, vncviewer: tigerVnc },
   spice: {
-    'remote-viewer': remoteViewer('spice'),
+    'remote-viewer': (socket, title) => [`--title=${title}`, '--', `spice+unix://${socket}`],
     spicy: (socket, title) => [`--title=${title}`, `--uri=spice+unix://${socket}`],
   },
   rdp: { xfreerdp: freeRdp, xfreerdp3: freeRdp },

@@ -43,10 +43,9 @@ test.each([
   ['spice', 'remote-viewer', 'in a SPICE viewer'],
   ['spice', 'spicy', 'in a SPICE viewer'],
   ['vnc', 'xtigervncviewer', 'in a VNC viewer'],
-  ['vnc', 'remote-viewer', 'in a VNC viewer'],
 ] as const)('%s in %s shows the screen, and leaves nothing behind', async (display, viewer, label) => {
   await using client = screen.connect(room, 'ann', ['--display', display, '--viewer', viewer])
-  await until(`a picture; it said ${client.said()}`, async () => (await screen.share(GREEN)) > 0.05, 40_000)
+  await until('a picture', async () => (await screen.share(GREEN)) > 0.05, 40_000)
   expect(await seat()).toMatchObject({ state: 'connected', label: `ann, ${label}` })
   client.process.kill('SIGTERM')
   expect(await client.ended, client.said()).toBe(0)
@@ -61,5 +60,5 @@ test('whoever opens it elsewhere takes it away with all its channels, and the vi
   await using winner = other.connect(room, 'ann', ['--display', 'vnc'])
   expect(await loser.ended, loser.said()).toBe(75)
   await until('the window to go', async () => (await screen.share(GREEN)) === 0)
-  await until(`a picture; it said ${winner.said()}`, async () => (await other.share(GREEN)) > 0.05, 40_000)
+  await until('a picture', async () => (await other.share(GREEN)) > 0.05, 40_000)
 })
