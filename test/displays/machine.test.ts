@@ -57,7 +57,7 @@ test('whoever opens it elsewhere takes it away with all its channels, and the vi
   await using loser = screen.connect(room, 'ann', ['--display', 'spice'])
   await until('a picture', async () => (await screen.share(GREEN)) > 0.05, 40_000)
   await using other = await openScreen()
-  await using winner = other.connect(room, 'ann', ['--display', 'vnc'])
+  await using _winner = other.connect(room, 'ann', ['--display', 'vnc'])
   expect(await loser.ended, loser.said()).toBe(75)
   await until('the window to go', async () => (await screen.share(GREEN)) === 0)
   await until('a picture', async () => (await other.share(GREEN)) > 0.05, 40_000)
