@@ -4,8 +4,8 @@ import { addFlavour } from '../../proxy/src/store/admin.ts'
 import { addPolicyRule } from '../../proxy/src/store/policy-rules.ts'
 import { DoorConnection } from '../fixtures/door-connection.ts'
 import { SeatRoom, type RoomDesktop } from '../fixtures/seat-room.ts'
-import { get } from '../fixtures/door.ts'
-import { until } from '../fixtures/world.ts'
+import { get, signIn } from '../fixtures/door.ts'
+import { PASSWORD, until } from '../fixtures/world.ts'
 
 /** Displays for clients of VNC, SPICE and RDP, at two doors with scripted desktops behind them. */
 
@@ -227,6 +227,70 @@ describe('tickets', () => {
     expect((await enterWith(spice.ticket, 'nx')).answer.status).toBe(426)
     await seats.room.db.updateTable('vm').set({ epoch: 2 }).where('id', '=', desktop.id).execute()
     expect((await enterWith(spice.ticket)).answer.status).toBe(401)
+  })
+})
+
+describe('a file for remote-viewer', () => {
+  async function fetchFile({ id }: RoomDesktop, headers: readonly string[] = [], login = 'ann') {
+    const cookie = await signIn(seats.doors[0], login, PASSWORD)
+    const made = await connection()
+    const lines = [`Host: 127.0.0.1:${seats.doors[0].port}`, `Cookie: ${cookie}`, ...headers]
+    const request = get(`/portal/desktops/${id}/display.vv`, undefined, lines).replaceAll('\n', '\r\n')
+    made.send(request)
+    const text = await made.bytes((said) => /\r\n\r\n.|[45]\d\d/s.test(said))
+    return { text, ticket: /^host=(\S+)$/m.exec(text)?.[1] ?? '' }
+  }
+
+  async function tunnel(ticket: string, door: 0 | 1 = 0) {
+    const made = await connection(door)
+    made.send(`CONNECT ${ticket}:1 HTTP/1.0\r\nHost: ${ticket}:1\r\nProxy-Connection: keep-alive\r\n\r\n`)
+    return { made, status: (await made.bytes((said) => said.includes('\r\n\r\n'))).slice(9, 12) }
+  }
+
+  test('names the door as proxy and a ticket as host, and is kept nowhere', async () => {
+    const { text, ticket } = await fetchFile(await desktopOf('machine'))
+    expect(text).toContain(`proxy=https://127.0.0.1:${seats.doors[0].port}\n`)
+    expect(text).toContain('delete-this-file=1\n')
+    expect(text.toLowerCase()).toContain('cache-control: no-store')
+    expect(text).toMatch(/content-disposition: attachment; filename="desktop\d+\.vv"/i)
+    expect(ticket).toMatch(/^[0-9a-f]{40}$/)
+  })
+
+  test('opens the screen with all its channels, at any door, and a second time nothing', async () => {
+    const desktop = await desktopOf('machine')
+    const { ticket } = await fetchFile(desktop)
+    const main = await tunnel(ticket)
+    expect(main.status).toBe('200')
+    await untilShown(main.made, 'spice')
+    expect(await seats.rowOf(desktop)).toMatchObject({ epoch: 1, label: 'ann, in a SPICE viewer' })
+    const further = await tunnel(ticket, 1)
+    further.made.send(link(7, 2))
+    await further.made.bytes((said) => said.includes('REDQ'))
+    const replayed = await tunnel(ticket)
+    replayed.made.send(link(0, 1))
+    await replayed.made.untilClosed()
+    expect(replayed.made.pending).not.toContain('REDQ')
+    expect(await seats.rowOf(desktop)).toMatchObject({ epoch: 1, state: 'connected' })
+    main.made[Symbol.dispose]()
+    await further.made.untilClosed()
+    expect((await tunnel(ticket)).status).toBe('403')
+  })
+
+  test('of two who come with it at once, one gets in', async () => {
+    const { ticket } = await fetchFile(await desktopOf('machine'))
+    const both = await Promise.all([tunnel(ticket), tunnel(ticket, 1)])
+    const main = both.map(({ made, status }) =>
+      status === '200' && made.pending.includes('<spice>') ? 1 : 0,
+    )
+    expect(main.reduce<number>((sum, one) => sum + one, 0)).toBeLessThanOrEqual(1)
+    expect(both.some(({ status }) => status === '200')).toBe(true)
+  })
+
+  test('is refused for a desktop without such a screen, and for somebody else', async () => {
+    expect((await fetchFile(await desktopOf('container'))).text).toMatch(/^HTTP\/1.1 422 /)
+    const machine = await desktopOf('machine')
+    await seats.room.addUsers(['bob'], PASSWORD)
+    expect((await fetchFile(machine, [], 'bob')).text).toMatch(/^HTTP\/1.1 40[34] /)
   })
 })
 

@@ -1,6 +1,7 @@
 import type { AgentHandlers } from '@ostler/contract/agent-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
+import { identify, type ProcessIdentity, signalProcess } from '@ostler/kit/process-table.ts'
 import { run } from '@ostler/kit/run.ts'
 import { writeWhole } from '@ostler/kit/write-file.ts'
 import { type ChildProcess } from 'node:child_process'
@@ -95,7 +96,14 @@ export class RdpDisplay implements AsyncDisposable {
     const values = config()
     const folder = join(values['path.run'], 'rdp')
     mkdirSync(folder, { recursive: true, mode: 0o711 })
-    const [settings, keys] = [join(folder, 'xrdp.ini'), join(folder, 'rsakeys.ini')]
+    const [settings, keys, remembered] = [
+      join(folder, 'xrdp.ini'),
+      join(folder, 'rsakeys.ini'),
+      join(folder, 'program.json'),
+    ]
+    // Of an agent that crashed: its way to the session is closed.
+    if (existsSync(remembered))
+      signalProcess(JSON.parse(readFileSync(remembered, 'utf8')) as ProcessIdentity, 'SIGTERM')
     rmSync(keys, { force: true })
     await run(values['command.xrdp-keygen'], ['xrdp', keys])
     writeWhole(keys, readFileSync(keys), { mode: 0o600, owner: account })
@@ -108,6 +116,8 @@ export class RdpDisplay implements AsyncDisposable {
       stdio: 'ignore',
     })
     program.unref()
+    const identity = program.pid === undefined ? undefined : identify(program.pid)
+    if (identity !== undefined) writeWhole(remembered, JSON.stringify(identity), { mode: 0o600 })
     program.once('error', (error) => log.error('xrdp could not be started', { error }))
     program.once('exit', (code, signal) => log.debug('xrdp ended', { code, signal }))
     this.#running = { account, program, rfb }
