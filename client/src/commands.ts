@@ -1,8 +1,9 @@
-import type { ClientOptions } from '@ostler/contract/client-options.ts'
 import type { DesktopListItem } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
-import type { Door } from './door.ts'
+import type { ConnectRequest, Door } from './door.ts'
 import { showNx } from './nx-display.ts'
+import { showInViewer } from './viewer-display.ts'
+import { findViewer } from './viewers.ts'
 
 export interface Terminal {
   /** A line of the result. */
@@ -25,23 +26,31 @@ export function requireScreen(): void {
   if ((process.env['DISPLAY'] ?? '') === '') throw new Fault('client.noDisplay')
 }
 
-/** Opens a desktop and shows it until its window closes. Throws `client.ended` when the server ended it. */
+/**
+ * Opens a desktop and shows it until its window closes.
+ * @throws Fault `client.ended` when the server ended it, `client.noViewer` before anything is asked of the server.
+ */
 export async function connectDesktop(
   door: Door,
   wanted: string | undefined,
-  options: ClientOptions,
-  nxproxy: string,
+  request: ConnectRequest,
+  programs: { readonly nxproxy: string; readonly viewer: string | undefined },
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<void> {
+  const { display } = request
+  const viewer = display === 'nx' ? undefined : findViewer(display, programs.viewer)
   const desktop = await pick(await door.list(), wanted, terminal)
   let last = ''
-  const { stream, head } = await door.connect(desktop.id, options, (text) => {
+  const { stream, head, further } = await door.connect(desktop.id, request, (text) => {
     if (text !== last) terminal.tell(text)
     last = text
   })
   terminal.tell(`Showing ${desktop.name}.`)
-  const end = await showNx(stream, head, nxproxy, signal)
+  const end =
+    viewer === undefined
+      ? await showNx(stream, head, programs.nxproxy, signal)
+      : await showInViewer({ first: { stream, head }, further, title: desktop.name }, viewer, signal)
   if (end === 'window closed') terminal.tell('Disconnected; the desktop goes on without you.')
   else throw new Fault('client.ended')
 }

@@ -1,26 +1,46 @@
 import { type ClientOptions, clientParameters } from '@ostler/contract/client-options.ts'
-import { type DesktopListItem, NX_UPGRADE, VM_INFO_HEADER } from '@ostler/contract/desktop.ts'
+import {
+  DISPLAY_TICKET_PATH,
+  type DesktopListItem,
+  NX_UPGRADE,
+  TICKET_HEADER,
+  VM_INFO_HEADER,
+} from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Secret } from '@ostler/kit/secret.ts'
 import type { Duplex } from 'node:stream'
+import type { ViewerDisplay } from './viewers.ts'
 import { connectTrusted, type Server, type TrustSettings } from './trust.ts'
 import { type Head, readBody, readUpgrade, type UpgradeResult } from './upgrade.ts'
 
 /** Who we are: by a name and its password, or by a token. */
 export type Account = { readonly user: string; readonly password: Secret } | { readonly token: Secret }
 
+/** A stream that a server has opened, and what already came on it. */
+export interface DisplayStream {
+  readonly stream: Duplex
+  readonly head: Buffer
+}
+
+/** How a desktop is opened. */
+export interface ConnectRequest {
+  readonly display: 'nx' | ViewerDisplay
+  readonly options: ClientOptions
+}
+
 /** A server, and who we are there. */
 export interface Door {
   list(): Promise<readonly DesktopListItem[]>
   /**
-   * Opens a desktop's NX stream.
+   * Opens a desktop's display.
    * @param progress gets what the server says while the desktop starts.
+   * @returns its stream; for SPICE also what opens the further channels.
    */
   connect(
     vmId: number,
-    options: ClientOptions,
+    request: ConnectRequest,
     progress: (text: string) => void,
-  ): Promise<{ stream: Duplex; head: Buffer }>
+  ): Promise<DisplayStream & { further: (() => Promise<DisplayStream>) | undefined }>
 }
 
 export function doorAt(server: Server, account: Account, trust: TrustSettings): Door {
@@ -49,16 +69,26 @@ export function doorAt(server: Server, account: Account, trust: TrustSettings): 
       if (answer.head.status !== 200) throw refusal(server, answer.head.status, body)
       return JSON.parse(body) as DesktopListItem[]
     },
-    connect: async (vmId, options, progress) => {
+    connect: async (vmId, { display, options }, progress) => {
+      const token = display === 'nx' ? NX_UPGRADE : display
+      const open = async (path: string, more: Readonly<Record<string, string>>) => {
+        const upgrade = { Connection: 'Upgrade', Upgrade: token, ...more }
+        const { stream, answer } = await ask(path, upgrade, (head) => {
+          progress(printable(head.headers.get(VM_INFO_HEADER.toLowerCase()) ?? ''))
+        })
+        if (answer.head.status === 101) return { stream, head: answer.rest, headers: answer.head.headers }
+        const body = await readBody(stream, answer)
+        stream.destroy()
+        throw refusal(server, answer.head.status, body)
+      }
       const path = `/qvd/connect_to_vm?id=${vmId}&${clientParameters(options).toString()}`
-      const upgrade = { Connection: 'Upgrade', Upgrade: NX_UPGRADE }
-      const { stream, answer } = await ask(path, upgrade, (head) => {
-        progress(printable(head.headers.get(VM_INFO_HEADER.toLowerCase()) ?? ''))
-      })
-      if (answer.head.status === 101) return { stream, head: answer.rest }
-      const body = await readBody(stream, answer)
-      stream.destroy()
-      throw refusal(server, answer.head.status, body)
+      const { stream, head, headers: said } = await open(path, {})
+      const ticket = said.get(TICKET_HEADER.toLowerCase())
+      const further =
+        ticket === undefined
+          ? undefined
+          : () => open(DISPLAY_TICKET_PATH, { Authorization: `Bearer ${ticket}` })
+      return { stream, head, further }
     },
   }
 }

@@ -46,7 +46,8 @@ export async function showNx(
       proxy.once('exit', (code, by) => resolve(lastWords(said) ?? `it ended with ${by ?? code ?? 'nothing'}`))
     })
     const link = await Promise.race([accept(server), exit])
-    if (typeof link === 'string') throw new Fault('client.displayFailed', { reason: link })
+    if (typeof link === 'string')
+      throw new Fault('client.displayFailed', { program: 'nxproxy', reason: link })
     const end = await relay(stream, head, link, exit)
     return signal.aborted ? 'window closed' : end
   } finally {
@@ -61,7 +62,7 @@ export async function showNx(
 function accept(server: ReturnType<typeof createServer>): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
-      reject(new Fault('client.displayFailed', { reason: 'it did not connect to us' }))
+      reject(new Fault('client.displayFailed', { program: 'nxproxy', reason: 'it did not connect to us' }))
     }, ACCEPT_MS)
     server.once('connection', (socket) => {
       clearTimeout(timer)

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { DISPLAY_KINDS } from './identity.ts'
 import { CLIPBOARD_WAYS, FOLDER_ACCESS } from './session-policy.ts'
 import { ADMIN_TUNNELS } from './tunnel.ts'
 
@@ -17,6 +18,14 @@ const password = z.string().max(1024)
 /** The tenant of what is named; where it is missing, the first one's. */
 const ofTenant = { tenant: name.optional() }
 
+/** A list by commas; `none` is an empty one. */
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((word) => word.trim())
+    .filter((word) => word !== '' && word !== 'none'),
+)
+
 const newTenant = z.strictObject({ name })
 /** Without a password she signs in by another plugin only, such as that of a directory. */
 export const newUser = z.strictObject({
@@ -33,6 +42,8 @@ export const newFlavour = z.strictObject({
   application: yesNo.optional(),
   /** QVD's word for the same. */
   is_application: yesNo.optional(),
+  /** How its desktops can be seen; where it is missing, as containers can. */
+  displays: list.pipe(z.array(z.enum(DISPLAY_KINDS)).min(1)).optional(),
 })
 /** A word as for at(1), such as `now` or `NEXT SAT`; the api reads it by its own clock and time zone. */
 const time = z.string().min(1).max(100)
@@ -63,14 +74,6 @@ export const newDesktop = z.strictObject({
   di_tag: tag.default('default'),
 })
 
-/** A list by commas; `none` is an empty one. */
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((word) => word.trim())
-    .filter((word) => word !== '' && word !== 'none'),
-)
-
 /** What a rule may say; it must say something. */
 const POLICY_SAYS = ['use', 'displays', 'clipboard', 'folders', 'printing', 'audio', 'usb', 'quota'] as const
 
@@ -87,7 +90,7 @@ const newPolicyRule = z
     vm: name.optional(),
     from: list.optional(),
     use: yesNo.optional(),
-    displays: list.pipe(z.array(z.enum(['nx', 'rfb']))).optional(),
+    displays: list.pipe(z.array(z.enum(DISPLAY_KINDS))).optional(),
     clipboard: z.enum(CLIPBOARD_WAYS).optional(),
     folders: z.enum(FOLDER_ACCESS).optional(),
     roots: list

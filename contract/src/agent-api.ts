@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { Fault, type FaultCode } from './fault.ts'
-import type { Role } from './identity.ts'
+import { type Role, SESSION_DISPLAYS } from './identity.ts'
 import { SESSION_STATES } from './session.ts'
 
 /** One thing that an agent can be asked for. */
@@ -84,7 +84,7 @@ export const agentApi = {
       'Unlike QVD, which answers "starting" at once.',
     since: '0.1',
     input: z.strictObject({
-      display: z.enum(['nx', 'rfb']),
+      display: z.enum(SESSION_DISPLAYS),
       parameters: sessionParameters,
       /** The number of the caller's claim on the desktop: a call with an older one than was seen is refused. */
       seat: z.optional(upTo(2 ** 31 - 1)),
@@ -102,6 +102,7 @@ export const agentApi = {
     deadlineMs: 30_000,
     faults: [
       'desktop.moved',
+      'display.missing',
       'session.busy',
       'session.failed',
       'session.user',

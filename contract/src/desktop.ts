@@ -1,3 +1,5 @@
+import type { DisplayKind } from './identity.ts'
+
 /** A desktop's state as QVD's clients know it (compatibility page 1.3). */
 export type QvdState = 'stopped' | 'starting' | 'running' | 'stopping' | 'zombie' | 'debugging'
 
@@ -12,6 +14,17 @@ export interface DesktopListItem {
 
 /** Upgrade token of the NX stream. */
 export const NX_UPGRADE = 'QVD/1.0'
+/** Displays by their upgrade tokens. That of browsers goes by a WebSocket. */
+export const UPGRADE_TOKENS: ReadonlyMap<string, Exclude<DisplayKind, 'rfb'>> = new Map([
+  [NX_UPGRADE, 'nx'],
+  ['vnc', 'vnc'],
+  ['spice', 'spice'],
+  ['rdp', 'rdp'],
+])
+/** Header of the 101 for SPICE: the ticket with which the client opens her further channels. */
+export const TICKET_HEADER = 'X-Ostler-Ticket'
+/** `GET` with an upgrade token and a ticket as bearer opens the display that the ticket is for. */
+export const DISPLAY_TICKET_PATH = '/ostler/display'
 /** Header of each 102 (it is Info, not Status). */
 export const VM_INFO_HEADER = 'X-QVD-VM-Info'
 export const SLAVE_KEY_HEADER = 'X-QVD-Slave-Key'

@@ -396,6 +396,12 @@ const FAULTS = {
     sentence: 'the connection to the desktop ended: {reason}',
     advice: 'Open it again if the desktop still runs.',
   },
+  'display.missing': {
+    status: 422,
+    exit: 69,
+    sentence: 'this desktop cannot be shown by {display}: {reason}',
+    advice: 'Open it in another way.',
+  },
   'config.invalid': {
     status: 500,
     exit: 78,
@@ -532,8 +538,14 @@ const FAULTS = {
   'client.displayFailed': {
     status: 503,
     exit: 69,
-    sentence: 'nxproxy ended before the desktop was shown: {reason}',
-    advice: 'Check DISPLAY and that nxproxy is installed.',
+    sentence: '{program} ended before the desktop was shown: {reason}',
+    advice: 'Check DISPLAY and that {program} is installed.',
+  },
+  'client.noViewer': {
+    status: 503,
+    exit: 69,
+    sentence: 'there is no viewer for {display}',
+    advice: 'Install one of: {programs}, or name one of them by --viewer.',
   },
   'client.ended': {
     status: 503,

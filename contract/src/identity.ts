@@ -45,9 +45,22 @@ export const GUEST_DISPLAY_FOLDER = '/run/ostler/display'
 /** Where the agent's bundle is bound in a guest whose image does not carry one. */
 export const GUEST_BUNDLE_FOLDER = '/opt/ostler-vma'
 
-/** A way to see a desktop. */
-export const DISPLAY_KINDS = ['nx', 'rfb'] as const
+/** A way to see a desktop: by NX, by RFB in a browser, and by clients of VNC, SPICE and RDP. */
+export const DISPLAY_KINDS = ['nx', 'rfb', 'vnc', 'spice', 'rdp'] as const
 export type DisplayKind = (typeof DISPLAY_KINDS)[number]
-/** Names of the unix sockets in the display folder: the displays, and the serial line of a virtual machine. */
-export const DISPLAY_SOCKETS = { nx: 'nx.sock', rfb: 'rfb.sock', serial: 'serial.sock' } as const
+/** The displays that an agent opens; `vnc` of a desktop that has `rfb` is the same stream. */
+export const SESSION_DISPLAYS = ['nx', 'rfb', 'rdp'] as const satisfies readonly DisplayKind[]
+export type SessionDisplay = (typeof SESSION_DISPLAYS)[number]
+/**
+ * Names of the unix sockets in the display folder: those of agents, those of a virtual machine's own screen (`vnc`,
+ * `spice`), and its serial line.
+ */
+export const DISPLAY_SOCKETS = {
+  nx: 'nx.sock',
+  rfb: 'rfb.sock',
+  vnc: 'vnc.sock',
+  spice: 'spice.sock',
+  rdp: 'rdp.sock',
+  serial: 'serial.sock',
+} as const
 export type SocketKind = keyof typeof DISPLAY_SOCKETS

@@ -86,6 +86,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<DoorUnderTest
           return Promise.resolve()
         },
       },
+      ticketed: { owns: () => false, connect: (_, socket) => Promise.resolve(void socket.destroy()) },
       portal,
       ...(options.times === undefined ? {} : { times: options.times }),
       stopping: new AbortController().signal,

@@ -33,6 +33,8 @@ export const AGENT_OPTIONS = {
   'command.x-session': program('the program of the session; its end ends the session', '/etc/X11/Xsession'),
   'command.x-session.args.extra': text('more arguments for it, separated by blanks', ''),
   'command.x11vnc': program('shows the session to browsers and to the support', '/usr/bin/x11vnc'),
+  'command.xrdp': program('shows the session to RDP clients (not in QVD)', '/usr/sbin/xrdp'),
+  'command.xrdp-keygen': program('makes the keys that it insists on (not in QVD)', '/usr/bin/xrdp-keygen'),
   'command.setpriv': program('changes to the user (not in QVD)', 'setpriv'),
   'command.runuser': program('opens a login shell for the console (not in QVD)', '/sbin/runuser'),
   'command.useradd': program('makes accounts', '/usr/sbin/useradd'),

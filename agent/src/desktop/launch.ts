@@ -119,7 +119,7 @@ export function writeOptions(
   request: SessionRequest,
 ): void {
   // A seed's screen has no window manager: nxagent keeps to the wanted size only when it fills the screen.
-  const filling = request.display === 'rfb'
+  const filling = request.display !== 'nx'
   const line = nxOptionLine(
     filling ? { ...request, client: { ...request.client, fullscreen: true } } : request,
     {

@@ -1,5 +1,6 @@
 import { type ClientOptions, parseClientOptions } from '@ostler/contract/client-options.ts'
 import { Fault } from '@ostler/contract/fault.ts'
+import type { SessionDisplay } from '@ostler/contract/identity.ts'
 import type { AgentValues } from '../config/options.ts'
 import type { UserRequest } from '../user/account.ts'
 import { parseExtraArgs } from './extra-args.ts'
@@ -7,7 +8,7 @@ import { readSessionPolicy, type SessionPolicy } from './session-policy.ts'
 
 /** What a session is started or resumed with, checked: the meaning of its parameters (compatibility page 4.2). */
 export interface SessionRequest {
-  readonly display: 'nx' | 'rfb'
+  readonly display: SessionDisplay
   readonly user: UserRequest
   readonly client: ClientOptions
   /** NX options that the client chose. */
@@ -34,7 +35,7 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/
  * @throws Fault `session.parameter` or `request.invalid` naming the parameter; nothing has been done then.
  */
 export function readRequest(
-  display: 'nx' | 'rfb',
+  display: SessionDisplay,
   parameters: Readonly<Record<string, string>>,
   config: AgentValues,
 ): SessionRequest {

@@ -1,5 +1,5 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { freeName } from './free-name.ts'
 import { giveSocket } from './give-socket.ts'
 import { showSession, type ViewerParts } from './viewer.ts'
@@ -20,15 +20,7 @@ export async function serveRfb(
   freeName(place.socket)
   const server = createServer({ pauseOnConnect: true }, (connection) => {
     connection.on('error', () => connection.destroy())
-    try {
-      const viewer = showSession(parts, connection, false)
-      const left = parts.session.viewerCame()
-      viewer.once('exit', left)
-      viewer.once('error', left)
-    } catch (error) {
-      parts.log.warn('viewer refused', { error: error instanceof Fault ? error.message : error })
-      connection.destroy()
-    }
+    showToViewer(parts, connection)
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -43,5 +35,18 @@ export async function serveRfb(
   }
   return {
     [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
+  }
+}
+
+/** Shows the session to a viewer of its user's; closes the connection when there is none to see. */
+export function showToViewer(parts: ViewerParts, connection: Socket): void {
+  try {
+    const viewer = showSession(parts, connection, false)
+    const left = parts.session.viewerCame()
+    viewer.once('exit', left)
+    viewer.once('error', left)
+  } catch (error) {
+    parts.log.warn('viewer refused', { error: error instanceof Fault ? error.message : error })
+    connection.destroy()
   }
 }

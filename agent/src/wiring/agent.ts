@@ -12,6 +12,7 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { LiveConfig } from '../config/live.ts'
 import type { ConsoleUpgrade } from '../console/upgrade.ts'
+import { RdpDisplay } from '../desktop/rdp.ts'
 import { serveRfb } from '../desktop/rfb.ts'
 import { supportView } from '../desktop/support-view.ts'
 import { showSession, type ViewerParts } from '../desktop/viewer.ts'
@@ -50,6 +51,9 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
   }
   const rfb = { socket: join(GUEST_DISPLAY_FOLDER, DISPLAY_SOCKETS.rfb), owner: ticket.displayUid }
   scope.own(await serveRfb(rfb, viewers))
+  const rdpPlace = { socket: join(GUEST_DISPLAY_FOLDER, DISPLAY_SOCKETS.rdp), owner: ticket.displayUid }
+  const rdp = scope.own(new RdpDisplay(rdpPlace, viewers))
+  const calls = sessionCalls(session, config)
   const identity = await enrol(port, GUEST_BOOT_FOLDER, log, scope.signal)
   log.info('enrolled', { desktop: ticket.desktop, epoch: ticket.epoch })
   const console_ = consoleOnFirstUse(live, identity, ticket, log, scope)
@@ -57,7 +61,8 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
   const server = await serveAgentApi(port, identity, {
     handlers: {
       ping: () => Promise.resolve({ version }),
-      ...sessionCalls(session, config),
+      ...calls,
+      x_start: rdp.serve(calls.x_start),
       ...power,
       ...renewal.calls,
     },

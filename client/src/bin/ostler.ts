@@ -9,6 +9,7 @@ import { connectDesktop, listDesktops, requireScreen, type Terminal } from '../c
 import { type Account, type Door, doorAt } from '../door.ts'
 import { pairDevice } from '../pairing.ts'
 import { ask, readPassword } from '../password.ts'
+import { VIEWER_DISPLAYS, type ViewerDisplay } from '../viewers.ts'
 import { connectTrusted, type Server, type TrustSettings } from '../trust.ts'
 
 interface ServerOptions {
@@ -26,6 +27,8 @@ interface ConnectOptions extends ServerOptions {
   readonly link: string
   readonly keyboard: string
   readonly nxproxy: string
+  readonly display: 'nx' | ViewerDisplay
+  readonly viewer?: string
 }
 
 const terminal: Terminal = {
@@ -53,6 +56,10 @@ withServer(program.command('connect').description('open a desktop in a window'))
     DEFAULT_CLIENT_OPTIONS.link,
   )
   .option('-k, --keyboard <model/layout>', 'your keyboard', DEFAULT_CLIENT_OPTIONS.keyboard)
+  .addOption(
+    new Option('--display <kind>', 'how to see it').choices(['nx', ...VIEWER_DISPLAYS]).default('nx'),
+  )
+  .option('--viewer <program>', 'the viewer for vnc, spice or rdp, if not the first that is there')
   .addOption(new Option('--nxproxy <path>', 'the NX proxy').default('nxproxy'))
   .action(async (host: string, options: ConnectOptions) => {
     const client = parseClientOptions(
@@ -67,7 +74,9 @@ withServer(program.command('connect').description('open a desktop in a window'))
     const door = await openDoor(host, options)
     const abort = new AbortController()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => abort.abort())
-    await connectDesktop(door, options.desktop, client, options.nxproxy, terminal, abort.signal)
+    const { desktop, display, nxproxy, viewer } = options
+    const request = { display, options: client }
+    await connectDesktop(door, desktop, request, { nxproxy, viewer }, terminal, abort.signal)
   })
 
 function withServer(command: Command): Command {

@@ -2,10 +2,16 @@ import type { Log } from '@ostler/kit/log.ts'
 import type { Duplex } from 'node:stream'
 import { splice } from '../display/splice.ts'
 import type { OpenDesktop } from './open-desktop.ts'
+import type { SeatShare } from './seat-keeper.ts'
+
+/** A stream that is open, and the claim that it belongs to. */
+export interface CarriedStream extends Pick<OpenDesktop, 'display' | 'receivedAt' | 'claimedAt' | 'limits'> {
+  readonly seat: Pick<SeatShare, 'epoch'>
+}
 
 /** Carries a stream that is open, and says in the log when it shows, how it ended, and what went through it. */
 export async function carry(
-  opened: OpenDesktop,
+  opened: CarriedStream,
   client: Duplex,
   options: { readonly head?: Buffer; readonly signal: AbortSignal },
   log: Log,

@@ -1,5 +1,5 @@
 import { parseClientOptions } from '@ostler/contract/client-options.ts'
-import { NX_UPGRADE, SLAVE_KEY_HEADER } from '@ostler/contract/desktop.ts'
+import { NX_UPGRADE, SLAVE_KEY_HEADER, TICKET_HEADER, UPGRADE_TOKENS } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { TUNNEL_PATH, TUNNEL_TICKET_PATH, TUNNEL_UPGRADE } from '@ostler/contract/tunnel.ts'
 import type { Log } from '@ostler/kit/log.ts'
@@ -10,7 +10,8 @@ import type { DoorRequest } from './http/request.ts'
 import { listItem } from './list-item.ts'
 import { desktopsOf, type Visitor } from './access.ts'
 import { carry } from './carry.ts'
-import { type DoorParts, openDesktop } from './open-desktop.ts'
+import { issueChannelTicket } from './display-tickets.ts'
+import { closing, type DoorParts, openDesktop } from './open-desktop.ts'
 import { interimProgress, replyFault, replyJson, replyOn, type Reply } from './respond.ts'
 import { randomLetters } from './random-letters.ts'
 import type { SignIn } from './sign-in.ts'
@@ -115,7 +116,7 @@ export function nxEndpoints(
       if (request.path === TUNNEL_PATH) return void (await tunnel.connect(request, socket, head, signal))
       const log = parts.log.child({ connection: randomUUID() })
       try {
-        await connectNx(parts, signIn, request, socket, head, signal, log)
+        await connectDisplay(parts, signIn, request, socket, head, signal, log)
       } catch (error) {
         if (!socket.destroyed) replyFault(replyOn(socket), error, log)
       }
@@ -123,8 +124,8 @@ export function nxEndpoints(
   }
 }
 
-/** One native client, from her request to the end of her stream. */
-async function connectNx(
+/** One client of NX, VNC, SPICE or RDP, from her request to the end of her stream. */
+async function connectDisplay(
   parts: DoorParts,
   signIn: SignIn,
   request: DoorRequest,
@@ -139,21 +140,22 @@ async function connectNx(
   // Many who sign in at once wait for each other: the C client must hear something meanwhile (12 D, 6.1).
   interim.later('Signing in')
   const guest = await guestOf(parts, signIn, request)
-  if (request.headers.get('upgrade') !== NX_UPGRADE)
-    throw new Fault('request.upgradeRequired', { protocol: NX_UPGRADE })
+  const token = request.headers.get('upgrade') ?? ''
+  const display = UPGRADE_TOKENS.get(token)
+  if (display === undefined) throw new Fault('request.upgradeRequired', { protocol: NX_UPGRADE })
   const { parameters } = request
   const vmId = requireId(parameters)
   requireKnownParameters(parameters)
   parseClientOptions(parameters)
   const key = randomLetters(SLAVE_KEY_LENGTH)
 
-  parts.host.count('nx_attempts')
+  if (display === 'nx') parts.host.count('nx_attempts')
   const opened = await openDesktop(
     parts,
     {
       ...visitor(request, guest),
       vmId,
-      display: 'nx',
+      display,
       parameters: forSession(parameters, key),
       receivedAt,
       log,
@@ -162,24 +164,24 @@ async function connectNx(
     signal,
   )
   await using seat = opened.seat
+  using _display = closing(opened.display)
+  const extra =
+    display === 'nx'
+      ? `${SLAVE_KEY_HEADER}: ${key}\r\n`
+      : display === 'spice'
+        ? `${TICKET_HEADER}: ${await issueChannelTicket(parts.db, opened, guest.login)}\r\n`
+        : ''
   interim.progress('Connection established')
   interim[Symbol.dispose]()
   seat.signal.throwIfAborted()
   // The line that matters most here: every failure before it is an HTTP status, and after it none can be.
-  socket.write(
-    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n' +
-      `Upgrade: ${NX_UPGRADE}\r\n${SLAVE_KEY_HEADER}: ${key}\r\n\r\n`,
-  )
-  parts.host.count('nx_ok')
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${token}\r\n${extra}\r\n`)
+  if (display === 'nx') parts.host.count('nx_ok')
   const openedAt = performance.now()
   const cut = AbortSignal.any([stopping, seat.signal])
-  await carry(
-    opened,
-    socket,
-    { head, signal: cut },
-    log.child({ vm: vmId, user: guest.login, display: 'nx' }),
-  )
-  if (performance.now() - openedAt < parts.shortSessionMs) parts.host.count('short_sessions')
+  await carry(opened, socket, { head, signal: cut }, log.child({ vm: vmId, user: guest.login, display }))
+  if (display === 'nx' && performance.now() - openedAt < parts.shortSessionMs)
+    parts.host.count('short_sessions')
 }
 
 function visitor(request: DoorRequest, guest: SignedIn): Visitor {

@@ -6,6 +6,7 @@ import type { SignedIn } from '../auth/sign-in.ts'
 import type { DisplaySocket } from '../display/display-socket.ts'
 import type { StreamLimits } from '../display/splice.ts'
 import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
+import { beyondScreen, type DisplayWay, displayWay, VIEWER } from '../model/display.ts'
 import type { SessionGrant } from '../model/policy.ts'
 import { addWish, findVm, type VmRow, wishOutcome } from '../store/vms.ts'
 import { type AccessParts, requireAccess, type Visitor } from './access.ts'
@@ -55,6 +56,7 @@ export interface OpenRequest extends Visitor {
 export interface OpenDesktop {
   readonly vm: VmRow
   readonly seat: HeldSeat
+  readonly grant: SessionGrant
   readonly display: DisplaySocket
   /** When the request came and when the seat was claimed, in `performance.now()`. */
   readonly receivedAt: number
@@ -62,8 +64,6 @@ export interface OpenDesktop {
   readonly limits: StreamLimits
 }
 
-/** How a viewer is named to the one whom she displaces. */
-const VIEWER: Readonly<Record<DisplayKind, string>> = { nx: 'in a native client', rfb: 'in a browser' }
 /** A lost hint costs this much, not more. */
 const TICK_MS = 2_000
 /** An agent that was restarted, or a session that just lost a client, may need this long. */
@@ -86,6 +86,7 @@ export async function openDesktop(
 ): Promise<OpenDesktop> {
   const wish = { kind: 'open', display: request.display } as const
   const { vm: found, grant } = await requireAccess(parts, request, request.vmId, wish)
+  const way = requireWay(found, request.display, grant)
   const vm = await awaitRunning(parts, found, request.guest, progress, signal)
   const seat = await parts.seats.claim(vm.id, `${request.guest.login}, ${VIEWER[request.display]}`)
   const claimedAt = performance.now()
@@ -100,7 +101,7 @@ export async function openDesktop(
     if (seat.displaced !== undefined) progress(`Aborting contending session for VM_ID: ${vm.id}`)
     progress(`Session acquired for VM_ID: ${vm.id}`)
     const both = AbortSignal.any([signal, seat.signal])
-    const display = await openSession(parts, { request, vm, grant, seat }, progress, both)
+    const display = await openSession(parts, { request, vm, grant, way, seat }, progress, both)
     try {
       // Whoever was claimed away, or stood still meanwhile, must not come between those who have it now.
       await Promise.all([seat.occupy(), parts.steps.reached(vm, [['connected']])])
@@ -109,11 +110,29 @@ export async function openDesktop(
       display.socket.destroy()
       throw error
     }
-    return { vm, seat, display, claimedAt, receivedAt: request.receivedAt, limits: parts.streamLimits }
+    return { vm, seat, grant, display, claimedAt, receivedAt: request.receivedAt, limits: parts.streamLimits }
   } catch (error) {
     await seat[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** Closes a display that nobody carries, or carries no more. */
+export function closing({ socket }: DisplaySocket): Disposable {
+  return { [Symbol.dispose]: () => void socket.destroy() }
+}
+
+/**
+ * The way to a display of a desktop.
+ * @throws Fault `display.missing` with the displays that it has, or why this one cannot be allowed.
+ */
+export function requireWay(vm: VmRow, display: DisplayKind, grant: SessionGrant): DisplayWay {
+  const way = displayWay(display, vm.displays)
+  if (way === undefined)
+    throw new Fault('display.missing', { display, reason: `it has ${vm.displays.join(', ')}` })
+  const beyond = way.session === undefined ? beyondScreen(grant) : undefined
+  if (beyond !== undefined) throw new Fault('display.missing', { display, reason: beyond })
+  return way
 }
 
 /**
@@ -150,6 +169,7 @@ interface Opening {
   readonly request: OpenRequest
   readonly vm: VmRow
   readonly grant: SessionGrant
+  readonly way: DisplayWay
   readonly seat: HeldSeat
 }
 
@@ -162,10 +182,13 @@ async function openSession(
 ): Promise<DisplaySocket> {
   const { request, vm, seat } = opening
   const until = systemClock.now() + SESSION_MS
-  progress(`Starting X session at VM ${vm.id}`)
+  if (opening.way.session !== undefined) progress(`Starting X session at VM ${vm.id}`)
   for (;;) {
     try {
-      return await tryOpenSession(parts, opening, progress, signal)
+      await tryOpenSession(parts, opening, progress, signal)
+      progress(`Connecting X session for VM_ID: ${vm.id}`)
+      signal.throwIfAborted()
+      return await parts.reach(vm, opening.way.socket)
     } catch (error) {
       signal.throwIfAborted()
       await seat.confirm()
@@ -185,13 +208,15 @@ async function tryOpenSession(
   opening: Opening,
   progress: Progress,
   signal: AbortSignal,
-): Promise<DisplaySocket> {
-  const { request, vm, grant, seat } = opening
+): Promise<void> {
+  const { request, vm, grant, seat, way } = opening
+  // The screen of a machine is there without any agent.
+  if (way.session === undefined) return void (await seat.confirm())
   const address = { desktop: vm.id, epoch: vm.epoch, host: vm.address, port: AGENT_PORT }
   using link = openAgentLink(address, parts.identity())
   const called = Date.now()
   const parameters = sessionParameters(request.parameters, request.guest.parameters, vm.isApplication, grant)
-  const call = { display: request.display, parameters, seat: seat.epoch }
+  const call = { display: way.session, parameters, seat: seat.epoch }
   let answer = await link.client.x_start(call, signal)
   // A home on a slow server, or a hook that takes its time: the same call goes on waiting where the last one stopped.
   while (!answer.ready) {
@@ -208,7 +233,4 @@ async function tryOpenSession(
       ['display ready', at(answer.displayReadyMs)],
     ]),
   ])
-  progress(`Connecting X session for VM_ID: ${vm.id}`)
-  signal.throwIfAborted()
-  return await parts.reach(vm, request.display)
 }

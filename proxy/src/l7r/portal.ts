@@ -19,6 +19,7 @@ import { fromIncoming } from './http/request.ts'
 import { desktopsOf, requireAccess, type Visitor } from './access.ts'
 import { COOKIE_NAME, type CookieJar } from './cookie.ts'
 import { awaitRunning, type DoorParts } from './open-desktop.ts'
+import { displayFileRoutes } from './portal-display-file.ts'
 import { oidcRoutes } from './portal-oidc.ts'
 import { pairingDeviceRoutes, pairingUserRoutes } from './portal-pairing.ts'
 import { endSession, startSession } from './portal-session.ts'
@@ -114,6 +115,7 @@ export function portal(
     const vmId = Number(context.req.param('id'))
     return context.json(await issueTunnelTicket(parts, visitor, vmId, context.req.query('kind')), 201)
   })
+  displayFileRoutes(app, parts, visitorOf, stopping)
   app.get('/', (context) => context.redirect('/portal/'))
   app.get('/portal', (context) => context.redirect('/portal/'))
   app.get(

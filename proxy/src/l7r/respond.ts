@@ -124,8 +124,12 @@ export function replyFault(reply: Reply, error: unknown, log: Log): void {
 
 /** Failures after a desktop was acquired are wrapped as QVD's clients know them. */
 function sentence(fault: Fault): string {
-  const wrapped: readonly Fault['code'][] = ['desktop.startFailed', 'desktop.startTimeout', 'session.failed']
-  const late = wrapped.includes(fault.code) || /^(session|agent|display)\./.test(fault.code)
+  const wrapped: readonly Fault['code'][] = [
+    'desktop.startFailed',
+    'desktop.startTimeout',
+    'display.unreachable',
+  ]
+  const late = wrapped.includes(fault.code) || /^(session|agent)\./.test(fault.code)
   return late
     ? `The requested virtual machine is not available: ${fault.message}, retry later.`
     : fault.message

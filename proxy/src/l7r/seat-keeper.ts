@@ -4,6 +4,7 @@ import type { SeatState } from '../model/seat.ts'
 import type { Db } from '../store/open.ts'
 import {
   claimSeat,
+  endedShares,
   freeLapsedSeats,
   lostSeats,
   occupySeat,
@@ -13,11 +14,9 @@ import {
   type SeatLoss,
 } from '../store/seats.ts'
 
-/** A desktop that one of our connections has. */
-export interface HeldSeat extends AsyncDisposable {
+/** A part in a seat: that of the connection that claimed it, or of a further one of the same client. */
+export interface SeatShare extends AsyncDisposable {
   readonly epoch: number
-  /** Who had it before; `undefined` when nobody did. */
-  readonly displaced: string | undefined
   /** Aborts with Fault `desktop.moved` or `desktop.disconnected` as soon as the seat is lost. */
   readonly signal: AbortSignal
   /**
@@ -25,6 +24,12 @@ export interface HeldSeat extends AsyncDisposable {
    * @throws Fault `desktop.moved`, `desktop.disconnected`, `database.unavailable`.
    */
   confirm(): Promise<void>
+}
+
+/** A desktop that one of our connections has. */
+export interface HeldSeat extends SeatShare {
+  /** Who had it before; `undefined` when nobody did. */
+  readonly displaced: string | undefined
   /**
    * Says that the display shows, if the seat is still ours.
    * @throws as `confirm`, and Fault `desktop.unknown` when the desktop is gone.
@@ -37,6 +42,13 @@ interface Held {
   readonly label: string
   readonly abort: AbortController
   state: SeatState
+}
+
+/** A further connection of whoever has a desktop, perhaps by another door. */
+interface Share {
+  readonly vmId: number
+  readonly epoch: number
+  readonly abort: AbortController
 }
 
 /** A lost hint costs this much. */
@@ -54,6 +66,7 @@ export class SeatKeeper implements AsyncDisposable {
   readonly #door: string
   readonly #log: Log
   readonly #held = new Map<number, Held>()
+  readonly #shares = new Set<Share>()
   readonly #timer: NodeJS.Timeout
   #ticking: number | undefined
   #away = false
@@ -102,8 +115,44 @@ export class SeatKeeper implements AsyncDisposable {
       },
       [Symbol.asyncDispose]: async () => {
         if (this.#held.get(vmId) === held) this.#held.delete(vmId)
+        this.#endShares(seat, new Fault('desktop.disconnected', { by: 'the client' }))
         // Who was displaced has nothing to give back, and a door that closes has given everything back.
         if (!held.abort.signal.aborted && !this.#closed) await this.#release([seat])
+      },
+    }
+  }
+
+  /**
+   * Joins a seat with a further connection of the client who has it, at this door or another. It ends with the seat:
+   * of one that was claimed at another door and given back in order, within a second.
+   *
+   * @param epoch the number of the claim.
+   * @throws Fault `desktop.moved` or `desktop.disconnected` when the seat is no longer that one, `database.unavailable`,
+   *   `server.stopping`.
+   */
+  async join(vmId: number, epoch: number): Promise<SeatShare> {
+    const share: Share = { vmId, epoch, abort: new AbortController() }
+    this.#shares.add(share)
+    const { signal } = share.abort
+    const confirm = async (): Promise<void> => {
+      signal.throwIfAborted()
+      await asking(this.#checkShares([share]))
+      signal.throwIfAborted()
+    }
+    try {
+      if (this.#closed) throw new Fault('server.stopping')
+      await confirm()
+    } catch (error) {
+      this.#shares.delete(share)
+      throw error
+    }
+    return {
+      epoch,
+      signal,
+      confirm,
+      [Symbol.asyncDispose]: () => {
+        this.#shares.delete(share)
+        return Promise.resolve()
       },
     }
   }
@@ -111,7 +160,10 @@ export class SeatKeeper implements AsyncDisposable {
   /** Looks whether a seat is still ours; all seats when the hint names none. */
   look(vmId: number | undefined): void {
     const seats = vmId === undefined ? [...this.#held.values()] : [this.#held.get(vmId) ?? []].flat()
-    this.#check(seats).catch((error: unknown) => this.#unheard(error))
+    const shares = [...this.#shares].filter((share) => vmId === undefined || share.vmId === vmId)
+    Promise.all([this.#check(seats), this.#checkShares(shares)]).catch((error: unknown) =>
+      this.#unheard(error),
+    )
   }
 
   /** Gives all seats back: their streams end with this process. */
@@ -129,6 +181,7 @@ export class SeatKeeper implements AsyncDisposable {
     this.#ticking = now
     try {
       await this.#check([...this.#held.values()])
+      await this.#checkShares([...this.#shares])
       await renewSeats(this.#db, this.#door, [...this.#held.values()])
       const freed = await freeLapsedSeats(this.#db)
       if (freed.length > 0) this.#log.warn('seats of a door that is silent are free', { vms: freed })
@@ -158,16 +211,25 @@ export class SeatKeeper implements AsyncDisposable {
     }
   }
 
-  #lose(held: Held, { label, endedBy }: SeatLoss): void {
+  async #checkShares(shares: readonly Share[]): Promise<void> {
+    const ended = await endedShares(this.#db, shares)
+    for (const [index, loss] of ended) shares[index]?.abort.abort(faultOf(loss))
+  }
+
+  /** What shares a seat of this door ends with it, at once. */
+  #endShares({ vmId, epoch }: Seat, fault: unknown): void {
+    for (const share of this.#shares)
+      if (share.vmId === vmId && share.epoch === epoch) share.abort.abort(fault)
+  }
+
+  #lose(held: Held, loss: SeatLoss): void {
     if (held.abort.signal.aborted) return
     const { vmId, epoch } = held.seat
     if (this.#held.get(vmId) === held) this.#held.delete(vmId)
-    const fault =
-      endedBy === null
-        ? new Fault('desktop.moved', { by: label })
-        : new Fault('desktop.disconnected', { by: endedBy })
+    const fault = faultOf(loss)
     this.#log.info('seat lost', { vm: vmId, seat: epoch, whose: held.label, because: fault.message })
     held.abort.abort(fault)
+    this.#endShares(held.seat, fault)
   }
 
   async #release(seats: readonly Seat[]): Promise<void> {
@@ -181,6 +243,12 @@ export class SeatKeeper implements AsyncDisposable {
     if (!this.#away) this.#log.warn('seats cannot be looked after, streams go on', { error })
     this.#away = true
   }
+}
+
+function faultOf({ label, endedBy }: SeatLoss): Fault {
+  return endedBy === null
+    ? new Fault('desktop.moved', { by: label })
+    : new Fault('desktop.disconnected', { by: endedBy })
 }
 
 /** What the database does not answer is told as that. @throws Fault `database.unavailable`. */

@@ -7,6 +7,7 @@ import type { BrowserDisplay } from './browser-display.ts'
 import { isStreamPath, type NxEndpoints } from './nx-endpoints.ts'
 import { type DialectTimes, speakDialect } from './http/dialect.ts'
 import { fromIncoming, parseTarget } from './http/request.ts'
+import type { TicketedDisplay } from './ticketed-display.ts'
 import { type DoorListener, type ListenSettings, openListener } from './listen/listener.ts'
 import { replyAtOnce, replyFault, replyTo } from './respond.ts'
 
@@ -14,6 +15,7 @@ export interface DoorServerParts {
   readonly listen: ListenSettings
   readonly nx: NxEndpoints
   readonly browser: BrowserDisplay
+  readonly ticketed: TicketedDisplay
   readonly portal: (request: IncomingMessage, response: ServerResponse) => void
   readonly times?: Partial<DialectTimes>
   readonly stopping: AbortSignal
@@ -74,7 +76,7 @@ function servePages(parts: DoorServerParts, times: DialectTimes): Server {
     // Perl clients send upgrade headers with stop_vm too: such a request is an ordinary one.
     shouldUpgradeCallback: (request) => {
       const { path } = parseTarget(request.url ?? '')
-      return isStreamPath(path) || parts.browser.owns(path)
+      return isStreamPath(path) || parts.browser.owns(path) || parts.ticketed.owns(path)
     },
   })
   server.on('request', (request, response) => {
@@ -87,9 +89,21 @@ function servePages(parts: DoorServerParts, times: DialectTimes): Server {
     const { path } = parseTarget(request.url ?? '')
     const connected = isStreamPath(path)
       ? parts.nx.connect(fromIncoming(request), socket, head, parts.stopping)
-      : parts.browser.connect(request, socket, head, parts.stopping)
+      : (parts.ticketed.owns(path) ? parts.ticketed : parts.browser).connect(
+          request,
+          socket,
+          head,
+          parts.stopping,
+        )
     connected.catch((error: unknown) => {
       parts.log.error('upgrade failed', { error })
+      socket.destroy()
+    })
+  })
+  server.on('connect', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => socket.destroy())
+    parts.ticketed.connect(request, socket, head, parts.stopping).catch((error: unknown) => {
+      parts.log.error('tunnel failed', { error })
       socket.destroy()
     })
   })

@@ -1,7 +1,8 @@
 import type { FaultCode, FaultDetail } from '@ostler/contract/fault.ts'
-import type { DisplayKind } from '@ostler/contract/identity.ts'
+import { DISPLAY_KINDS, type DisplayKind } from '@ostler/contract/identity.ts'
 import type { ClipboardWay, FolderAccess } from '@ostler/contract/session-policy.ts'
 import type { AddressRanges } from './address-ranges.ts'
+import { VIEWER } from './display.ts'
 import type { UserRole } from './user.ts'
 
 /** What rules say about a session. */
@@ -92,7 +93,7 @@ export interface Refusal {
 /** What holds where no rule says anything. */
 const DEFAULTS: PolicySays = {
   use: true,
-  displays: ['nx', 'rfb'],
+  displays: DISPLAY_KINDS,
   clipboard: 'both',
   folders: { access: 'rw', roots: [] },
   printing: true,
@@ -126,11 +127,11 @@ export function decidePolicy(rules: readonly PolicyRule[], circumstances: Circum
   if (!use.value) return refused(use.rule, 'this desktop', elsewhere(rules))
   if (wish.kind === 'open') {
     const { value, rule } = decide('displays')
-    const others = value.map((display) => SHOWN[display]).join(' or ')
+    const others = value.map((display) => VIEWER[display]).join(' or ')
     if (!value.includes(wish.display))
       return refused(
         rule,
-        `this desktop ${SHOWN[wish.display]}`,
+        `this desktop ${VIEWER[wish.display]}`,
         others === '' ? elsewhere(rules) : `Open it ${others}`,
       )
   }
@@ -181,8 +182,6 @@ function matches({ about }: PolicyRule, { guest, desktop, address }: Circumstanc
     (about.from === undefined || about.from.contains(address))
   )
 }
-
-const SHOWN: Readonly<Record<DisplayKind, string>> = { nx: 'in a native client', rfb: 'in a browser' }
 
 /** What to try when a desktop is closed: another address, if that ever matters. */
 function elsewhere(rules: readonly PolicyRule[]): string {

@@ -15,7 +15,13 @@ export const TICKET_KINDS = [
 ] as const
 export type TicketKind = (typeof TICKET_KINDS)[number]
 
+/** Displays that a ticket opens. */
+export const DISPLAY_TICKETS = ['vnc', 'spice', 'rdp'] as const satisfies readonly TicketKind[]
+export type DisplayTicketKind = (typeof DISPLAY_TICKETS)[number]
+
 /** How long a ticket may wait for its use, in seconds: it is fetched and used in one go. */
 export const TICKET_SECONDS = 30
 /** A SPICE client opens a connection for each of its channels; everything else is opened once. */
 export const MAX_TICKET_USES = 32
+/** A ticket for a display may lie in a file that a user has to open. */
+export const DISPLAY_TICKET_SECONDS = 60

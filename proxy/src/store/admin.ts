@@ -1,4 +1,5 @@
 import { Fault } from '@ostler/contract/fault.ts'
+import type { DisplayKind } from '@ostler/contract/identity.ts'
 import type { Explanation } from '@ostler/contract/admin-api.ts'
 import { sql } from 'kysely'
 import { addNamed } from './added.ts'
@@ -34,13 +35,21 @@ export async function addUser(
 
 export async function addFlavour(
   db: Db,
-  flavour: { name: string; memoryMb: number; cpuPercent: number; isApplication: boolean },
+  flavour: {
+    name: string
+    memoryMb: number
+    cpuPercent: number
+    isApplication: boolean
+    /** Those of a container if not given. */
+    displays?: readonly DisplayKind[] | undefined
+  },
 ): Promise<number> {
   const row = {
     name: flavour.name,
     memory_mb: flavour.memoryMb,
     cpu_percent: flavour.cpuPercent,
     is_application: flavour.isApplication,
+    ...(flavour.displays === undefined ? {} : { displays: flavour.displays }),
   }
   return await addNamed('osf', flavour.name, () =>
     db.insertInto('flavour').values(row).returning('id').executeTakeFirstOrThrow(),
@@ -98,7 +107,7 @@ export async function listObjects(
     case 'osf':
       return await db
         .selectFrom('flavour')
-        .select(['id', 'name', 'memory_mb as memory', 'cpu_percent', 'is_application'])
+        .select(['id', 'name', 'memory_mb as memory', 'cpu_percent', 'is_application', 'displays'])
         .orderBy('id')
         .execute()
     case 'di':

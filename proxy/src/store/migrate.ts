@@ -6,6 +6,7 @@ import * as skeleton from './migrations/0001-skeleton.ts'
 import * as signIn from './migrations/0002-sign-in.ts'
 import * as tickets from './migrations/0003-tickets.ts'
 import * as tunnels from './migrations/0006-tunnels.ts'
+import * as displays from './migrations/0007-displays.ts'
 import * as images from './migrations/0011-images.ts'
 
 /** Forward only: a released migration never changes, a mistake is mended by the next one. */
@@ -14,6 +15,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0002-sign-in': signIn,
   '0003-tickets': tickets,
   '0006-tunnels': tunnels,
+  '0007-displays': displays,
   '0011-images': images,
 }
 

@@ -136,6 +136,8 @@ export interface Database {
     memory_mb: number
     /** Hundredths of a core. */
     cpu_percent: number
+    /** How its desktops can be seen. */
+    displays: Generated<readonly DisplayKind[]>
   }
   disk_image: {
     id: Generated<number>

@@ -71,6 +71,24 @@ export async function lostSeats(db: Db, seats: readonly Seat[]): Promise<Map<num
 }
 
 /**
+ * Which of some shares of seats have ended, by their index: somebody else has the desktop, or whoever claimed the seat
+ * has given it back. A seat of a door that is silent is still its own.
+ */
+export async function endedShares(
+  db: Db,
+  seats: readonly Omit<Seat, 'door'>[],
+): Promise<Map<number, SeatLoss>> {
+  if (seats.length === 0) return new Map()
+  const { rows } = await sql<{ index: number } & SeatLoss>`
+    SELECT (mine.index - 1)::int AS index, coalesce(label, '') AS label,
+      coalesce(ended_by, CASE WHEN seat.epoch = mine.epoch OR seat.epoch IS NULL THEN 'the client' END) AS "endedBy"
+    FROM unnest(${numbers(seats)}::int[], ${epochs(seats)}::int[]) WITH ORDINALITY AS mine (vm_id, epoch, index)
+    LEFT JOIN ostler.seat USING (vm_id)
+    WHERE seat.epoch IS DISTINCT FROM mine.epoch OR seat.door IS NULL`.execute(db)
+  return new Map(rows.map(({ index, ...loss }) => [index, loss]))
+}
+
+/**
  * Renews the leases of a door's seats that run out soon. A seat that was taken for left meanwhile, because its door
  * was silent for longer than a lease, is its own again as long as nobody else has claimed it.
  */
@@ -147,10 +165,10 @@ export async function readSeat(
   return row === undefined || row.state === 'disconnected' ? undefined : { ...row, door: row.door ?? '' }
 }
 
-function numbers(seats: readonly Seat[]): number[] {
+function numbers(seats: readonly Pick<Seat, 'vmId'>[]): number[] {
   return seats.map((seat) => seat.vmId)
 }
 
-function epochs(seats: readonly Seat[]): number[] {
+function epochs(seats: readonly Pick<Seat, 'epoch'>[]): number[] {
   return seats.map((seat) => seat.epoch)
 }

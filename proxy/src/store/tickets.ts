@@ -28,6 +28,8 @@ export interface Ticket {
   readonly epoch: number
   readonly by: string
   readonly detail: TicketDetail
+  /** How many connections it opens after this one. */
+  readonly usesLeft: number
 }
 
 export async function addTicket(db: Db, ticket: NewTicket): Promise<void> {
@@ -63,8 +65,15 @@ export async function takeTicket(
     FROM ostler.vm AS v
     WHERE t.digest = ${digest} AND t.kind = ANY(${[...kinds]}) AND t.uses_left > 0 AND t.expires_at > now()
       AND v.id = t.vm_id AND v.epoch = t.epoch
-    RETURNING t.kind, t.vm_id AS "vmId", t.epoch, t.by, t.detail`.execute(db)
+    RETURNING t.kind, t.vm_id AS "vmId", t.epoch, t.by, t.detail, t.uses_left AS "usesLeft"`.execute(db)
   return rows[0]
+}
+
+/** Adds to what the door is told when a ticket is used again. */
+export async function amendTicket(db: Db, digest: Buffer, more: TicketDetail): Promise<void> {
+  await sql`UPDATE ostler.ticket SET detail = detail || ${JSON.stringify(more)} WHERE digest = ${digest}`.execute(
+    db,
+  )
 }
 
 /** Removes tickets that nobody can use any more. */

@@ -1,3 +1,4 @@
+import type { DisplayKind } from '@ostler/contract/identity.ts'
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import { sql } from 'kysely'
 import type { DiskImageKind } from '../model/disk-image.ts'
@@ -18,6 +19,8 @@ export interface VmRow {
   readonly flavourName: string
   readonly blocked: boolean
   readonly isApplication: boolean
+  /** How it can be seen. */
+  readonly displays: readonly DisplayKind[]
   readonly state: VmState
   readonly epoch: number
   readonly hostId: number | null
@@ -59,6 +62,7 @@ const COLUMNS = [
   'flavour.name as flavourName',
   'vm.blocked',
   'flavour.is_application as isApplication',
+  'flavour.displays',
   'vm.state',
   'vm.epoch',
   'vm.host_id as hostId',
@@ -97,7 +101,7 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
   const { rows } = await sql<VmPlan>`
     SELECT vm.id, vm.name, vm.user_id AS "ownerId", users.tenant_id AS "tenantId",
       flavour.name AS "flavourName", vm.blocked,
-      flavour.is_application AS "isApplication", vm.state, vm.epoch, vm.host_id AS "hostId",
+      flavour.is_application AS "isApplication", flavour.displays, vm.state, vm.epoch, vm.host_id AS "hostId",
       vm.address, vm.fault, (extract(epoch FROM clock_timestamp() - vm.state_since) * 1000)::float8 AS "ageMs",
       users.login,
       json_build_object('id', flavour.id, 'name', flavour.name, 'memoryMb', flavour.memory_mb,

@@ -18,6 +18,7 @@ import { portal } from '../l7r/portal.ts'
 import { SeatKeeper } from '../l7r/seat-keeper.ts'
 import { serveDoor } from '../l7r/server.ts'
 import { signInWith } from '../l7r/sign-in.ts'
+import { ticketedDisplay } from '../l7r/ticketed-display.ts'
 import { tunnelDoor } from '../l7r/tunnel/door.ts'
 import { TunnelKeeper } from '../l7r/tunnel/keeper.ts'
 import { VmNews } from '../l7r/vm-news.ts'
@@ -103,6 +104,7 @@ export async function startL7r(
       listen,
       nx: nxEndpoints(parts, signIn, tunnel, () => isDraining || scope.signal.aborted),
       browser: anyOf(browserDisplay(parts, jar, desk), tunnel.browser),
+      ticketed: ticketedDisplay(parts, desk),
       portal: portal(parts, { signIn, desk, jar, oidc }, config['path.web'], stopping.signal),
       stopping: stopping.signal,
       log,

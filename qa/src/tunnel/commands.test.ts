@@ -9,6 +9,7 @@ async function qa(words: string) {
   const api: ApiClient = {
     get: async (path) => (calls.push(path), []),
     post: (path, body) => (calls.push([path, body]), refuse('enough')),
+    patch: () => refuse('never'),
     delete: () => refuse('never'),
   }
   const terminal = { input: process.stdin, output: process.stdout, notes: process.stderr }

@@ -1,0 +1,82 @@
+import { existsSync, statSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { type Guest, startGuest } from '../fixtures/guest.ts'
+import { openScreen, type XScreen } from '../fixtures/x-screen.ts'
+import { until } from '../fixtures/world.ts'
+
+/** A real xrdp in front of a real session, and a real RDP client in front of it. */
+
+const USER = { 'qvd.vm.user.name': 'ann', 'qvd.client.geometry': '800x600' }
+const SOCKET = '/run/ostler/display/rdp.sock'
+const RED = '#b01030'
+
+let guest: Guest
+let screen: XScreen
+
+beforeAll(async () => {
+  screen = await openScreen()
+})
+afterEach(async () => await guest[Symbol.asyncDispose]())
+afterAll(async () => await screen[Symbol.asyncDispose]())
+
+async function start(display: 'nx' | 'rfb' | 'rdp') {
+  return await guest.link?.client.x_start({ display, parameters: USER })
+}
+
+test('the session is shown by RDP, and by NX it is the same one', async () => {
+  guest = await startGuest({
+    config: ['command.x-session = /etc/paint'],
+    files: { '/etc/paint': `#!/bin/sh\nxsetroot -solid '${RED}'\nexec sleep infinity\n` },
+  })
+  expect(await start('rdp')).toMatchObject({ ready: true })
+  // Only the door's user may open it, and xrdp has nothing of root's.
+  expect(statSync(guest.path(SOCKET)).mode & 0o777).toBe(0o600)
+  const xrdp = await guest.pidOf('^/usr/sbin/xrdp')
+  expect(guest.read(`/proc/${xrdp ?? 0}/status`)).not.toMatch(/^Uid:\s+0/m)
+  {
+    using _ = openClient()
+    await until('a picture', async () => (await screen.share(RED)) > 0.3, 40_000)
+  }
+  await until('the window to go', async () => (await screen.share(RED)) === 0)
+  expect(await start('rdp')).toMatchObject({ ready: true })
+  expect(await guest.pidOf('^/usr/sbin/xrdp')).toBe(xrdp)
+  const session = await guest.pidOf('^sleep infinity')
+  const { client } = await guest.openSession(screen.display, USER)
+  await until('the same picture by NX', async () => (await screen.share(RED)) > 0.3, 40_000)
+  expect(await guest.pidOf('^sleep infinity')).toBe(session)
+  client.kill('SIGTERM')
+}, 120_000)
+
+test('the way from xrdp to the session is for programs of the user alone', async () => {
+  guest = await startGuest()
+  await start('rdp')
+  const port = /^port=(\d+)$/m.exec(guest.read('/run/ostler/session/rdp/xrdp.ini'))?.[1] ?? ''
+  const greeting = (...who: string[]): Promise<string> =>
+    guest.inside(...who, 'timeout', '5', 'socat', '-u', `TCP:127.0.0.1:${port}`, 'STDOUT').catch(() => '')
+  expect(await greeting()).toBe('')
+  expect(await greeting('setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups')).toBe('')
+  await until('somebody to see the refusals', () =>
+    guest.read('/var/log/ostler/qvd.log').includes('a stranger asked for the session'),
+  )
+})
+
+test('without xrdp in the desktop there is no RDP, and nothing has been started', async () => {
+  guest = await startGuest({ config: ['command.xrdp = /nowhere/xrdp'] })
+  await expect(start('rdp')).rejects.toMatchObject({
+    code: 'display.missing',
+    message: 'this desktop cannot be shown by rdp: /nowhere/xrdp is not in this desktop',
+  })
+  expect(await guest.state()).toBe('stopped')
+  expect(existsSync(guest.path(SOCKET))).toBe(false)
+  expect(await start('rfb')).toMatchObject({ ready: true })
+})
+
+function openClient(): Disposable {
+  const args = [`/v:${guest.path(SOCKET)}`, '/sec:rdp', '/u:ostler', '/p:ostler']
+  const client = spawn('xfreerdp', args, {
+    env: { ...process.env, DISPLAY: screen.display },
+    stdio: 'ignore',
+  })
+  return { [Symbol.dispose]: () => void client.kill('SIGTERM') }
+}
