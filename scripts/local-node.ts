@@ -77,12 +77,16 @@ export class LocalNode {
   }
 
   /**
-   * Starts one more door, which differs from the first in its port alone.
+   * Starts one more door, which differs from the first in its port, and in what is given.
    * @param instance its name here, `l7r-` and a number.
    */
-  async startDoor(instance: `l7r-${number}`, port: number): Promise<void> {
+  async startDoor(
+    instance: `l7r-${number}`,
+    port: number,
+    extra: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
     const config = join(this.settings.folder, `${instance}.conf`)
-    writeConfig(config, { ...this.settings, port })
+    writeConfig(config, { ...this.settings, port, extra: { ...this.settings.extra, ...extra } })
     await this.#launch('l7r', instance, config)
   }
 

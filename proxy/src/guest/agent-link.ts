@@ -19,7 +19,7 @@ export interface AgentAddress {
   readonly port: number
 }
 
-/** What a caller of agents presents. */
+/** What hkd and doors present to agents, and doors to each other. */
 export interface CallerIdentity {
   readonly key: string
   readonly certificate: string
@@ -43,7 +43,7 @@ export interface AgentLink extends Disposable {
 export function openAgentLink(address: AgentAddress, identity: CallerIdentity): AgentLink {
   const expected = `URI:${holderUri({ role: 'vma', desktop: address.desktop, epoch: address.epoch })}`
   const tls: ConnectionOptions = {
-    secureContext: contextOf(identity),
+    secureContext: secureContextOf(identity),
     servername: '',
     checkServerIdentity: (_, certificate) =>
       certificate.subjectaltname === expected ? undefined : new Error('this is the agent of another boot'),
@@ -67,7 +67,7 @@ export function openAgentLink(address: AgentAddress, identity: CallerIdentity): 
 const contexts = new WeakMap<CallerIdentity, SecureContext>()
 
 /** What an identity is to OpenSSL: made once, since reading the PEM costs more than the handshake that uses it. */
-function contextOf(identity: CallerIdentity): SecureContext {
+export function secureContextOf(identity: CallerIdentity): SecureContext {
   const known = contexts.get(identity)
   if (known !== undefined) return known
   const { key, certificate: cert, authority: ca } = identity

@@ -4,12 +4,14 @@ import type { Log } from '@ostler/kit/log.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { reachDisplay } from '../display/reach.ts'
 import type { CallerIdentity } from '../guest/agent-link.ts'
 import { BootSteps } from '../l7r/boot-steps.ts'
 import { browserDisplay } from '../l7r/browser-display.ts'
 import { requireCertificate } from '../l7r/certificate.ts'
 import { openCookieJar } from '../l7r/cookie.ts'
+import { HOP_PROTOCOL } from '../l7r/hop/hop-words.ts'
+import { reachEverywhere } from '../l7r/hop/reach-display.ts'
+import { serveHops } from '../l7r/hop/serve-hop.ts'
 import { HostWatch } from '../l7r/host-watch.ts'
 import { nxEndpoints } from '../l7r/nx-endpoints.ts'
 import type { DoorParts } from '../l7r/open-desktop.ts'
@@ -19,13 +21,13 @@ import { SeatKeeper } from '../l7r/seat-keeper.ts'
 import { serveDoor } from '../l7r/server.ts'
 import { signInWith } from '../l7r/sign-in.ts'
 import { VmNews } from '../l7r/vm-news.ts'
-import { displaySocket } from '../model/run-folder.ts'
 import { ROLES } from '../store/bootstrap.ts'
 import { listenForHints } from '../store/hints.ts'
+import { announceDoor } from '../store/hosts.ts'
 import { openDatabase } from '../store/open.ts'
 import { purgeTickets } from '../store/tickets.ts'
 import { purgeSignIns } from '../store/tokens.ts'
-import { listenSettings } from './listen.ts'
+import { hopAddress, listenSettings } from './listen.ts'
 import { nodeConfigSource, type NodeValues } from './node-config.ts'
 import { databaseAddress, doorIdentityFile } from './node-parts.ts'
 import { openSignIn } from './sign-in.ts'
@@ -45,7 +47,8 @@ export async function startL7r(
   const address = databaseAddress(config, ROLES.l7r)
   const db = openDatabase(address, log)
   scope.defer(() => db.destroy())
-  const seats = scope.own(new SeatKeeper(db, `${config['nodename']}/${process.pid}`, log))
+  const doorName = `${config['nodename']}/${process.pid}`
+  const seats = scope.own(new SeatKeeper(db, doorName, log))
   const news = new VmNews()
   const host = scope.own(await HostWatch.open(db, config['nodename'], log))
   const policy = await PolicyBook.open(db, log)
@@ -53,6 +56,8 @@ export async function startL7r(
   const jar = openCookieJar(join(config['path.state'], 'l7r', 'cookie.key'), () => systemClock.now())
   const key = jar.derive('attempts')
   const { desk, oidc, reload } = await openSignIn(db, nodeConfigSource(configFile), log, { certificate, key })
+  const identity = doorIdentity(doorIdentityFile(config))
+  const run = config['path.run']
   const parts: DoorParts = {
     db,
     policy,
@@ -60,8 +65,8 @@ export async function startL7r(
     seats,
     news,
     steps: new BootSteps(db),
-    identity: doorIdentity(doorIdentityFile(config)),
-    reach: (vm, kind) => reachDisplay(vm.id, displaySocket(config['path.run'], vm.id, kind)),
+    identity,
+    reach: reachEverywhere({ db, host, run, identity, door: doorName }),
     startMs: config['internal.l7r.timeout.vm_start'] * 1_000,
     stopMs: config['internal.l7r.timeout.vm_stop'] * 1_000,
     shortSessionMs: config['internal.l7r.short_session'] * 1_000,
@@ -96,6 +101,11 @@ export async function startL7r(
   const door = scope.own(
     await serveDoor({
       listen,
+      hop: {
+        protocol: HOP_PROTOCOL,
+        identity,
+        serve: serveHops({ db, host, run, stopping: stopping.signal, log }),
+      },
       nx: nxEndpoints(parts, signIn, () => isDraining || scope.signal.aborted),
       browser: browserDisplay(parts, jar, desk),
       portal: portal(parts, { signIn, desk, jar, oidc }, config['path.web'], stopping.signal),
@@ -103,6 +113,10 @@ export async function startL7r(
       log,
     }),
   )
+  const announce = (): Promise<void> => announceDoor(db, config['nodename'], hopAddress(config), door.port)
+  // The node's row may come later than its door, and somebody may have written another address.
+  const announcing = scope.own(every(ANNOUNCE_MS, announce, log))
+  announcing.now()
   log.info('door open', { address: config['l7r.address'], port: config['l7r.port'] })
   return () => {
     isDraining = true
@@ -125,11 +139,13 @@ function doorIdentity(file: string): () => CallerIdentity {
 
 const PURGE_MS = 60_000
 const RELOAD_MS = 10_000
+const ANNOUNCE_MS = 5_000
 
 /** Does something again and again until it is disposed of; a failure waits for the next time. */
-function every(ms: number, what: () => Promise<void>, log: Log): Disposable {
-  const timer = setInterval(() => {
+function every(ms: number, what: () => Promise<void>, log: Log): Disposable & { now(): void } {
+  const now = (): void => {
     what().catch((error: unknown) => log.warn('will be tried again', { error }))
-  }, ms)
-  return { [Symbol.dispose]: () => clearInterval(timer) }
+  }
+  const timer = setInterval(now, ms)
+  return { now, [Symbol.dispose]: () => clearInterval(timer) }
 }

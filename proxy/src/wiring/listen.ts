@@ -23,6 +23,12 @@ export function listenSettings(config: NodeValues, log: Log): ListenSettings {
   }
 }
 
+/** Where doors of other nodes reach this one. */
+export function hopAddress(config: NodeValues): string {
+  if (config['l7r.hop.address'] !== '') return config['l7r.hop.address']
+  return config['l7r.address'] === '*' ? config['nodename'] : config['l7r.address']
+}
+
 function tlsSettings(config: NodeValues, log: Log): TlsSettings {
   const versions = config['l7r.options.SSL_version']
   const ciphers = config['l7r.options.SSL_cipher_list']

@@ -36,6 +36,10 @@ export const NODE_OPTIONS = {
   ...logOptions({ filename: '' }),
   'l7r.address': text('address the door listens on; *: all', '*'),
   'l7r.port': integer('port of the door', 8443, 1, 65_535),
+  'l7r.hop.address': text(
+    "name or address by which doors of other nodes reach this one; empty: l7r.address, or nodename where that is '*'",
+    '',
+  ),
   'l7r.use_ssl': flag('TLS at the door; 0: plain HTTP, for a balancer that has ended TLS', true),
   'l7r.options.SSL_version': {
     default: 'TLSv1_2:TLSv1_3',

@@ -22,9 +22,15 @@ export interface ByteGate {
 /**
  * Sends a known pattern both ways through the real door over many sessions at once, to readers that stall, and
  * compares every byte.
+ * @param way at the door of the desktops' own node, or at another node's.
  * @throws Error at the first byte that is not what was sent, and when a stream stops.
  */
-export async function runBytes(total: number, sessions: number, seed: number): Promise<ByteGate> {
+export async function runBytes(
+  total: number,
+  sessions: number,
+  seed: number,
+  way: 'direct' | 'hop' = 'direct',
+): Promise<ByteGate> {
   const each = Math.ceil(total / sessions / 2)
   const began = performance.now()
   let displays = 0
@@ -35,9 +41,10 @@ export async function runBytes(total: number, sessions: number, seed: number): P
     both.catch(() => {}) // heard below, once all are open
     atDisplays.push(both)
   })
+  const { port } = way === 'direct' ? place.room : await place.room.openNode('n2')
   const stalls = await Promise.all(
     place.ids.map(async (id, index) => {
-      const client = await open(place.room.port, connectRequest(id, place.token))
+      const client = await open(port, connectRequest(id, place.token))
       return await exchange(client, each, new Seeded(seed + index))
     }),
   )
