@@ -57,7 +57,7 @@ export async function runBytes(
 }
 
 /** Sends and takes so many bytes of the pattern; returns how often it stalled. */
-async function exchange(socket: Duplex, bytes: number, random: Seeded): Promise<number> {
+export async function exchange(socket: Duplex, bytes: number, random: Seeded): Promise<number> {
   const [stalls] = await Promise.all([take(socket, bytes, random), give(socket, bytes, random)])
   return stalls
 }
@@ -66,7 +66,8 @@ async function give(socket: Duplex, bytes: number, random: Seeded): Promise<void
   for (let sent = 0; sent < bytes;) {
     const size = Math.min(1 + random.below(LARGEST_WRITE), bytes - sent)
     const from = sent % PATTERN.length
-    const more = socket.write(TWICE.subarray(from, from + size))
+    // A copy: a WebSocket masks in place what it is given.
+    const more = socket.write(Buffer.from(TWICE.subarray(from, from + size)))
     sent += size
     if (!more) await drained(socket)
   }
