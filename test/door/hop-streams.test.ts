@@ -1,4 +1,5 @@
 import { Scope } from '@ostler/kit/scope.ts'
+import { once } from 'node:events'
 import { afterEach, expect, test } from 'vitest'
 import { createWebSocketStream, WebSocket } from 'ws'
 import { DoorRoom } from '../fixtures/door-room.ts'
@@ -40,6 +41,8 @@ test('every byte of browsers, too', async () => {
       headers: { Cookie: cookie, Origin: `https://127.0.0.1:${far.port}` },
     })
     const stream = createWebSocketStream(webSocket)
+    // In RFB it is the display that begins.
+    await once(stream, 'readable')
     const [stalls] = await Promise.all([exchange(stream, each, new Seeded(100 + index)), atDisplay.promise])
     stream.on('error', () => {}).destroy()
     return stalls
