@@ -14,6 +14,7 @@ import { reachEverywhere } from '../l7r/hop/reach-display.ts'
 import { serveHops } from '../l7r/hop/serve-hop.ts'
 import { HostWatch } from '../l7r/host-watch.ts'
 import { nxEndpoints } from '../l7r/nx-endpoints.ts'
+import type { TicketKeys } from '../l7r/listen/ticket-keys.ts'
 import type { DoorParts } from '../l7r/open-desktop.ts'
 import { PolicyBook } from '../l7r/policy-book.ts'
 import { portal } from '../l7r/portal.ts'
@@ -32,6 +33,13 @@ import { nodeConfigSource, type NodeValues } from './node-config.ts'
 import { databaseAddress, doorIdentityFile } from './node-parts.ts'
 import { openSignIn } from './sign-in.ts'
 
+/** What a door has from its crew, beside what lies on the disk. */
+export interface DoorShare {
+  readonly configFile: string
+  readonly ticketKeys: TicketKeys
+  readonly givenSocket: number | undefined
+}
+
 /**
  * Starts a door. It needs no root and knows nothing about containers.
  * @returns what to call so that it takes nobody in any more: it resolves when the last who were in have left.
@@ -40,9 +48,9 @@ export async function startL7r(
   config: NodeValues,
   log: Log,
   scope: Scope,
-  configFile: string,
+  { configFile, ...shared }: DoorShare,
 ): Promise<() => Promise<void>> {
-  const listen = listenSettings(config, log)
+  const listen = { ...listenSettings(config, log), ...shared }
   if (listen.tls !== undefined) await requireCertificate(listen.tls.files, log)
   const address = databaseAddress(config, ROLES.l7r)
   const db = openDatabase(address, log)
@@ -113,11 +121,12 @@ export async function startL7r(
       log,
     }),
   )
-  const announce = (): Promise<void> => announceDoor(db, config['nodename'], hopAddress(config), door.port)
+  const announce = (): Promise<void> =>
+    announceDoor(db, config['nodename'], hopAddress(config, listen), door.port)
   // The node's row may come later than its door, and somebody may have written another address.
   const announcing = scope.own(every(ANNOUNCE_MS, announce, log))
   announcing.now()
-  log.info('door open', { address: config['l7r.address'], port: config['l7r.port'] })
+  log.info('door open', { address: config['l7r.address'], port: door.port })
   return () => {
     isDraining = true
     return door.drained()

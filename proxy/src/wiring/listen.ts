@@ -24,9 +24,10 @@ export function listenSettings(config: NodeValues, log: Log): ListenSettings {
 }
 
 /** Where doors of other nodes reach this one. */
-export function hopAddress(config: NodeValues): string {
+export function hopAddress(config: NodeValues, { givenSocket }: Pick<ListenSettings, 'givenSocket'>): string {
   if (config['l7r.hop.address'] !== '') return config['l7r.hop.address']
-  return config['l7r.address'] === '*' ? config['nodename'] : config['l7r.address']
+  const isOpen = config['l7r.address'] === '*' || givenSocket !== undefined
+  return isOpen ? config['nodename'] : config['l7r.address']
 }
 
 function tlsSettings(config: NodeValues, log: Log): TlsSettings {

@@ -83,6 +83,12 @@ export const NODE_OPTIONS = {
   ...AUTH_OPTIONS,
   'internal.l7r.timeout.vm_start': integer('seconds a user waits for a start', 270, 1, 3600),
   'internal.l7r.timeout.vm_stop': integer('seconds a user waits for a stop', 270, 1, 3600),
+  'internal.l7r.ticket_key': integer(
+    'seconds until a new key for TLS session tickets; the last three are good',
+    14_400,
+    1,
+    604_800,
+  ),
   'internal.l7r.short_session': integer('seconds below which a session counts as short', 120, 0, 86_400),
   'database.host': oneOf(
     'empty: a private PostgreSQL on this node; a server of your own comes with several nodes',

@@ -2,7 +2,7 @@ import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
+import type { Server as TlsServer, TLSSocket } from 'node:tls'
 import { type Connection, openConnection, plainAddress } from '../http/request.ts'
 import { AddressLimit } from './address-limit.ts'
 import { judgeClient } from './client-certificate.ts'
@@ -11,6 +11,7 @@ import { type HopEntry, HopTls } from './hop-tls.ts'
 import type { Networks } from './networks.ts'
 import { parseProxyHeader } from './proxy-protocol.ts'
 import { SocketInput } from './socket-input.ts'
+import type { TicketKeys } from './ticket-keys.ts'
 import { openTls, type TlsSettings } from './tls-server.ts'
 import { TurnQueue } from './turn-queue.ts'
 
@@ -19,8 +20,12 @@ export interface ListenSettings {
   readonly address: string
   /** 0: any free one. */
   readonly port: number
+  /** A listening socket that is there already, by its number in the crew's first process; address and port are not used. */
+  readonly givenSocket?: number | undefined
   /** `undefined`: plain HTTP. */
   readonly tls: TlsSettings | undefined
+  /** Shared by all workers; without them sessions of TLS are taken up again in one process alone. */
+  readonly ticketKeys?: TicketKeys | undefined
   /** Who speaks the PROXY protocol to us; nobody else may. */
   readonly balancers: Networks
   /** Connections of one address; 0: any number. */
@@ -87,8 +92,27 @@ export async function openListener(
   const handshakes = new TurnQueue(HANDSHAKES_PER_TURN)
   const guests = new AsyncLocalStorage<Guest & { readonly leave: () => void }>()
   const open = new Set<Socket>()
-  const tls = settings.tls === undefined ? undefined : openTls(settings.tls, log, times.lookEveryMs)
   const tooMany = sayNowAndThen(log)
+
+  const prepare = (server: TlsServer): void => {
+    server.on('secureConnection', (socket) => {
+      socket.on('error', () => socket.destroy())
+      const guest = guests.getStore()
+      if (guest === undefined || settings.tls === undefined) return void socket.destroy()
+      const { address } = guest
+      const client = admitClient(socket, settings.tls.clients, address, log)
+      if (client === undefined) return void socket.destroy()
+      socket.allowHalfOpen = true
+      serve(socket, openConnection(socket, { address, ...client }))
+    })
+    server.on('tlsClientError', (error, socket) => {
+      log.debug('no tls', { reason: error.message })
+      socket.destroy()
+    })
+  }
+  const { ticketKeys } = settings
+  const { lookEveryMs } = times
+  const tls = settings.tls && openTls(settings.tls, { ticketKeys, prepare, lookEveryMs, log })
 
   const hops = hop === undefined ? undefined : new HopTls(hop, log)
 
@@ -123,12 +147,13 @@ export async function openListener(
       return void serve(socket, openConnection(socket, { address: who.address }))
     }
     const hello = await readHello(input, first, until)
-    const isHop = hop !== undefined && hello !== undefined && offers(hello, hop.protocol)
+    const offer = readClientHello(hello ?? Buffer.alloc(0))
+    const isHop = hop !== undefined && offer.protocols.includes(hop.protocol)
     if (asUser === undefined && !isHop) {
       if (!who.hopOnly) tooMany('too many connections of one address', who.address)
       return void socket.destroy()
     }
-    const server = isHop ? hops?.ready() : tls?.server
+    const server = isHop ? hops?.ready() : tls?.serverFor(offer.ticketKeys)
     await handshakes.pass()
     input.release()
     const left = input.isGone() || socket.readableEnded || performance.now() > until
@@ -148,21 +173,6 @@ export async function openListener(
     log.warn('hop refused', { reason: error.message })
     socket.destroy()
   })
-  tls?.server.on('secureConnection', (socket) => {
-    socket.on('error', () => socket.destroy())
-    const guest = guests.getStore()
-    if (guest === undefined || settings.tls === undefined) return void socket.destroy()
-    const { address } = guest
-    const client = admitClient(socket, settings.tls.clients, address, log)
-    if (client === undefined) return void socket.destroy()
-    socket.allowHalfOpen = true
-    serve(socket, openConnection(socket, { address, ...client }))
-  })
-  tls?.server.on('tlsClientError', (error, socket) => {
-    log.debug('no tls', { reason: error.message })
-    socket.destroy()
-  })
-
   // Who closes her side within a handshake has left; behind it she may still wait for an answer.
   const options = { pauseOnConnect: true, allowHalfOpen: tls === undefined, noDelay: true }
   const server = createServer(options, (socket) => {
@@ -242,10 +252,6 @@ function hasRecord(bytes: Buffer): boolean {
   return bytes.length >= 5 && bytes.length >= 5 + Math.min(bytes.readUInt16BE(3), MAX_RECORD)
 }
 
-function offers(hello: Buffer, protocol: string): boolean {
-  return readClientHello(hello).protocols.includes(protocol)
-}
-
 function admitClient(
   socket: TLSSocket,
   clients: TlsSettings['clients'],
@@ -270,12 +276,16 @@ function sayNowAndThen(log: Log): (message: string, address: string | undefined)
   }
 }
 
-function listen(server: Server, { address, port }: ListenSettings): Promise<void> {
+function listen(server: Server, { address, port, givenSocket }: ListenSettings): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EADDRINUSE') reject(error)
+      if (givenSocket !== undefined) {
+        const problems = `the socket that the service manager gave cannot be listened on: ${error.message}`
+        reject(new Fault('config.invalid', { problems }, { cause: error }))
+      } else if (error.code !== 'EADDRINUSE') reject(error)
       else reject(new Fault('node.portTaken', { port, address, key: 'l7r.port' }, { cause: error }))
     })
-    server.listen({ port, backlog: BACKLOG, ...(address === '*' ? {} : { host: address }) }, resolve)
+    const place = { port, ...(address === '*' ? {} : { host: address }) }
+    server.listen({ ...(givenSocket === undefined ? place : { fd: givenSocket }), backlog: BACKLOG }, resolve)
   })
 }
