@@ -41,21 +41,24 @@ async function visit(
 describe.each(VERSIONS)('over %s', (version) => {
   const tls = only(version)
   const keys = [new TakenKeys(), new TakenKeys()] as const
-  let doors: readonly DoorUnderTest[]
+  let doors: readonly [DoorUnderTest, DoorUnderTest]
   const rotate = (): void => {
     const next = rotated(keys[0].current())
     for (const each of keys) each.take(next)
   }
   beforeAll(async () => {
     rotate()
-    doors = await Promise.all(keys.map((ticketKeys) => openDoor({ listen: { ticketKeys } })))
+    doors = [
+      await openDoor({ listen: { ticketKeys: keys[0] } }),
+      await openDoor({ listen: { ticketKeys: keys[1] } }),
+    ]
   })
   afterAll(async () => {
     for (const door of doors) await door[Symbol.asyncDispose]()
   })
 
   test('a session is taken up again at every door with the same keys, also when new ones have come', async () => {
-    const { session } = await visit(doors[0]!, tls)
+    const { session } = await visit(doors[0], tls)
     for (let rotations = 0; rotations < 3; rotations++) {
       for (const door of doors) expect((await visit(door, { ...tls, session })).reused).toBe(true)
       rotate()
@@ -70,14 +73,14 @@ describe.each(VERSIONS)('over %s', (version) => {
   test('a ticket that somebody else made, or bent, makes a whole handshake', async () => {
     await using other = await openDoor()
     const { session: foreign } = await visit(other, tls)
-    expect((await visit(doors[0]!, { ...tls, session: foreign })).reused).toBe(false)
-    const { session } = await visit(doors[0]!, tls)
-    const newest = keys[0].current()[0]!.subarray(0, 16)
+    expect((await visit(doors[0], { ...tls, session: foreign })).reused).toBe(false)
+    const { session } = await visit(doors[0], tls)
+    const newest = keys[0].current()[0]?.subarray(0, 16) ?? ''
     const bent = Buffer.from(session)
     const at = bent.indexOf(newest)
     expect(at).toBeGreaterThan(0)
     bent.writeUInt8(bent.readUInt8(at + 40) ^ 1, at + 40)
-    expect((await visit(doors[0]!, { ...tls, session: bent })).reused).toBe(false)
+    expect((await visit(doors[0], { ...tls, session: bent })).reused).toBe(false)
   })
 
   test('the certificate may change meanwhile', async () => {

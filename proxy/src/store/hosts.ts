@@ -61,7 +61,9 @@ export async function findDoor(db: Db, hostId: number): Promise<DoorPlace | unde
 export async function announceDoor(db: Db, node: string, address: string, port: number): Promise<void> {
   await sql`
     UPDATE ostler.host SET door_address = ${address}, door_port = ${port}
-    WHERE name = ${node} AND (door_address, door_port) IS DISTINCT FROM (${address}, ${port}::int)`.execute(db)
+    WHERE name = ${node} AND (door_address, door_port) IS DISTINCT FROM (${address}, ${port}::int)`.execute(
+    db,
+  )
 }
 
 /** Says in which state a node is. */

@@ -119,8 +119,12 @@ export async function openListener(
   /** Counts a connection until it is closed, or is known to be a door's. */
   const enter = (address: string, isHop: boolean): (() => void) | undefined => {
     const leave = (isHop ? hopLimit : limit).enter(address)
-    let left = false
-    return leave && (() => left || ((left = true), leave()))
+    if (leave === undefined) return undefined
+    let counted = true
+    return () => {
+      if (counted) leave()
+      counted = false
+    }
   }
 
   const admit = async (socket: Socket): Promise<void> => {
