@@ -77,23 +77,34 @@ export class LocalNode {
   }
 
   /**
-   * Starts one more door, which differs from the first in its port alone.
+   * Starts one more door, which differs from the first in its port, and in what is given.
    * @param instance its name here, `l7r-` and a number.
+   * @param starter what executes the door, which is appended to it.
    */
-  async startDoor(instance: `l7r-${number}`, port: number): Promise<void> {
+  async startDoor(
+    instance: `l7r-${number}`,
+    port: number,
+    extra: Readonly<Record<string, string>> = {},
+    starter: readonly string[] = [],
+  ): Promise<void> {
     const config = join(this.settings.folder, `${instance}.conf`)
-    writeConfig(config, { ...this.settings, port })
-    await this.#launch('l7r', instance, config)
+    writeConfig(config, { ...this.settings, port, extra: { ...this.settings.extra, ...extra } })
+    await this.#launch('l7r', instance, config, starter)
   }
 
-  async #launch(name: ServiceName, instance: string, config: string): Promise<void> {
+  async #launch(
+    name: ServiceName,
+    instance: string,
+    config: string,
+    starter: readonly string[] = [],
+  ): Promise<void> {
     const { folder } = this.settings
     const outputFile = join(folder, `${instance}.out`)
     const output = openSync(outputFile, 'w', 0o644)
     const program = [join(folder, 'lib/node'), join(folder, `lib/${name}.cjs`), '--config', config]
     const user = findAccount('ostler')
     const drop = [`--reuid=${user?.uid ?? 0}`, `--regid=${user?.gid ?? 0}`, '--clear-groups', '--']
-    const argv = name === 'hkd' ? program : ['setpriv', ...drop, ...program]
+    const argv = [...starter, ...(name === 'hkd' ? program : ['setpriv', ...drop, ...program])]
     const child = spawn(argv[0] ?? '', argv.slice(1), {
       detached: true,
       stdio: ['ignore', output, output],

@@ -109,10 +109,13 @@ export function splice(client: Duplex, display: DisplaySocket, options: SpliceOp
       client.write(taken, goOn)
       return false
     })
-    socket.on('end', () => {
+    const displayEnded = (): void => {
       client.end()
       lastWords('display')
-    })
+    }
+    socket.on('end', displayEnded)
+    // One at another node may have said all it had to before we listened.
+    if (socket.readableEnded) displayEnded()
 
     const toDisplay = (bytes: Buffer): boolean => {
       bytesToDisplay += bytes.length

@@ -20,7 +20,7 @@ export interface AgentAddress {
   readonly port: number
 }
 
-/** What a caller of agents presents. */
+/** What hkd and doors present to agents, and doors to each other. */
 export interface CallerIdentity {
   readonly key: string
   readonly certificate: string
@@ -64,7 +64,7 @@ export interface AgentUpgrade {
 export function openAgentLink(address: AgentAddress, identity: CallerIdentity): AgentLink {
   const expected = `URI:${holderUri({ role: 'vma', desktop: address.desktop, epoch: address.epoch })}`
   const tls: ConnectionOptions = {
-    secureContext: contextOf(identity),
+    secureContext: secureContextOf(identity),
     servername: '',
     checkServerIdentity: (_, certificate) =>
       certificate.subjectaltname === expected ? undefined : new Error('this is the agent of another boot'),
@@ -89,7 +89,7 @@ export function openAgentLink(address: AgentAddress, identity: CallerIdentity): 
 const contexts = new WeakMap<CallerIdentity, SecureContext>()
 
 /** What an identity is to OpenSSL: made once, since reading the PEM costs more than the handshake that uses it. */
-function contextOf(identity: CallerIdentity): SecureContext {
+export function secureContextOf(identity: CallerIdentity): SecureContext {
   const known = contexts.get(identity)
   if (known !== undefined) return known
   const { key, certificate: cert, authority: ca } = identity

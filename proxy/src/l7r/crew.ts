@@ -6,6 +6,14 @@ import { once } from 'node:events'
 /** What the first process of the door says to the others, and they to it. */
 export const CREW_WORDS = { ready: 'ready', drain: 'drain' } as const
 
+/** What the first process keeps for all of them: each is told when it begins, and whenever it changes. */
+export interface CrewNews {
+  /** Keys for session tickets, newest first, base64. */
+  readonly ticketKeys: readonly string[]
+  /** The socket that a service manager gave to the first process, by its number there. */
+  readonly givenSocket: number | undefined
+}
+
 const READY_MS = 60_000
 const FIRST_PAUSE_MS = 250
 const LONGEST_PAUSE_MS = 30_000
@@ -33,13 +41,20 @@ export class Crew {
   readonly #working = new Set<Worker>()
   /** Told to take nobody in any more: they end with their last session. */
   readonly #draining = new Set<Worker>()
+  #news: CrewNews
+  readonly #deserted: () => void
   #pauseMs = FIRST_PAUSE_MS
   #stopping = false
   #changing: Promise<void> = Promise.resolve()
 
-  /** @param size workers, at least 1. */
-  constructor(size: number, log: Log) {
+  /**
+   * @param size workers, at least 1.
+   * @param deserted is called when the last who took people in is gone against our will.
+   */
+  constructor(size: number, news: CrewNews, log: Log, deserted: () => void = () => {}) {
     this.#size = size
+    this.#deserted = deserted
+    this.#news = news
     this.#log = log
     const [, exec, ...args] = process.argv
     if (exec !== undefined) cluster.setupPrimary({ exec, args })
@@ -83,6 +98,12 @@ export class Crew {
     return next
   }
 
+  /** Tells everybody, and whoever comes later. */
+  tell(news: CrewNews): void {
+    this.#news = news
+    for (const worker of Object.values(cluster.workers ?? {})) if (worker?.isConnected()) worker.send(news)
+  }
+
   /** Ends every worker, also those that still have sessions; whoever is not gone after `withinMs` is killed. */
   async stop(withinMs: number): Promise<void> {
     this.#stopping = true
@@ -99,6 +120,7 @@ export class Crew {
   /** Starts a worker and waits until it serves. @throws WorkerFailed */
   async #hire(): Promise<Worker> {
     const worker = cluster.fork()
+    worker.send(this.#news)
     const abort = new AbortController()
     const ready = new Promise<void>((resolve) => {
       worker.on('message', (word) => {
@@ -132,6 +154,7 @@ export class Crew {
         systemClock.now() - since > SETTLED_MS
           ? FIRST_PAUSE_MS
           : Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2)
+      if (this.#working.size === 0) this.#deserted()
       this.#fill()
     })
   }

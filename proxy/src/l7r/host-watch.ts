@@ -47,6 +47,11 @@ export class HostWatch implements AsyncDisposable {
     this.#counts.set(counter, (this.#counts.get(counter) ?? 0) + 1)
   }
 
+  /** Number of this node; `undefined` while it has no row. */
+  get id(): number | undefined {
+    return this.#row?.id
+  }
+
   /** @throws Fault `server.unregistered`: this node has no row (compatibility page 1.2). */
   requireRegistered(): void {
     if (this.#row === undefined) throw new Fault('server.unregistered')

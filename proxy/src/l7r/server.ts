@@ -7,12 +7,15 @@ import type { BrowserDisplay } from './browser-display.ts'
 import { isStreamPath, type NxEndpoints } from './nx-endpoints.ts'
 import { type DialectTimes, speakDialect } from './http/dialect.ts'
 import { fromIncoming, parseTarget } from './http/request.ts'
+import type { HopEntry } from './listen/hop-tls.ts'
 import type { TicketedDisplay } from './ticketed-display.ts'
 import { type DoorListener, type ListenSettings, openListener } from './listen/listener.ts'
 import { replyAtOnce, replyFault, replyTo } from './respond.ts'
 
 export interface DoorServerParts {
   readonly listen: ListenSettings
+  /** Doors of other nodes; without it none is let in. */
+  readonly hop?: HopEntry
   readonly nx: NxEndpoints
   readonly browser: BrowserDisplay
   readonly ticketed: TicketedDisplay
@@ -48,6 +51,7 @@ export async function serveDoor(parts: DoorServerParts): Promise<DoorListener> {
     parts.listen,
     (socket, connection) => void speakDialect(socket, connection, dialect),
     parts.log,
+    parts.hop,
   )
   return {
     port: listener.port,

@@ -40,6 +40,32 @@ export async function findHost(db: Db, name: string): Promise<HostRow | undefine
     .executeTakeFirst()
 }
 
+/** Where a node's door is reached by the doors of others. */
+export interface DoorPlace {
+  /** `nodename` of the node. */
+  readonly node: string
+  /** A name or an address; null before the door has been open. */
+  readonly address: string | null
+  readonly port: number | null
+}
+
+export async function findDoor(db: Db, hostId: number): Promise<DoorPlace | undefined> {
+  return await db
+    .selectFrom('host')
+    .select(['name as node', 'door_address as address', 'door_port as port'])
+    .where('id', '=', hostId)
+    .executeTakeFirst()
+}
+
+/** Writes down where the door of a node is reached; a node without a row stays without one. */
+export async function announceDoor(db: Db, node: string, address: string, port: number): Promise<void> {
+  await sql`
+    UPDATE ostler.host SET door_address = ${address}, door_port = ${port}
+    WHERE name = ${node} AND (door_address, door_port) IS DISTINCT FROM (${address}, ${port}::int)`.execute(
+    db,
+  )
+}
+
 /** Says in which state a node is. */
 export async function setHostState(db: Db, id: number, state: HostState): Promise<void> {
   await sql`

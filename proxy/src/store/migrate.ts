@@ -7,6 +7,7 @@ import * as signIn from './migrations/0002-sign-in.ts'
 import * as tickets from './migrations/0003-tickets.ts'
 import * as tunnels from './migrations/0006-tunnels.ts'
 import * as displays from './migrations/0007-displays.ts'
+import * as doors from './migrations/0008-doors.ts'
 import * as images from './migrations/0011-images.ts'
 
 /** Forward only: a released migration never changes, a mistake is mended by the next one. */
@@ -16,6 +17,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0003-tickets': tickets,
   '0006-tunnels': tunnels,
   '0007-displays': displays,
+  '0008-doors': doors,
   '0011-images': images,
 }
 

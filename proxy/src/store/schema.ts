@@ -22,6 +22,9 @@ export interface Database {
     seen_at: Timestamp
     state: Generated<HostState>
     blocked: Generated<boolean>
+    /** Where doors of other nodes reach its door; null before that has been open. */
+    door_address: ColumnType<string | null, string | null | undefined, string | null>
+    door_port: ColumnType<number | null, number | null | undefined, number | null>
   }
   /** QVD's counters, which others read too. */
   host_counters: { host_id: number } & { [K in HostCounter]: Generated<number> }

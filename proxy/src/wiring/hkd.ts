@@ -22,6 +22,9 @@ import type { NodeValues } from './node-config.ts'
 import { doorIdentityFile, requireAccount, subnetOf } from './node-parts.ts'
 import { preflight } from './preflight.ts'
 
+/** A door's identity is good for a year: a node may run longer than that. */
+const RENEW_MS = 86_400_000
+
 /** Starts the housekeeping daemon: database, trust, network, then the desktops. */
 export async function startHkd(config: NodeValues, log: Log, scope: Scope): Promise<void> {
   const cgroups = preflight('ostler-hkd')
@@ -36,7 +39,14 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   chmodSync(config['path.storage.root'], 0o700)
   const { db, address } = await openNodeDatabase(config, cgroups, log, scope)
   const trust = await openTrust(db, join(config['path.state'], 'node.key'))
-  await trust.issueDoorIdentity(doorIdentityFile(config), door)
+  const issueDoorIdentity = (): Promise<void> => trust.issueDoorIdentity(doorIdentityFile(config), door)
+  await issueDoorIdentity()
+  const renewal = setInterval(() => {
+    issueDoorIdentity().catch((error: unknown) =>
+      log.warn('the identity of the door was not renewed', { error }),
+    )
+  }, RENEW_MS)
+  scope.defer(() => clearInterval(renewal))
   await ensureBridge(config['vm.network.bridge'], subnetOf(config))
 
   const memoryMb = Math.floor(totalmem() / 2 ** 20) - config['internal.vm.cgroup.memory_reserve']

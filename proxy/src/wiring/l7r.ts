@@ -4,14 +4,17 @@ import type { Log } from '@ostler/kit/log.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { reachDisplay } from '../display/reach.ts'
 import type { CallerIdentity } from '../guest/agent-link.ts'
 import { BootSteps } from '../l7r/boot-steps.ts'
 import { anyOf, browserDisplay } from '../l7r/browser-display.ts'
 import { requireCertificate } from '../l7r/certificate.ts'
 import { openCookieJar } from '../l7r/cookie.ts'
+import { HOP_PROTOCOL } from '../l7r/hop/hop-words.ts'
+import { reachEverywhere } from '../l7r/hop/reach-display.ts'
+import { serveHops } from '../l7r/hop/serve-hop.ts'
 import { HostWatch } from '../l7r/host-watch.ts'
 import { nxEndpoints } from '../l7r/nx-endpoints.ts'
+import type { TicketKeys } from '../l7r/listen/ticket-keys.ts'
 import type { DoorParts } from '../l7r/open-desktop.ts'
 import { PolicyBook } from '../l7r/policy-book.ts'
 import { portal } from '../l7r/portal.ts'
@@ -22,16 +25,23 @@ import { ticketedDisplay } from '../l7r/ticketed-display.ts'
 import { tunnelDoor } from '../l7r/tunnel/door.ts'
 import { TunnelKeeper } from '../l7r/tunnel/keeper.ts'
 import { VmNews } from '../l7r/vm-news.ts'
-import { displaySocket } from '../model/run-folder.ts'
 import { ROLES } from '../store/bootstrap.ts'
 import { listenForHints } from '../store/hints.ts'
+import { announceDoor } from '../store/hosts.ts'
 import { openDatabase } from '../store/open.ts'
 import { purgeTickets } from '../store/tickets.ts'
 import { purgeSignIns } from '../store/tokens.ts'
-import { listenSettings } from './listen.ts'
+import { hopAddress, listenSettings } from './listen.ts'
 import { nodeConfigSource, type NodeValues } from './node-config.ts'
 import { databaseAddress, doorIdentityFile } from './node-parts.ts'
 import { openSignIn } from './sign-in.ts'
+
+/** What a door has from its crew, beside what lies on the disk. */
+export interface DoorShare {
+  readonly configFile: string
+  readonly ticketKeys: TicketKeys
+  readonly givenSocket: number | undefined
+}
 
 /**
  * Starts a door. It needs no root and knows nothing about containers.
@@ -41,14 +51,15 @@ export async function startL7r(
   config: NodeValues,
   log: Log,
   scope: Scope,
-  configFile: string,
+  { configFile, ...shared }: DoorShare,
 ): Promise<() => Promise<void>> {
-  const listen = listenSettings(config, log)
+  const listen = { ...listenSettings(config, log), ...shared }
   if (listen.tls !== undefined) await requireCertificate(listen.tls.files, log)
   const address = databaseAddress(config, ROLES.l7r)
   const db = openDatabase(address, log)
   scope.defer(() => db.destroy())
-  const seats = scope.own(new SeatKeeper(db, `${config['nodename']}/${process.pid}`, log))
+  const doorName = `${config['nodename']}/${process.pid}`
+  const seats = scope.own(new SeatKeeper(db, doorName, log))
   const tunnels = scope.own(new TunnelKeeper(db, log))
   const news = new VmNews()
   const host = scope.own(await HostWatch.open(db, config['nodename'], log))
@@ -57,6 +68,8 @@ export async function startL7r(
   const jar = openCookieJar(join(config['path.state'], 'l7r', 'cookie.key'), () => systemClock.now())
   const key = jar.derive('attempts')
   const { desk, oidc, reload } = await openSignIn(db, nodeConfigSource(configFile), log, { certificate, key })
+  const identity = doorIdentity(doorIdentityFile(config))
+  const run = config['path.run']
   const parts: DoorParts = {
     db,
     policy,
@@ -64,8 +77,8 @@ export async function startL7r(
     seats,
     news,
     steps: new BootSteps(db),
-    identity: doorIdentity(doorIdentityFile(config)),
-    reach: (vm, kind) => reachDisplay(vm.id, displaySocket(config['path.run'], vm.id, kind)),
+    identity,
+    reach: reachEverywhere({ db, host, run, identity, door: doorName }),
     startMs: config['internal.l7r.timeout.vm_start'] * 1_000,
     stopMs: config['internal.l7r.timeout.vm_stop'] * 1_000,
     shortSessionMs: config['internal.l7r.short_session'] * 1_000,
@@ -102,6 +115,11 @@ export async function startL7r(
   const door = scope.own(
     await serveDoor({
       listen,
+      hop: {
+        protocol: HOP_PROTOCOL,
+        identity,
+        serve: serveHops({ db, host, run, stopping: stopping.signal, log }),
+      },
       nx: nxEndpoints(parts, signIn, tunnel, () => isDraining || scope.signal.aborted),
       browser: anyOf(browserDisplay(parts, jar, desk), tunnel.browser),
       ticketed: ticketedDisplay(parts, desk),
@@ -110,7 +128,12 @@ export async function startL7r(
       log,
     }),
   )
-  log.info('door open', { address: config['l7r.address'], port: config['l7r.port'] })
+  const announce = (): Promise<void> =>
+    announceDoor(db, config['nodename'], hopAddress(config, listen), door.port)
+  // The node's row may come later than its door, and somebody may have written another address.
+  const announcing = scope.own(every(ANNOUNCE_MS, announce, log))
+  announcing.now()
+  log.info('door open', { address: config['l7r.address'], port: door.port })
   return () => {
     isDraining = true
     return door.drained()
@@ -132,11 +155,13 @@ function doorIdentity(file: string): () => CallerIdentity {
 
 const PURGE_MS = 60_000
 const RELOAD_MS = 10_000
+const ANNOUNCE_MS = 5_000
 
 /** Does something again and again until it is disposed of; a failure waits for the next time. */
-function every(ms: number, what: () => Promise<void>, log: Log): Disposable {
-  const timer = setInterval(() => {
+function every(ms: number, what: () => Promise<void>, log: Log): Disposable & { now(): void } {
+  const now = (): void => {
     what().catch((error: unknown) => log.warn('will be tried again', { error }))
-  }, ms)
-  return { [Symbol.dispose]: () => clearInterval(timer) }
+  }
+  const timer = setInterval(now, ms)
+  return { now, [Symbol.dispose]: () => clearInterval(timer) }
 }

@@ -23,6 +23,13 @@ export function listenSettings(config: NodeValues, log: Log): ListenSettings {
   }
 }
 
+/** Where doors of other nodes reach this one. */
+export function hopAddress(config: NodeValues, { givenSocket }: Pick<ListenSettings, 'givenSocket'>): string {
+  if (config['l7r.hop.address'] !== '') return config['l7r.hop.address']
+  const isOpen = config['l7r.address'] === '*' || givenSocket !== undefined
+  return isOpen ? config['nodename'] : config['l7r.address']
+}
+
 function tlsSettings(config: NodeValues, log: Log): TlsSettings {
   const versions = config['l7r.options.SSL_version']
   const ciphers = config['l7r.options.SSL_cipher_list']

@@ -36,6 +36,10 @@ export const NODE_OPTIONS = {
   ...logOptions({ filename: '' }),
   'l7r.address': text('address the door listens on; *: all', '*'),
   'l7r.port': integer('port of the door', 8443, 1, 65_535),
+  'l7r.hop.address': text(
+    "name or address by which doors of other nodes reach this one; empty: l7r.address, or nodename where that is '*'",
+    '',
+  ),
   'l7r.use_ssl': flag('TLS at the door; 0: plain HTTP, for a balancer that has ended TLS', true),
   'l7r.options.SSL_version': {
     default: 'TLSv1_2:TLSv1_3',
@@ -79,6 +83,12 @@ export const NODE_OPTIONS = {
   ...AUTH_OPTIONS,
   'internal.l7r.timeout.vm_start': integer('seconds a user waits for a start', 270, 1, 3600),
   'internal.l7r.timeout.vm_stop': integer('seconds a user waits for a stop', 270, 1, 3600),
+  'internal.l7r.ticket_key': integer(
+    'seconds until a new key for TLS session tickets; the last three are good',
+    14_400,
+    1,
+    604_800,
+  ),
   'internal.l7r.short_session': integer('seconds below which a session counts as short', 120, 0, 86_400),
   'internal.hkd.agent.expiration_monitor.delay': integer(
     'seconds between two notices to a user that her desktop expires',

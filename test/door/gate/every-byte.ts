@@ -22,9 +22,15 @@ export interface ByteGate {
 /**
  * Sends a known pattern both ways through the real door over many sessions at once, to readers that stall, and
  * compares every byte.
+ * @param way at the door of the desktops' own node, or at another node's.
  * @throws Error at the first byte that is not what was sent, and when a stream stops.
  */
-export async function runBytes(total: number, sessions: number, seed: number): Promise<ByteGate> {
+export async function runBytes(
+  total: number,
+  sessions: number,
+  seed: number,
+  way: 'direct' | 'hop' = 'direct',
+): Promise<ByteGate> {
   const each = Math.ceil(total / sessions / 2)
   const began = performance.now()
   let displays = 0
@@ -35,9 +41,10 @@ export async function runBytes(total: number, sessions: number, seed: number): P
     both.catch(() => {}) // heard below, once all are open
     atDisplays.push(both)
   })
+  const { port } = way === 'direct' ? place.room : await place.room.openNode('n2')
   const stalls = await Promise.all(
     place.ids.map(async (id, index) => {
-      const client = await open(place.room.port, connectRequest(id, place.token))
+      const client = await open(port, connectRequest(id, place.token))
       return await exchange(client, each, new Seeded(seed + index))
     }),
   )
@@ -50,7 +57,7 @@ export async function runBytes(total: number, sessions: number, seed: number): P
 }
 
 /** Sends and takes so many bytes of the pattern; returns how often it stalled. */
-async function exchange(socket: Duplex, bytes: number, random: Seeded): Promise<number> {
+export async function exchange(socket: Duplex, bytes: number, random: Seeded): Promise<number> {
   const [stalls] = await Promise.all([take(socket, bytes, random), give(socket, bytes, random)])
   return stalls
 }
@@ -59,7 +66,8 @@ async function give(socket: Duplex, bytes: number, random: Seeded): Promise<void
   for (let sent = 0; sent < bytes;) {
     const size = Math.min(1 + random.below(LARGEST_WRITE), bytes - sent)
     const from = sent % PATTERN.length
-    const more = socket.write(TWICE.subarray(from, from + size))
+    // A copy: a WebSocket masks in place what it is given.
+    const more = socket.write(Buffer.from(TWICE.subarray(from, from + size)))
     sent += size
     if (!more) await drained(socket)
   }

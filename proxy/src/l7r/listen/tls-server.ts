@@ -3,6 +3,7 @@ import type { Log } from '@ostler/kit/log.ts'
 import { constants } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext, createServer, type SecureContextOptions, type Server } from 'node:tls'
+import { keyName, type TicketKeys } from './ticket-keys.ts'
 import type { TlsVersions } from './tls-words.ts'
 
 export interface TlsSettings {
@@ -24,42 +25,95 @@ export interface TlsSettings {
 
 /** A person may be asked in the middle of a handshake whether she trusts our certificate. */
 const HANDSHAKE_MS = 120_000
-const LOOK_EVERY_MS = 2_000
+/** How long a client may take a session up again, if its key is still there. */
+const SESSION_SECONDS = 28_800
+/** What else could differ from process to process. */
+const SESSION_CONTEXT = 'ostler door'
+
+/** TLS for connections that somebody else accepts: they are given to a server by `emit('connection', socket)`. */
+export interface DoorTls extends Disposable {
+  /** @param ticketKeys by their names, those under which the client's tickets were sealed. */
+  serverFor(ticketKeys: readonly string[]): Server
+}
+
+export interface TlsParts {
+  /** `undefined`: sessions are taken up again in this process alone. */
+  readonly ticketKeys: TicketKeys | undefined
+  /** Gets each server before it gets connections. */
+  readonly prepare: (server: Server) => void
+  /** How often the files are looked at, in milliseconds. */
+  readonly lookEveryMs: number
+  readonly log: Log
+}
 
 /**
- * TLS for connections that somebody else accepts: they are given by `emit('connection', socket)`.
+ * Opens the door's TLS. Node's server knows one key for tickets, so there is one for each key that still counts.
  *
- * @param lookEveryMs how often the files are looked at.
  * @throws Fault `config.invalid` when a file is missing or is not what it should be.
  */
-export function openTls(
-  settings: TlsSettings,
-  log: Log,
-  lookEveryMs = LOOK_EVERY_MS,
-): { readonly server: Server } & Disposable {
-  const read = (): SecureContextOptions => readContext(settings)
-  const server = createServer({
-    ...read(),
-    // HTTP/2 has no upgrade to a raw stream.
-    ALPNProtocols: ['http/1.1'],
-    handshakeTimeout: HANDSHAKE_MS,
-    requestCert: settings.clients !== 'not asked',
-    // Refused by us, so that the log says why.
-    rejectUnauthorized: false,
-  })
+export function openTls(settings: TlsSettings, parts: TlsParts): DoorTls {
+  const { log } = parts
+  // Where certificates are asked for there are no tickets.
+  const keys = settings.clients === 'not asked' ? parts.ticketKeys : undefined
+  let context = readContext(settings)
   let seen = stampOf(settings)
+  const make = (key: Buffer | undefined): Keyed => {
+    const ticketKeys = key === undefined ? {} : { ticketKeys: key }
+    const server = createServer({
+      ...context,
+      ...ticketKeys,
+      sessionTimeout: SESSION_SECONDS,
+      sessionIdContext: SESSION_CONTEXT,
+      // HTTP/2 has no upgrade to a raw stream.
+      ALPNProtocols: ['http/1.1'],
+      handshakeTimeout: HANDSHAKE_MS,
+      requestCert: settings.clients !== 'not asked',
+      // Refused by us, so that the log says why.
+      rejectUnauthorized: false,
+    })
+    parts.prepare(server)
+    const renew = (): void =>
+      server.setSecureContext({
+        ...context,
+        ...ticketKeys,
+        sessionTimeout: SESSION_SECONDS,
+        sessionIdContext: SESSION_CONTEXT,
+      })
+    return { name: key === undefined ? '' : keyName(key), server, renew }
+  }
+  const first = make(keys?.current()[0])
+  let all = [first]
+  const follow = (): void => {
+    all = (keys?.current() ?? []).map((key) => all.find(({ name }) => name === keyName(key)) ?? make(key))
+  }
+  if (keys !== undefined) {
+    follow()
+    keys.onChange(follow)
+  }
   const timer = setInterval(() => {
     const now = stampOf(settings)
     if (now === seen) return
     seen = now
     try {
-      server.setSecureContext(read())
+      context = readContext(settings)
+      for (const { renew } of all) renew()
       log.info('certificates read again')
     } catch (error) {
       log.error('the new certificates are not used; the old ones stay', { error })
     }
-  }, lookEveryMs)
-  return { server, [Symbol.dispose]: () => clearInterval(timer) }
+  }, parts.lookEveryMs)
+  return {
+    serverFor: (names) => (all.find(({ name }) => names.includes(name)) ?? all[0] ?? first).server,
+    [Symbol.dispose]: () => clearInterval(timer),
+  }
+}
+
+/** A server, and the name of the key under which it seals tickets. */
+interface Keyed {
+  readonly name: string
+  readonly server: Server
+  /** Shows what now lies in the files to who comes from now on. */
+  readonly renew: () => void
 }
 
 function readContext({ files, versions, ciphers, clients }: TlsSettings): SecureContextOptions {
