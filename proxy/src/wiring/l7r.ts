@@ -5,6 +5,7 @@ import type { Scope } from '@ostler/kit/scope.ts'
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { reachDisplay } from '../display/reach.ts'
+import { AgentLines } from '../guest/agent-lines.ts'
 import type { CallerIdentity } from '../guest/agent-link.ts'
 import { BootSteps } from '../l7r/boot-steps.ts'
 import { browserDisplay } from '../l7r/browser-display.ts'
@@ -61,6 +62,7 @@ export async function startL7r(
     news,
     steps: new BootSteps(db),
     identity: doorIdentity(doorIdentityFile(config)),
+    lines: scope.own(new AgentLines()),
     reach: (vm, kind) => reachDisplay(vm.id, displaySocket(config['path.run'], vm.id, kind)),
     startMs: config['internal.l7r.timeout.vm_start'] * 1_000,
     stopMs: config['internal.l7r.timeout.vm_stop'] * 1_000,
