@@ -9,7 +9,7 @@ import type { DoorRequest } from './http/request.ts'
 import { listItem } from './list-item.ts'
 import { desktopsOf, type Visitor } from './access.ts'
 import { carry } from './carry.ts'
-import { type DoorParts, openDesktop } from './open-desktop.ts'
+import { type DoorParts, type OpenDesktop, openDesktop } from './open-desktop.ts'
 import { interimProgress, replyFault, replyJson, replyOn, type Reply } from './respond.ts'
 import { randomLetters } from './random-letters.ts'
 import type { SignIn } from './sign-in.ts'
@@ -93,7 +93,9 @@ export function nxEndpoints(parts: DoorParts, signIn: SignIn, isStopping: () => 
     connect: async (request, socket, head, signal) => {
       const log = parts.log.child({ connection: randomUUID() })
       try {
-        await connectNx(parts, signIn, request, socket, head, signal, log)
+        const stream = await openNx(parts, signIn, request, socket, signal, log)
+        // Not waited for: while it lives nothing of the request should.
+        void carryNx(parts, stream, socket, head)
       } catch (error) {
         if (!socket.destroyed) replyFault(replyOn(socket), error, log)
       }
@@ -101,16 +103,22 @@ export function nxEndpoints(parts: DoorParts, signIn: SignIn, isStopping: () => 
   }
 }
 
-/** One native client, from her request to the end of her stream. */
-async function connectNx(
+/** A stream that has been promised to a client. */
+interface NxStream {
+  readonly opened: OpenDesktop
+  readonly cut: AbortSignal
+  readonly log: Log
+}
+
+/** One native client, from her request to the answer 101. Throws what is to be answered instead. */
+async function openNx(
   parts: DoorParts,
   signIn: SignIn,
   request: DoorRequest,
   socket: Duplex,
-  head: Buffer,
   stopping: AbortSignal,
   log: Log,
-): Promise<void> {
+): Promise<NxStream> {
   const receivedAt = performance.now()
   const signal = AbortSignal.any([stopping, request.connection.closed])
   using interim = interimProgress(replyOn(socket))
@@ -139,25 +147,44 @@ async function connectNx(
     interim.progress,
     signal,
   )
-  await using seat = opened.seat
   interim.progress('Connection established')
   interim[Symbol.dispose]()
-  seat.signal.throwIfAborted()
-  // The line that matters most here: every failure before it is an HTTP status, and after it none can be.
-  socket.write(
-    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n' +
-      `Upgrade: ${NX_UPGRADE}\r\n${SLAVE_KEY_HEADER}: ${key}\r\n\r\n`,
-  )
+  const { seat } = opened
+  try {
+    seat.signal.throwIfAborted()
+    // The line that matters most here: every failure before it is an HTTP status, and after it none can be.
+    socket.write(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n' +
+        `Upgrade: ${NX_UPGRADE}\r\n${SLAVE_KEY_HEADER}: ${key}\r\n\r\n`,
+    )
+  } catch (error) {
+    opened.display.socket.destroy()
+    await seat[Symbol.asyncDispose]()
+    throw error
+  }
   parts.host.count('nx_ok')
-  const openedAt = performance.now()
   const cut = AbortSignal.any([stopping, seat.signal])
-  await carry(
-    opened,
-    socket,
-    { head, signal: cut },
-    log.child({ vm: vmId, user: guest.login, display: 'nx' }),
-  )
-  if (performance.now() - openedAt < parts.shortSessionMs) parts.host.count('short_sessions')
+  return { opened, cut, log: log.child({ vm: vmId, user: guest.login, display: 'nx' }) }
+}
+
+/** Carries a stream to its end, and gives the seat back. Never rejects. */
+async function carryNx(
+  parts: DoorParts,
+  { opened, cut, log }: NxStream,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
+  const { seat } = opened
+  const openedAt = performance.now()
+  try {
+    await carry(opened, socket, { head, signal: cut }, log)
+    if (performance.now() - openedAt < parts.shortSessionMs) parts.host.count('short_sessions')
+  } catch (error) {
+    log.error('stream failed', { error })
+    socket.destroy()
+  } finally {
+    await seat[Symbol.asyncDispose]()
+  }
 }
 
 function visitor(request: DoorRequest, guest: SignedIn): Visitor {
