@@ -163,6 +163,7 @@ async function openNx(
     throw error
   }
   parts.host.count('nx_ok')
+  signIn.forget(request.connection)
   const cut = AbortSignal.any([stopping, seat.signal])
   return { opened, cut, log: log.child({ vm: vmId, user: guest.login, display: 'nx' }) }
 }
