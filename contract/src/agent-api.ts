@@ -226,12 +226,16 @@ export type Carrier = (procedure: ProcedureName, body: unknown, signal: AbortSig
 /** Makes a client out of the contract and a way to carry calls. Answers are checked like any foreign data. */
 export function agentClient(carry: Carrier): AgentClient {
   const call = (name: ProcedureName) => async (input: unknown, signal?: AbortSignal) => {
-    const deadline = AbortSignal.timeout(agentApi[name].deadlineMs)
-    const answer = await carry(
-      name,
-      input,
-      signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
-    )
+    // No signal of `AbortSignal.timeout`: it would keep all that hangs on it until the time is over.
+    const abort = new AbortController()
+    const giveUp = (): void => abort.abort(signal?.reason)
+    const timer = setTimeout(giveUp, agentApi[name].deadlineMs)
+    signal?.addEventListener('abort', giveUp, { once: true })
+    if (signal?.aborted === true) giveUp()
+    const answer = await carry(name, input, abort.signal).finally(() => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', giveUp)
+    })
     const output = agentApi[name].output.safeParse(answer)
     if (!output.success)
       throw new Fault('agent.answer', { procedure: name, problem: z.prettifyError(output.error) })

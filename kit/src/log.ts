@@ -55,7 +55,7 @@ export async function openLog(options: { name: string; settings: LogSettings }):
       logger.once('finish', () => resolve())
       logger.end()
     })
-  return wrap(write, () => (closed ??= close()))
+  return new FieldLog(write, () => (closed ??= close()))
 }
 
 /** Loads what is configured and nothing else: an idle process pays for every module. */
@@ -78,26 +78,58 @@ async function openSinks(name: string, settings: LogSettings, notice: LossNotice
   return sinks
 }
 
+const drop = (): void => {}
+
 /** A log that drops everything, for parts whose caller wants no log. */
-export const silentLog: Log = wrap(
-  () => {},
-  () => Promise.resolve(),
-)
+export const silentLog: Log = {
+  debug: drop,
+  info: drop,
+  warn: drop,
+  error: drop,
+  fatal: drop,
+  child: () => silentLog,
+  close: () => Promise.resolve(),
+}
 
 type Write = (level: LineLevel, message: string, fields: readonly (Fields | undefined)[]) => void
 
-function wrap(write: Write, close: () => Promise<void>, inherited: readonly Fields[] = []): Log {
-  const at =
-    (level: LineLevel) =>
-    (message: string, fields?: Fields): void =>
-      write(level, message, [...inherited, fields])
-  return {
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    fatal: at('fatal'),
-    child: (fields) => wrap(write, () => Promise.resolve(), [...inherited, fields]),
-    close,
+/** A log and its children, of which a door has one per session: so methods, and not six functions for each. */
+class FieldLog implements Log {
+  readonly #write: Write
+  readonly #inherited: readonly Fields[]
+  readonly #close: () => Promise<void>
+
+  constructor(write: Write, close: () => Promise<void>, inherited: readonly Fields[] = []) {
+    this.#write = write
+    this.#close = close
+    this.#inherited = inherited
+  }
+
+  debug(message: string, fields?: Fields): void {
+    this.#write('debug', message, [...this.#inherited, fields])
+  }
+
+  info(message: string, fields?: Fields): void {
+    this.#write('info', message, [...this.#inherited, fields])
+  }
+
+  warn(message: string, fields?: Fields): void {
+    this.#write('warn', message, [...this.#inherited, fields])
+  }
+
+  error(message: string, fields?: Fields): void {
+    this.#write('error', message, [...this.#inherited, fields])
+  }
+
+  fatal(message: string, fields?: Fields): void {
+    this.#write('fatal', message, [...this.#inherited, fields])
+  }
+
+  child(fields: Fields): Log {
+    return new FieldLog(this.#write, () => Promise.resolve(), [...this.#inherited, fields])
+  }
+
+  close(): Promise<void> {
+    return this.#close()
   }
 }

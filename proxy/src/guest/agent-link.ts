@@ -2,6 +2,7 @@ import {
   type AgentClient,
   agentClient,
   enrolApi,
+  type ProcedureName,
   type SessionEvent,
   watchApi,
 } from '@ostler/contract/agent-api.ts'
@@ -11,6 +12,7 @@ import type { IncomingMessage } from 'node:http'
 import { Agent, request, type RequestOptions } from 'node:https'
 import type { Socket } from 'node:net'
 import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
+import { type AgentLine, AgentLines } from './agent-lines.ts'
 
 /** One boot of one desktop, and where its agent listens. */
 export interface AgentAddress {
@@ -60,41 +62,63 @@ export interface AgentUpgrade {
 /**
  * Opens a link over mutual TLS. The agent must show the certificate of exactly this boot: one of an earlier boot,
  * or of another desktop at the same address, is refused. Connections are made when needed.
+ *
+ * @param lines keeps the connection for later calls; without them it ends with the link.
  */
-export function openAgentLink(address: AgentAddress, identity: CallerIdentity): AgentLink {
-  const expected = `URI:${holderUri({ role: 'vma', desktop: address.desktop, epoch: address.epoch })}`
+export function openAgentLink(
+  address: AgentAddress,
+  identity: CallerIdentity,
+  lines?: AgentLines,
+): AgentLink {
+  const { desktop, epoch, host, port } = address
+  const expected = `URI:${holderUri({ role: 'vma', desktop, epoch })}`
+  const caller = callerOf(identity)
   const tls: ConnectionOptions = {
-    secureContext: secureContextOf(identity),
+    secureContext: caller.context,
     servername: '',
     checkServerIdentity: (_, certificate) =>
       certificate.subjectaltname === expected ? undefined : new Error('this is the agent of another boot'),
   }
-  const agent = new Agent({ keepAlive: true, maxFreeSockets: 1, ...tls })
-  const options: RequestOptions = { agent, host: address.host, port: address.port, ...tls }
+  const own = lines === undefined ? new AgentLines() : undefined
+  const line: AgentLine = { name: `${desktop}/${epoch}@${host}:${port} by ${caller.number}`, tls }
+  const options = { agent: lines ?? own, line, host, port }
   return {
     client: agentClient(async (procedure, body, signal) => {
-      const response = await exchange(
-        address,
-        { ...options, method: 'POST', path: `/vma/${procedure}`, signal },
-        body,
-      )
-      return await readAnswer(address, response)
+      const call = { ...options, method: 'POST', path: `/vma/${procedure}` }
+      const again = REPEATABLE.has(procedure)
+      return await readAnswer(address, await exchange(address, call, { body, signal, again }))
     }),
-    watch: (signal) => watch(address, options, signal),
-    upgrade: (wanted, headers, signal) => upgrade(address, options, wanted, headers, signal),
-    [Symbol.dispose]: () => agent.destroy(),
+    watch: (signal) => watch(address, { host, port, ...tls }, signal),
+    upgrade: (wanted, headers, signal) => upgrade(address, { host, port, ...tls }, wanted, headers, signal),
+    [Symbol.dispose]: () => own?.[Symbol.dispose](),
   }
 }
 
-const contexts = new WeakMap<CallerIdentity, SecureContext>()
+/** What does no harm when it is asked twice: the agent may have closed a kept connection just as we wrote to it. */
+const REPEATABLE: ReadonlySet<ProcedureName> = new Set(['ping', 'x_state', 'x_start'])
 
 /** What an identity is to OpenSSL: made once, since reading the PEM costs more than the handshake that uses it. */
+interface Caller {
+  readonly context: SecureContext
+  /** Tells one identity from the next. */
+  readonly number: number
+}
+
+const callers = new WeakMap<CallerIdentity, Caller>()
+let callersSoFar = 0
+
+/** What an identity is to OpenSSL. */
 export function secureContextOf(identity: CallerIdentity): SecureContext {
-  const known = contexts.get(identity)
+  return callerOf(identity).context
+}
+
+function callerOf(identity: CallerIdentity): Caller {
+  const known = callers.get(identity)
   if (known !== undefined) return known
   const { key, certificate: cert, authority: ca } = identity
-  const made = createSecureContext({ key, cert, ca, minVersion: 'TLSv1.3' })
-  contexts.set(identity, made)
+  const context = createSecureContext({ key, cert, ca, minVersion: 'TLSv1.3' })
+  const made = { context, number: ++callersSoFar }
+  callers.set(identity, made)
   return made
 }
 
@@ -107,13 +131,8 @@ async function* watch(
   options: RequestOptions,
   signal: AbortSignal,
 ): AsyncGenerator<SessionEvent, void, void> {
-  const response = await exchange(address, {
-    ...options,
-    agent: false,
-    method: 'GET',
-    path: watchApi.path,
-    signal,
-  })
+  const call = { ...options, agent: false, method: 'GET', path: watchApi.path } as const
+  const response = await exchange(address, call, { signal })
   if (response.statusCode !== 200) await readAnswer(address, response)
   response.setTimeout(SILENCE_MS, () => response.destroy(new Error('no heartbeat')))
   let rest = ''
@@ -196,30 +215,52 @@ export async function enrolAgent(
     ca: [],
     checkServerIdentity: () => new Error('this is not an agent in enrolment'),
   })
-  const options: RequestOptions = { agent, host: address.host, port: address.port, signal }
+  const options: RequestOptions = { agent, host: address.host, port: address.port }
   try {
-    const response = await exchange(address, { ...options, method: 'GET', path: enrolApi.keyPath })
+    const ask = { ...options, method: 'GET', path: enrolApi.keyPath }
+    const response = await exchange(address, ask, { signal })
     const { publicKey } = enrolApi.key.parse(await readAnswer(address, response))
     const signed = await sign(Buffer.from(publicKey, 'base64'))
     const answer = { ...options, method: 'POST', path: enrolApi.certificatePath }
-    await readAnswer(address, await exchange(address, answer, signed))
+    await readAnswer(address, await exchange(address, answer, { body: signed, signal }))
   } finally {
     agent.destroy()
   }
 }
 
-function exchange(address: AgentAddress, options: RequestOptions, body?: unknown): Promise<IncomingMessage> {
+interface Exchange {
+  readonly body?: unknown
+  readonly signal: AbortSignal
+  /** It may be asked once more, over a new connection, when a kept one turns out to be closed. */
+  readonly again?: boolean
+}
+
+function exchange(
+  address: AgentAddress,
+  options: RequestOptions,
+  { body, signal, again = false }: Exchange,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? '' : JSON.stringify(body)
     const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) }
-    const outgoing = request({ ...options, headers }, resolve)
-    outgoing.on('socket', (socket) => socket.setNoDelay(true))
-    outgoing.once('error', (error) => reject(unreachable(address, error)))
+    const outgoing = request({ ...options, headers }, (response) => {
+      // What aborts later ends the answer too.
+      response.once('close', () => signal.removeEventListener('abort', giveUp))
+      resolve(response)
+    })
+    const giveUp = (): void => void outgoing.destroy(new Error('no answer in time'))
+    const failed = (error: Error): void => {
+      signal.removeEventListener('abort', giveUp)
+      if (again && outgoing.reusedSocket && !signal.aborted)
+        resolve(exchange(address, options, { body, signal }))
+      else reject(unreachable(address, error))
+    }
+    outgoing.once('socket', (socket) => socket.setNoDelay(true))
+    outgoing.once('error', failed)
     // An answer that is neither a response nor an error, such as a 101, only closes; a deadline may not be heard.
     outgoing.once('close', () => reject(unreachable(address, new Error('no answer'))))
-    options.signal?.addEventListener('abort', () => outgoing.destroy(new Error('no answer in time')), {
-      once: true,
-    })
+    if (signal.aborted) return giveUp()
+    signal.addEventListener('abort', giveUp, { once: true })
     outgoing.end(text)
   })
 }

@@ -1,6 +1,7 @@
 import { parseClientOptions } from '@ostler/contract/client-options.ts'
 import { NX_UPGRADE, SLAVE_KEY_HEADER, TICKET_HEADER, UPGRADE_TOKENS } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
+import type { DisplayKind } from '@ostler/contract/identity.ts'
 import { TUNNEL_PATH, TUNNEL_TICKET_PATH, TUNNEL_UPGRADE } from '@ostler/contract/tunnel.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { randomUUID } from 'node:crypto'
@@ -11,7 +12,7 @@ import { listItem } from './list-item.ts'
 import { desktopsOf, type Visitor } from './access.ts'
 import { carry } from './carry.ts'
 import { issueChannelTicket } from './display-tickets.ts'
-import { closing, type DoorParts, openDesktop } from './open-desktop.ts'
+import { type DoorParts, type OpenDesktop, openDesktop } from './open-desktop.ts'
 import { interimProgress, replyFault, replyJson, replyOn, type Reply } from './respond.ts'
 import { randomLetters } from './random-letters.ts'
 import type { SignIn } from './sign-in.ts'
@@ -116,7 +117,9 @@ export function nxEndpoints(
       if (request.path === TUNNEL_PATH) return void (await tunnel.connect(request, socket, head, signal))
       const log = parts.log.child({ connection: randomUUID() })
       try {
-        await connectDisplay(parts, signIn, request, socket, head, signal, log)
+        const stream = await openStream(parts, signIn, request, socket, signal, log)
+        // Not waited for: while it lives nothing of the request should.
+        void carryStream(parts, stream, socket, head)
       } catch (error) {
         if (!socket.destroyed) replyFault(replyOn(socket), error, log)
       }
@@ -124,16 +127,23 @@ export function nxEndpoints(
   }
 }
 
-/** One client of NX, VNC, SPICE or RDP, from her request to the end of her stream. */
-async function connectDisplay(
+/** A stream that has been promised to a client. */
+interface DisplayStream {
+  readonly opened: OpenDesktop
+  readonly display: DisplayKind
+  readonly cut: AbortSignal
+  readonly log: Log
+}
+
+/** One client of NX, VNC, SPICE or RDP, from her request to the answer 101. Throws what is to be answered instead. */
+async function openStream(
   parts: DoorParts,
   signIn: SignIn,
   request: DoorRequest,
   socket: Duplex,
-  head: Buffer,
   stopping: AbortSignal,
   log: Log,
-): Promise<void> {
+): Promise<DisplayStream> {
   const receivedAt = performance.now()
   const signal = AbortSignal.any([stopping, request.connection.closed])
   using interim = interimProgress(replyOn(socket))
@@ -163,25 +173,51 @@ async function connectDisplay(
     interim.progress,
     signal,
   )
-  await using seat = opened.seat
-  using _display = closing(opened.display)
-  const extra =
-    display === 'nx'
-      ? `${SLAVE_KEY_HEADER}: ${key}\r\n`
-      : display === 'spice'
-        ? `${TICKET_HEADER}: ${await issueChannelTicket(parts.db, opened, guest.login)}\r\n`
-        : ''
-  interim.progress('Connection established')
-  interim[Symbol.dispose]()
-  seat.signal.throwIfAborted()
-  // The line that matters most here: every failure before it is an HTTP status, and after it none can be.
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${token}\r\n${extra}\r\n`)
+  const { seat } = opened
+  try {
+    const extra =
+      display === 'nx'
+        ? `${SLAVE_KEY_HEADER}: ${key}\r\n`
+        : display === 'spice'
+          ? `${TICKET_HEADER}: ${await issueChannelTicket(parts.db, opened, guest.login)}\r\n`
+          : ''
+    interim.progress('Connection established')
+    interim[Symbol.dispose]()
+    seat.signal.throwIfAborted()
+    // The line that matters most here: every failure before it is an HTTP status, and after it none can be.
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${token}\r\n${extra}\r\n`,
+    )
+  } catch (error) {
+    opened.display.socket.destroy()
+    await seat[Symbol.asyncDispose]()
+    throw error
+  }
   if (display === 'nx') parts.host.count('nx_ok')
-  const openedAt = performance.now()
+  signIn.forget(request.connection)
   const cut = AbortSignal.any([stopping, seat.signal])
-  await carry(opened, socket, { head, signal: cut }, log.child({ vm: vmId, user: guest.login, display }))
-  if (display === 'nx' && performance.now() - openedAt < parts.shortSessionMs)
-    parts.host.count('short_sessions')
+  return { opened, display, cut, log: log.child({ vm: vmId, user: guest.login, display }) }
+}
+
+/** Carries a stream to its end, and gives the seat back. Never rejects. */
+async function carryStream(
+  parts: DoorParts,
+  { opened, display, cut, log }: DisplayStream,
+  socket: Duplex,
+  head: Buffer,
+): Promise<void> {
+  const { seat } = opened
+  const openedAt = performance.now()
+  try {
+    await carry(opened, socket, { head, signal: cut }, log)
+    if (display === 'nx' && performance.now() - openedAt < parts.shortSessionMs)
+      parts.host.count('short_sessions')
+  } catch (error) {
+    log.error('stream failed', { error })
+    socket.destroy()
+  } finally {
+    await seat[Symbol.asyncDispose]()
+  }
 }
 
 function visitor(request: DoorRequest, guest: SignedIn): Visitor {

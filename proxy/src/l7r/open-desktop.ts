@@ -5,6 +5,7 @@ import type { Log } from '@ostler/kit/log.ts'
 import type { SignedIn } from '../auth/sign-in.ts'
 import type { DisplaySocket } from '../display/display-socket.ts'
 import type { StreamLimits } from '../display/splice.ts'
+import type { AgentLines } from '../guest/agent-lines.ts'
 import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
 import { beyondScreen, type DisplayWay, displayWay, VIEWER } from '../model/display.ts'
 import type { SessionGrant } from '../model/policy.ts'
@@ -23,6 +24,8 @@ export interface DoorParts extends AccessParts {
   readonly steps: BootSteps
   /** What we present to agents, as hkd last issued it. */
   readonly identity: () => CallerIdentity
+  /** Connections to agents that are kept for the next call. */
+  readonly lines: AgentLines
   readonly reach: Reach
   readonly startMs: number
   readonly stopMs: number
@@ -213,15 +216,15 @@ async function tryOpenSession(
   // The screen of a machine is there without any agent.
   if (way.session === undefined) return void (await seat.confirm())
   const address = { desktop: vm.id, epoch: vm.epoch, host: vm.address, port: AGENT_PORT }
-  using link = openAgentLink(address, parts.identity())
+  const { client } = openAgentLink(address, parts.identity(), parts.lines)
   const called = Date.now()
   const parameters = sessionParameters(request.parameters, request.guest.parameters, vm.isApplication, grant)
   const call = { display: way.session, parameters, seat: seat.epoch }
-  let answer = await link.client.x_start(call, signal)
+  let answer = await client.x_start(call, signal)
   // A home on a slow server, or a hook that takes its time: the same call goes on waiting where the last one stopped.
   while (!answer.ready) {
     progress(`X session is ${answer.state}`)
-    answer = await link.client.x_start(call, signal)
+    answer = await client.x_start(call, signal)
   }
   for (const warning of answer.warnings) request.log.warn('session', { vm: vm.id, warning })
   const at = (afterMs: number): string => new Date(called + afterMs).toISOString()

@@ -6,8 +6,10 @@ import {
   claimSeat,
   endedShares,
   freeLapsedSeats,
+  lossOfSeat,
   lostSeats,
   occupySeat,
+  releaseSeat,
   releaseSeats,
   renewSeats,
   type Seat,
@@ -196,7 +198,8 @@ export class SeatKeeper implements AsyncDisposable {
 
   async #confirm(held: Held): Promise<void> {
     held.abort.signal.throwIfAborted()
-    await asking(this.#check([held]))
+    const loss = await asking(lossOfSeat(this.#db, held.seat))
+    if (loss !== undefined) this.#lose(held, loss)
     held.abort.signal.throwIfAborted()
   }
 
@@ -233,7 +236,11 @@ export class SeatKeeper implements AsyncDisposable {
   }
 
   async #release(seats: readonly Seat[]): Promise<void> {
-    await releaseSeats(this.#db, seats).catch((error: unknown) =>
+    const [first] = seats
+    // One seat is given back with every session that ends: that statement is a prepared one.
+    const given =
+      first !== undefined && seats.length === 1 ? releaseSeat(this.#db, first) : releaseSeats(this.#db, seats)
+    await given.catch((error: unknown) =>
       this.#log.warn('seats not given back, their lease ends by itself', { seats, error }),
     )
   }

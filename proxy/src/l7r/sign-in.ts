@@ -2,7 +2,7 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Secret } from '@ostler/kit/secret.ts'
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { type Credentials, environmentOf, parseAuthorization } from '../auth/credentials.ts'
 import type { Identity } from '../auth/oidc/claims.ts'
 import type { SignInOrigin } from '../auth/plugin.ts'
@@ -14,6 +14,8 @@ import { asFault } from './respond.ts'
 export interface SignIn {
   /** @throws Fault `auth.required`, `auth.tooMany` or `auth.unavailable`. */
   byHeader(request: DoorRequest): Promise<SignedIn>
+  /** Nothing further is asked on a connection: whoever was known there is not kept in mind. */
+  forget(connection: Connection): void
   /** @throws as `byHeader`. */
   byPassword(
     typed: { login: string; password: Secret; code?: Secret },
@@ -30,7 +32,8 @@ export type CountSignIn = (counter: 'auth_attempts' | 'auth_ok') => void
 const TRUSTED_MS = 5_000
 
 interface KnownGuest {
-  readonly digest: Buffer
+  /** SHA-256 of the header: as text, since bytes of their own cost a connection kilobytes. */
+  readonly digest: string
   readonly guest: SignedIn
   until: number
 }
@@ -48,6 +51,7 @@ export function signInWith(desk: SignInDesk, count: CountSignIn, stopping: Abort
     return guest
   }
   return {
+    forget: (connection) => void known.delete(connection),
     byPassword: (typed, connection) =>
       counted(desk.byPassword(typed, originOf(connection, new Map(), stopping)), connection),
     byIdentity: ({ tenant, login, groups }, connection) => {
@@ -58,9 +62,9 @@ export function signInWith(desk: SignInDesk, count: CountSignIn, stopping: Abort
       const header = headers.get('authorization')
       const digest = createHash('sha256')
         .update(header ?? '')
-        .digest()
+        .digest('base64')
       const before = known.get(connection)
-      if (before !== undefined && timingSafeEqual(before.digest, digest)) {
+      if (before !== undefined && before.digest === digest) {
         if (before.until > systemClock.now()) return before.guest
         if (!(await decided(desk.stillIn(before.guest.user.id), log)))
           throw new Fault('auth.required', { reason: 'blocked user' })

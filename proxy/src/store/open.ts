@@ -1,6 +1,7 @@
 import type { Log } from '@ostler/kit/log.ts'
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
+import { PreparingClient } from './prepared.ts'
 import type { Database } from './schema.ts'
 
 /** Where a database is. */
@@ -21,6 +22,7 @@ const STATEMENT_MS = 30_000
 export function openDatabase(address: DatabaseAddress, log: Log): Db {
   const pool = new pg.Pool({
     ...address,
+    Client: PreparingClient,
     max: 8,
     connectionTimeoutMillis: CONNECT_MS,
     statement_timeout: STATEMENT_MS,

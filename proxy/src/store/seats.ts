@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { SeatState } from '../model/seat.ts'
 import type { Db } from './open.ts'
+import { prepared } from './prepared.ts'
 
 /** A connection's claim on a desktop, and the door that made it. */
 export interface Seat {
@@ -26,6 +27,23 @@ const RENEW_BELOW = sql`interval '10 seconds'`
 export const userState = sql<SeatState>`
   CASE WHEN seat.lease_until > now() THEN seat.state ELSE 'disconnected' END`
 
+interface ClaimRow {
+  readonly epoch: number
+  readonly displaced: string | null
+}
+
+const claim = prepared<Pick<Seat, 'vmId' | 'door'> & { label: string }, ClaimRow>(
+  (_, { vmId, door, label }) => sql<ClaimRow>`
+    WITH claimed AS (
+      INSERT INTO ostler.seat (vm_id, epoch, state, door, label, lease_until)
+      VALUES (${vmId}, 1, 'connecting', ${door}, ${label}, now() + ${LEASE})
+      ON CONFLICT (vm_id) DO UPDATE SET epoch = seat.epoch + 1, state = excluded.state, door = excluded.door,
+        label = excluded.label, since = now(), lease_until = excluded.lease_until, ended_by = NULL,
+        displaced = CASE WHEN ${userState} <> 'disconnected' THEN seat.label END
+      RETURNING vm_id, epoch, displaced)
+    SELECT epoch, displaced, pg_notify('ostler_seat', vm_id::text) FROM claimed`,
+)
+
 /**
  * Takes the seat of a desktop, whoever has it: one statement, so of many simultaneous claims the last one has it
  * and each earlier holder finds its epoch gone.
@@ -38,29 +56,33 @@ export async function claimSeat(
   door: string,
   label: string,
 ): Promise<{ seat: Seat; displaced: string | undefined }> {
-  const { rows } = await sql<{ epoch: number; displaced: string | null }>`
-    WITH claimed AS (
-      INSERT INTO ostler.seat (vm_id, epoch, state, door, label, lease_until)
-      VALUES (${vmId}, 1, 'connecting', ${door}, ${label}, now() + ${LEASE})
-      ON CONFLICT (vm_id) DO UPDATE SET epoch = seat.epoch + 1, state = excluded.state, door = excluded.door,
-        label = excluded.label, since = now(), lease_until = excluded.lease_until, ended_by = NULL,
-        displaced = CASE WHEN ${userState} <> 'disconnected' THEN seat.label END
-      RETURNING vm_id, epoch, displaced)
-    SELECT epoch, displaced, pg_notify('ostler_seat', vm_id::text) FROM claimed`.execute(db)
-  const row = rows[0]
+  const [row] = (await claim(db, { vmId, door, label })).rows
   if (row === undefined) throw new Error('a claim without an answer')
   return { seat: { vmId, epoch: row.epoch, door }, displaced: row.displaced ?? undefined }
 }
 
+const occupy = prepared<Seat & Record<string, unknown>, never>(
+  (_, { vmId, epoch, door }) => sql<never>`
+    UPDATE ostler.seat SET state = 'connected', lease_until = now() + ${LEASE}
+    WHERE vm_id = ${vmId} AND epoch = ${epoch} AND door = ${door}`,
+)
+
 /** Says that the display shows. Returns false when the seat is no longer this one. */
 export async function occupySeat(db: Db, seat: Seat): Promise<boolean> {
-  const { numAffectedRows } = await sql`
-    UPDATE ostler.seat SET state = 'connected', lease_until = now() + ${LEASE}
-    WHERE vm_id = ${seat.vmId} AND epoch = ${seat.epoch} AND door = ${seat.door}`.execute(db)
-  return numAffectedRows === 1n
+  return (await occupy(db, { ...seat })).changed === 1
 }
 
-/** Which of some seats are lost, by the number of the desktop. Reads only, so nothing that is locked delays it. */
+const loss = prepared<Pick<Seat, 'vmId' | 'epoch'> & Record<string, unknown>, SeatLoss>(
+  (_, { vmId, epoch }) => sql<SeatLoss>`
+    SELECT label, ended_by AS "endedBy" FROM ostler.seat WHERE vm_id = ${vmId} AND epoch > ${epoch}`,
+)
+
+/** How one seat was lost, if it is. Reads only, so nothing that is locked delays it. */
+export async function lossOfSeat(db: Db, { vmId, epoch }: Seat): Promise<SeatLoss | undefined> {
+  return (await loss(db, { vmId, epoch })).rows[0]
+}
+
+/** The same of many seats, by the number of the desktop. */
 export async function lostSeats(db: Db, seats: readonly Seat[]): Promise<Map<number, SeatLoss>> {
   if (seats.length === 0) return new Map()
   const { rows } = await sql<{ vmId: number } & SeatLoss>`
@@ -121,7 +143,18 @@ export async function freeLapsedSeats(db: Db): Promise<number[]> {
   return rows.map((row) => row.vm_id)
 }
 
-/** Gives seats back, those that still are what they were. */
+const release = prepared<Seat & Record<string, unknown>, never>(
+  (_, { vmId, epoch, door }) => sql<never>`
+    UPDATE ostler.seat SET state = 'disconnected', door = NULL, lease_until = now()
+    WHERE vm_id = ${vmId} AND epoch = ${epoch} AND door = ${door}`,
+)
+
+/** Gives a seat back, if it still is what it was. */
+export async function releaseSeat(db: Db, seat: Seat): Promise<void> {
+  await release(db, { ...seat })
+}
+
+/** The same with many seats. */
 export async function releaseSeats(db: Db, seats: readonly Seat[]): Promise<void> {
   if (seats.length === 0) return
   const doors = seats.map((seat) => seat.door)

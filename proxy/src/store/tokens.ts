@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
 import type { Db } from './open.ts'
+import { prepared } from './prepared.ts'
 import { purgeSpent } from './spent-credentials.ts'
-import { findUserById, type UserRow } from './users.ts'
+import { type UserRow, userRows } from './users.ts'
 
 /** A single-use token is good again for its user from the same address: the C client needs two connections. */
 const AGAIN_SECONDS = 60
@@ -79,34 +80,47 @@ export interface TokenHolder extends AuthParameters {
   readonly vmId: number | undefined
 }
 
+interface TokenRow extends UserRow {
+  readonly vmId: number | null
+  readonly parameters: AuthParameters['parameters'] | null
+  readonly groups: AuthParameters['groups'] | null
+}
+
+/**
+ * A token, its user and what plugins said of her, in one statement. One for many uses is only read: whatever is
+ * written waits for the disk.
+ */
+const tokenOf = prepared<{ digest: Buffer; address: string }, TokenRow>(
+  (db, { digest, address }) => sql<TokenRow>`
+    WITH taken AS (
+      UPDATE ostler.user_token
+        SET taken_at = coalesce(taken_at, now()), taken_from = coalesce(taken_from, ${address})
+      WHERE digest = ${digest} AND expires_at > now() AND NOT multi_use AND (taken_at IS NULL
+        OR (taken_from = ${address} AND taken_at > now() - make_interval(secs => ${sql.lit(AGAIN_SECONDS)})))
+      RETURNING user_id, vm_id, parameters_id),
+    token AS (
+      SELECT user_id, vm_id, parameters_id FROM taken UNION ALL
+      SELECT user_id, vm_id, parameters_id FROM ostler.user_token
+      WHERE digest = ${digest} AND expires_at > now() AND multi_use)
+    SELECT holder.*, token.vm_id AS "vmId", said.parameters, said.groups
+    FROM token JOIN ${userRows(db).as('holder')} ON holder.id = token.user_id
+    LEFT JOIN ostler.user_auth_parameters AS said
+      ON said.id = token.parameters_id AND said.user_id = token.user_id AND said.expires_at > now()`,
+)
+
 /** Finds a token that is not too old and takes it; an expired one is removed (C-21). */
 export async function takeToken(db: Db, digest: Buffer, address: string): Promise<TokenHolder | undefined> {
-  const { rows } = await sql<{ userId: number; vmId: number | null; parametersId: number | null }>`
-    UPDATE ostler.user_token
-      SET taken_at = coalesce(taken_at, now()), taken_from = coalesce(taken_from, ${address})
-    WHERE digest = ${digest} AND expires_at > now()
-      AND (multi_use OR taken_at IS NULL
-        OR (taken_from = ${address} AND taken_at > now() - make_interval(secs => ${AGAIN_SECONDS})))
-    RETURNING user_id AS "userId", vm_id AS "vmId", parameters_id AS "parametersId"`.execute(db)
-  const [token] = rows
-  if (token === undefined) {
-    await db
-      .deleteFrom('user_token')
-      .where('digest', '=', digest)
-      .where('expires_at', '<=', sql<Date>`now()`)
-      .execute()
-    return undefined
+  const [row] = (await tokenOf(db, { digest, address })).rows
+  if (row !== undefined) {
+    const { vmId, parameters, groups, ...user } = row
+    return { user, vmId: vmId ?? undefined, parameters: parameters ?? {}, groups: groups ?? [] }
   }
-  const user = await findUserById(db, token.userId)
-  if (user === undefined) return undefined
-  const said =
-    token.parametersId === null ? undefined : await readAuthParameters(db, user.id, token.parametersId)
-  return {
-    user,
-    vmId: token.vmId ?? undefined,
-    parameters: said?.parameters ?? {},
-    groups: said?.groups ?? [],
-  }
+  await db
+    .deleteFrom('user_token')
+    .where('digest', '=', digest)
+    .where('expires_at', '<=', sql<Date>`now()`)
+    .execute()
+  return undefined
 }
 
 /** Removes what is too old for anybody: tokens, parameters, spent credentials, pairings, states and counts of failures. */

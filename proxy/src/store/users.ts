@@ -40,7 +40,8 @@ export async function findUserById(db: Db, id: number): Promise<UserRow | undefi
   return await userRows(db).where('users.id', '=', id).executeTakeFirst()
 }
 
-function userRows(db: Db) {
+/** Users as `UserRow`. */
+export function userRows(db: Db) {
   return db
     .selectFrom('users')
     .innerJoin('tenant', 'tenant.id', 'users.tenant_id')

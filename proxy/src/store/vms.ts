@@ -8,6 +8,7 @@ import type { VmEvent, VmState } from '../model/vm-machine.ts'
 import { ONE_TIME_WISHES, type Wish, type WishKind } from '../model/wish.ts'
 import { hostLoads } from './hosts.ts'
 import type { Db } from './open.ts'
+import { prepared } from './prepared.ts'
 
 /** A desktop as the door and the lists see it. */
 export interface VmRow {
@@ -78,8 +79,10 @@ function vmRows(db: Db) {
     .select(COLUMNS)
 }
 
+const vmById = prepared<{ id: number }, VmRow>((db, { id }) => vmRows(db).where('vm.id', '=', id))
+
 export async function findVm(db: Db, id: number): Promise<VmRow | undefined> {
-  return await vmRows(db).where('vm.id', '=', id).executeTakeFirst()
+  return (await vmById(db, { id })).rows[0]
 }
 
 export async function listVms(db: Db, ownerId?: number): Promise<VmRow[]> {

@@ -4,6 +4,7 @@ import type { Log } from '@ostler/kit/log.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { AgentLines } from '../guest/agent-lines.ts'
 import type { CallerIdentity } from '../guest/agent-link.ts'
 import { BootSteps } from '../l7r/boot-steps.ts'
 import { anyOf, browserDisplay } from '../l7r/browser-display.ts'
@@ -78,6 +79,7 @@ export async function startL7r(
     news,
     steps: new BootSteps(db),
     identity,
+    lines: scope.own(new AgentLines()),
     reach: reachEverywhere({ db, host, run, identity, door: doorName }),
     startMs: config['internal.l7r.timeout.vm_start'] * 1_000,
     stopMs: config['internal.l7r.timeout.vm_stop'] * 1_000,
