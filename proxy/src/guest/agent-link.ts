@@ -5,8 +5,10 @@ import {
   type SessionEvent,
   watchApi,
 } from '@ostler/contract/agent-api.ts'
+import { CONNECTION_HEADER } from '@ostler/contract/connection-id.ts'
 import { Fault, faultFromBody } from '@ostler/contract/fault.ts'
 import { holderUri, pskIdentity } from '@ostler/contract/identity.ts'
+import { cause } from '@ostler/kit/log/cause.ts'
 import type { IncomingMessage } from 'node:http'
 import { Agent, request, type RequestOptions } from 'node:https'
 import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
@@ -142,7 +144,12 @@ export async function enrolAgent(
 function exchange(address: AgentAddress, options: RequestOptions, body?: unknown): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? '' : JSON.stringify(body)
-    const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) }
+    const connection = cause()
+    const headers = {
+      'Content-Type': 'application/json',
+      'Content-Length': Buffer.byteLength(text),
+      ...(connection === undefined ? {} : { [CONNECTION_HEADER]: connection }),
+    }
     const outgoing = request({ ...options, headers }, resolve)
     outgoing.on('socket', (socket) => socket.setNoDelay(true))
     outgoing.once('error', (error) => reject(unreachable(address, error)))

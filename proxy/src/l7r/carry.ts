@@ -1,21 +1,27 @@
 import type { Log } from '@ostler/kit/log.ts'
 import type { Duplex } from 'node:stream'
 import { splice } from '../display/splice.ts'
+import type { CountedStream } from './door-metrics.ts'
 import type { OpenDesktop } from './open-desktop.ts'
 
 /** Carries a stream that is open, and says in the log when it shows, how it ended, and what went through it. */
 export async function carry(
   opened: OpenDesktop,
   client: Duplex,
-  options: { readonly head?: Buffer; readonly signal: AbortSignal },
+  {
+    count,
+    ...options
+  }: { readonly head?: Buffer; readonly signal: AbortSignal; readonly count: CountedStream },
   log: Log,
 ): Promise<void> {
+  const began = performance.now()
   log.info('stream opens', { seat: opened.seat.epoch })
   const end = await splice(client, opened.display, {
     ...options,
     limits: opened.limits,
     onFirstByte: () => {
       const now = performance.now()
+      count.firstByte((now - opened.receivedAt) / 1_000)
       log.info('stream shows', {
         seat: opened.seat.epoch,
         sinceRequestMs: Math.round(now - opened.receivedAt),
@@ -23,7 +29,9 @@ export async function carry(
       })
     },
   })
+  count.ended(end)
   const reason: unknown = options.signal.reason
   const because = end.by === 'cut' && reason instanceof Error ? { because: reason.message } : {}
-  log.info('stream ended', { seat: opened.seat.epoch, ...end, ...because })
+  const ms = Math.round(performance.now() - began)
+  log.info('stream ended', { seat: opened.seat.epoch, ms, ...end, ...because })
 }

@@ -1,8 +1,7 @@
 import { parseClientOptions } from '@ostler/contract/client-options.ts'
+import { CONNECTION_HEADER } from '@ostler/contract/connection-id.ts'
 import { NX_UPGRADE, SLAVE_KEY_HEADER } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
-import type { Log } from '@ostler/kit/log.ts'
-import { randomUUID } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import type { SignedIn } from '../auth/sign-in.ts'
 import type { DoorRequest } from './http/request.ts'
@@ -15,6 +14,7 @@ import { randomLetters } from './random-letters.ts'
 import type { SignIn } from './sign-in.ts'
 import { issueToken, keepParameters } from './tokens.ts'
 import { stopDesktop } from './stop-desktop.ts'
+import { Visit } from './visit.ts'
 
 /** QVD's endpoints (compatibility page 1.3 and 1.4). */
 export interface NxEndpoints {
@@ -31,92 +31,116 @@ export const CONNECT_PATH = '/qvd/connect_to_vm'
 const SLAVE_KEY_LENGTH = 64
 
 /** Who asks; a node that takes nobody now says so only to those whom it knows (compatibility page 1.3). */
-async function guestOf({ host }: DoorParts, signIn: SignIn, request: DoorRequest): Promise<SignedIn> {
+async function guestOf(
+  { host }: DoorParts,
+  signIn: SignIn,
+  request: DoorRequest,
+  visit: Visit,
+): Promise<SignedIn> {
   host.count('http_requests')
   host.requireRegistered()
   const guest = await signIn.byHeader(request)
+  visit.user = guest.login
   host.requireOpen()
   return guest
 }
 
 export function nxEndpoints(parts: DoorParts, signIn: SignIn, isStopping: () => boolean): NxEndpoints {
-  const known = (request: DoorRequest): Promise<SignedIn> => guestOf(parts, signIn, request)
-  const list = async (request: DoorRequest, reply: Reply, applications: boolean): Promise<void> => {
-    const vms = await desktopsOf(parts, visitor(request, await known(request)))
-    replyJson(reply, vms.filter((vm) => vm.isApplication === applications).map(listItem))
-  }
-  const routes: Readonly<Record<string, (request: DoorRequest, reply: Reply) => Promise<void>>> = {
+  const known = (request: DoorRequest, visit: Visit): Promise<SignedIn> =>
+    guestOf(parts, signIn, request, visit)
+  const listOf =
+    (applications: boolean): Route =>
+    async (request, reply, visit) => {
+      const vms = await desktopsOf(parts, visitor(request, await known(request, visit)))
+      replyJson(reply, vms.filter((vm) => vm.isApplication === applications).map(listItem))
+    }
+  const routes: Readonly<Record<string, Route>> = {
     '/qvd/ping': (_, reply) => {
       if (isStopping()) throw new Fault('server.stopping')
       parts.host.requireOpen()
       reply.final(200, 'text/plain', 'I am alive!\r\n')
       return Promise.resolve()
     },
-    '/qvd/list_of_vm': (request, reply) => list(request, reply, false),
-    '/qvd/list_of_applications': (request, reply) => list(request, reply, true),
-    '/qvd/stop_vm': async (request, reply) => {
-      const guest = await known(request)
+    '/qvd/list_of_vm': listOf(false),
+    '/qvd/list_of_applications': listOf(true),
+    '/qvd/stop_vm': async (request, reply, visit) => {
+      const guest = await known(request, visit)
       const vmId = requireId(request.parameters)
       using interim = interimProgress(reply)
       await stopDesktop(parts, visitor(request, guest), vmId, interim.progress, request.connection.closed)
       reply.final(200, 'text/plain', 'Machine stopped\r\n')
     },
-    '/qvd/authenticate_user': async (request, reply) => {
-      const guest = await known(request)
+    '/qvd/authenticate_user': async (request, reply, visit) => {
+      const guest = await known(request, visit)
       const stores = request.parameters.get('store_auth') === '1'
       replyJson(reply, stores ? { auth_params_id: await keepParameters(parts.db, guest) } : {})
     },
-    '/qvd/create_auth_token': async (request, reply) => {
-      const { token, parametersId } = await issueToken(parts.db, await known(request))
+    '/qvd/create_auth_token': async (request, reply, visit) => {
+      const { token, parametersId } = await issueToken(parts.db, await known(request, visit))
       // The original ends the value with a line feed, which no header can carry (T11).
       const auth_token = Buffer.from(token).toString('base64')
       replyJson(reply, { auth_params_id: parametersId, auth_token })
     },
-    [CONNECT_PATH]: async (request) => {
-      await known(request)
+    [CONNECT_PATH]: async (request, _, visit) => {
+      await known(request, visit)
       throw new Fault('request.upgradeRequired', { protocol: NX_UPGRADE })
     },
   }
   return {
     owns: (path) => path.startsWith('/qvd/'),
-    handle: async (request, reply) => {
+    handle: async (request, plainReply) => {
       const { path } = request
-      const route = request.method === 'GET' ? routes[path] : undefined
-      const log = parts.log.child({ connection: randomUUID(), path })
+      const route = request.method === 'GET' && Object.hasOwn(routes, path) ? routes[path] : undefined
+      const visit = new Visit(parts, request, route === undefined ? OTHER : path)
+      const reply = visit.watch(plainReply)
       try {
         if (route === undefined) throw new Fault('request.notFound', { path })
-        await route(request, reply)
+        await route(request, reply, visit)
       } catch (error) {
-        if (!request.connection.closed.aborted) replyFault(reply, error, log)
+        if (request.connection.closed.aborted) visit.answered(0, 0)
+        else replyFault(reply, error, visit.log)
       }
     },
     connect: async (request, socket, head, signal) => {
-      const log = parts.log.child({ connection: randomUUID() })
+      const visit = new Visit(parts, request, CONNECT_PATH)
+      const reply = visit.watch(replyOn(socket))
       try {
-        await connectNx(parts, signIn, request, socket, head, signal, log)
+        await connectNx(parts, signIn, { request, visit, reply, socket, head }, signal)
       } catch (error) {
-        if (!socket.destroyed) replyFault(replyOn(socket), error, log)
+        if (socket.destroyed) visit.answered(0, 0)
+        else replyFault(reply, error, visit.log)
       }
     },
   }
+}
+
+type Route = (request: DoorRequest, reply: Reply, visit: Visit) => Promise<void>
+
+/** What requests for nothing that is here are counted as. */
+const OTHER = '/qvd/other'
+
+interface NxVisit {
+  readonly request: DoorRequest
+  readonly visit: Visit
+  readonly reply: Reply
+  readonly socket: Duplex
+  readonly head: Buffer
 }
 
 /** One native client, from her request to the end of her stream. */
 async function connectNx(
   parts: DoorParts,
   signIn: SignIn,
-  request: DoorRequest,
-  socket: Duplex,
-  head: Buffer,
+  { request, visit, reply, socket, head }: NxVisit,
   stopping: AbortSignal,
-  log: Log,
 ): Promise<void> {
+  const { log } = visit
   const receivedAt = performance.now()
   const signal = AbortSignal.any([stopping, request.connection.closed])
-  using interim = interimProgress(replyOn(socket))
+  using interim = interimProgress(reply)
   // Many who sign in at once wait for each other: the C client must hear something meanwhile (12 D, 6.1).
   interim.later('Signing in')
-  const guest = await guestOf(parts, signIn, request)
+  const guest = await guestOf(parts, signIn, request, visit)
   if (request.headers.get('upgrade') !== NX_UPGRADE)
     throw new Fault('request.upgradeRequired', { protocol: NX_UPGRADE })
   const { parameters } = request
@@ -146,16 +170,19 @@ async function connectNx(
   // The line that matters most here: every failure before it is an HTTP status, and after it none can be.
   socket.write(
     'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n' +
-      `Upgrade: ${NX_UPGRADE}\r\n${SLAVE_KEY_HEADER}: ${key}\r\n\r\n`,
+      `Upgrade: ${NX_UPGRADE}\r\n${SLAVE_KEY_HEADER}: ${key}\r\n` +
+      `${CONNECTION_HEADER}: ${request.connection.id}\r\n\r\n`,
   )
+  visit.answered(101, 0)
   parts.host.count('nx_ok')
   const openedAt = performance.now()
   const cut = AbortSignal.any([stopping, seat.signal])
+  const { address } = request.connection
   await carry(
     opened,
     socket,
-    { head, signal: cut },
-    log.child({ vm: vmId, user: guest.login, display: 'nx' }),
+    { head, signal: cut, count: parts.metrics.streamOpens('nx', opened.display.socket) },
+    log.child({ vm: vmId, user: guest.login, display: 'nx', address }),
   )
   if (performance.now() - openedAt < parts.shortSessionMs) parts.host.count('short_sessions')
 }

@@ -95,7 +95,7 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
       (SELECT json_build_object('name', name, 'kind', kind, 'path', path) FROM ostler.disk_image
         WHERE flavour_id = flavour.id ORDER BY id DESC LIMIT 1) AS image,
       coalesce((SELECT json_agg(json_build_object('number', number, 'kind', kind, 'by', by, 'reason', reason,
-        'at', at))
+        'at', at, 'connection', connection))
         FROM ostler.wish WHERE vm_id = vm.id AND closed_at IS NULL
           AND (expires_at IS NULL OR expires_at > now())), '[]') AS wishes
     FROM ostler.vm JOIN ostler.users ON users.id = user_id JOIN ostler.flavour ON flavour.id = flavour_id
@@ -231,12 +231,13 @@ async function closeWishes(
 /** Adds a wish, hints at it, and returns its number. */
 export async function addWish(
   db: Db,
-  wish: { vmId: number; kind: WishKind; by: string; reason: string },
+  wish: { vmId: number; kind: WishKind; by: string; reason: string; connection?: string | undefined },
 ): Promise<number> {
   const { rows } = await sql<{ number: number }>`
     WITH added AS (
-      INSERT INTO ostler.wish (vm_id, kind, by, reason)
-      VALUES (${wish.vmId}, ${wish.kind}, ${wish.by}, ${wish.reason}) RETURNING vm_id, number)
+      INSERT INTO ostler.wish (vm_id, kind, by, reason, connection)
+      VALUES (${wish.vmId}, ${wish.kind}, ${wish.by}, ${wish.reason}, ${wish.connection ?? null})
+      RETURNING vm_id, number)
     SELECT number, pg_notify('ostler_vm', vm_id::text) FROM added`.execute(db)
   return rows[0]?.number ?? 0
 }

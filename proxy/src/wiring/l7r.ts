@@ -8,6 +8,7 @@ import { reachDisplay } from '../display/reach.ts'
 import type { CallerIdentity } from '../guest/agent-link.ts'
 import { BootSteps } from '../l7r/boot-steps.ts'
 import { browserDisplay } from '../l7r/browser-display.ts'
+import { DoorMetrics } from '../l7r/door-metrics.ts'
 import { requireCertificate } from '../l7r/certificate.ts'
 import { openCookieJar } from '../l7r/cookie.ts'
 import { HostWatch } from '../l7r/host-watch.ts'
@@ -25,27 +26,32 @@ import { listenForHints } from '../store/hints.ts'
 import { openDatabase } from '../store/open.ts'
 import { purgeTickets } from '../store/tickets.ts'
 import { purgeSignIns } from '../store/tokens.ts'
+import type { Registry } from 'prom-client'
 import { listenSettings } from './listen.ts'
 import { nodeConfigSource, type NodeValues } from './node-config.ts'
 import { databaseAddress, doorIdentityFile } from './node-parts.ts'
+import { watchProcess } from './process-metrics.ts'
 import { openSignIn } from './sign-in.ts'
 
 /**
  * Starts a door. It needs no root and knows nothing about containers.
- * @returns what to call so that it takes nobody in any more: it resolves when the last who were in have left.
+ * @returns how it is told to take nobody in, and what it counts.
  */
 export async function startL7r(
   config: NodeValues,
   log: Log,
   scope: Scope,
   configFile: string,
-): Promise<() => Promise<void>> {
+): Promise<Door> {
   const listen = listenSettings(config, log)
   if (listen.tls !== undefined) await requireCertificate(listen.tls.files, log)
   const address = databaseAddress(config, ROLES.l7r)
   const db = openDatabase(address, log)
   scope.defer(() => db.destroy())
-  const seats = scope.own(new SeatKeeper(db, `${config['nodename']}/${process.pid}`, log))
+  const metrics = new DoorMetrics()
+  const seats = scope.own(
+    new SeatKeeper(db, `${config['nodename']}/${process.pid}`, log, (reason) => metrics.seatLost(reason)),
+  )
   const news = new VmNews()
   const host = scope.own(await HostWatch.open(db, config['nodename'], log))
   const policy = await PolicyBook.open(db, log)
@@ -66,6 +72,9 @@ export async function startL7r(
     stopMs: config['internal.l7r.timeout.vm_stop'] * 1_000,
     shortSessionMs: config['internal.l7r.short_session'] * 1_000,
     streamLimits: { idleMs: config['l7r.stream.idle'] * 1_000, maxMs: config['l7r.stream.max'] * 1_000 },
+    keepAliveMs: config['l7r.keepalive'] * 1_000,
+    metrics,
+    logsRequests: config['l7r.log.requests'],
     log,
   }
   scope.own(
@@ -86,7 +95,7 @@ export async function startL7r(
   )
   const stopping = new AbortController()
   scope.signal.addEventListener('abort', () => stopping.abort(new Fault('server.stopping')), { once: true })
-  const signIn = signInWith(desk, (counter) => host.count(counter), stopping.signal, log)
+  const signIn = signInWith(desk, (counter) => host.count(counter), metrics, stopping.signal, log)
   scope.own(every(PURGE_MS, () => purgeSignIns(db), log))
   scope.own(every(PURGE_MS, () => purgeTickets(db), log))
   // A hint that says the configuration has changed may be lost.
@@ -99,15 +108,31 @@ export async function startL7r(
       nx: nxEndpoints(parts, signIn, () => isDraining || scope.signal.aborted),
       browser: browserDisplay(parts, jar, desk),
       portal: portal(parts, { signIn, desk, jar, oidc }, config['path.web'], stopping.signal),
+      keepAliveMs: parts.keepAliveMs,
+      metrics,
       stopping: stopping.signal,
       log,
     }),
   )
   log.info('door open', { address: config['l7r.address'], port: config['l7r.port'] })
-  return () => {
-    isDraining = true
-    return door.drained()
+  watchProcess(metrics.registry, 'ostler_l7r', db, scope)
+  return {
+    metrics: metrics.registry,
+    shut: (isShut) => host.shut(isShut),
+    drained: () => {
+      isDraining = true
+      return door.drained()
+    },
   }
+}
+
+/** A door that serves. */
+export interface Door {
+  readonly metrics: Registry
+  /** Takes nobody in, and says so to whoever asks; or everybody again. */
+  readonly shut: (isShut: boolean) => void
+  /** Listens no more; resolves when the last who were in have left. */
+  readonly drained: () => Promise<void>
 }
 
 /** The identity as hkd last issued it: the same object until its file is another. */
