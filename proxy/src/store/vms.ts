@@ -73,6 +73,13 @@ export async function listVms(db: Db, ownerId?: number): Promise<VmRow[]> {
   return await (ownerId === undefined ? all : all.where('vm.user_id', '=', ownerId)).execute()
 }
 
+/** How many desktops of a node are in each state; those that nobody is in are not there. */
+export async function countDesktops(db: Db, hostId: number): Promise<Partial<Record<VmState, number>>> {
+  const { rows } = await sql<{ state: VmState; count: number }>`
+    SELECT state, count(*)::int AS count FROM ostler.vm WHERE host_id = ${hostId} GROUP BY state`.execute(db)
+  return Object.fromEntries(rows.map(({ state, count }) => [state, count]))
+}
+
 /** Ids of the desktops that a node must look at: its own, and those that are wished for and nobody's. */
 export async function vmsToStep(db: Db, hostId: number): Promise<number[]> {
   const { rows } = await sql<{ id: number }>`

@@ -8,6 +8,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { leastLoaded } from '../balance/balancer.ts'
+import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { openTrust } from '../hkd/trust.ts'
 import { lxcHypervisor } from '../hypervisor/lxc/lxc.ts'
@@ -16,10 +17,13 @@ import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
 import { listenForHints } from '../store/hints.ts'
 import { registerHost, setHostState } from '../store/hosts.ts'
+import { countDesktops } from '../store/vms.ts'
+import { answerLocally } from './asked-locally.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
-import { doorIdentityFile, requireAccount, subnetOf } from './node-parts.ts'
+import { doorIdentityFile, hkdSocket, requireAccount, subnetOf } from './node-parts.ts'
 import { preflight } from './preflight.ts'
+import { watchProcess } from './process-metrics.ts'
 
 /** Starts the housekeeping daemon: database, trust, network, then the desktops. */
 export async function startHkd(config: NodeValues, log: Log, scope: Scope): Promise<void> {
@@ -46,6 +50,8 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
       log.warn('the end of this node could not be written down', { error }),
     ),
   )
+  const metrics = new HkdMetrics(() => countDesktops(db, hostId))
+  watchProcess(metrics.registry, 'ostler_hkd', db, scope)
   const housekeeper = new Housekeeper({
     db,
     hostId,
@@ -54,6 +60,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
     trust,
     run: config['path.run'],
     displayUid: door.uid,
+    metrics,
     log,
   })
   scope.own(housekeeper)
@@ -64,6 +71,12 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   scope.own(listenForHints(address, ['ostler_vm'], onHint, log))
   // The last to be put on is the first to be taken off: what is under way may take a while to end.
   scope.defer(() => setHostState(db, hostId, 'stopping'))
+  await answerLocally(
+    { 'GET /metrics': () => metrics.registry.metrics() },
+    { socket: hkdSocket(config), loopback: config['hkd.metrics.listen'] },
+    log,
+    scope,
+  )
   log.info('node ready', { host: hostId })
 }
 
