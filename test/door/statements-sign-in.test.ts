@@ -99,7 +99,9 @@ function expectRefused(answer: DoorAnswer): void {
 
 /** The headers of an answer but those of the connection, which may stay away or not. */
 function saidIn(answer: DoorAnswer): (readonly [string, string])[] {
-  return [...answer.headers].filter(([name]) => !['Connection', 'Keep-Alive', 'X-Ostler-Connection'].includes(name))
+  return [...answer.headers].filter(
+    ([name]) => !['Connection', 'Keep-Alive', 'X-Ostler-Connection'].includes(name),
+  )
 }
 
 // First: the totals that it expects are those of a new node.
