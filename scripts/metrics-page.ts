@@ -6,7 +6,6 @@ import { Scope } from '@ostler/kit/scope.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Registry } from 'prom-client'
 
 /** What is said of a metric. */
 interface Described {
@@ -71,7 +70,7 @@ ${table(hkd)}
 `
 }
 
-function described(...registries: readonly Registry[]): Described[] {
+function described(...registries: readonly DoorMetrics['registry'][]): Described[] {
   return registries
     .flatMap((registry) => registry.getMetricsAsArray())
     .map((metric) => ({

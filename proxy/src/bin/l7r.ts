@@ -1,7 +1,14 @@
 import { lastSentence } from '@ostler/contract/fault.ts'
 import { runMain } from '@ostler/kit/service.ts'
 import cluster from 'node:cluster'
-import { commandDoor, DOOR_COMMANDS, DOOR_STOP_MS, joinCrew, leadCrew, leaveCrew } from '../wiring/l7r-crew.ts'
+import {
+  commandDoor,
+  DOOR_COMMANDS,
+  DOOR_STOP_MS,
+  joinCrew,
+  leadCrew,
+  leaveCrew,
+} from '../wiring/l7r-crew.ts'
 import { loadNodeConfig } from '../wiring/node-config.ts'
 import { parseArguments } from './arguments.ts'
 import { runService } from './service.ts'
@@ -23,7 +30,8 @@ async function main(): Promise<void> {
   const options = parseArguments(USAGE, DOOR_COMMANDS)
   if (options === undefined) return
   const { command } = options
-  if (command !== undefined) return console.log(await commandDoor(loadNodeConfig(options.config).values, command))
+  if (command !== undefined)
+    return void console.log(await commandDoor(loadNodeConfig(options.config).values, command))
   if (cluster.isPrimary) await runService('ostler-l7r', options.config, leadCrew, DOOR_STOP_MS + LONGER_MS)
   else {
     await runService('ostler-l7r', options.config, joinCrew, DOOR_STOP_MS)

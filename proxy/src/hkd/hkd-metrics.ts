@@ -36,7 +36,8 @@ export class HkdMetrics {
 
   /** @param count asked when somebody looks; while it fails the last answer stands. */
   constructor(count: CountDesktops) {
-    const self = this
+    const age = (): number => (performance.now() - this.#lastTick) / 1_000
+    const up = (): number => this.agentsUp()
     new Gauge({
       name: 'ostler_hkd_desktops',
       help: 'Desktops of this node, by state. One that is at rest belongs to no node.',
@@ -52,7 +53,7 @@ export class HkdMetrics {
       help: 'Agents that answer now.',
       registers: [this.registry],
       collect() {
-        this.set(self.agentsUp())
+        this.set(up())
       },
     })
     new Gauge({
@@ -60,7 +61,7 @@ export class HkdMetrics {
       help: 'Since the last tick that reached the database; one is due every two seconds.',
       registers: [this.registry],
       collect() {
-        this.set((performance.now() - self.#lastTick) / 1_000)
+        this.set(age())
       },
     })
   }

@@ -80,7 +80,8 @@ export class Housekeeper {
   start(): void {
     const { db, hostId, metrics } = this.#parts
     metrics.ticked()
-    metrics.agentsUp = () => [...this.#watches.values()].filter(({ watch }) => watch.link !== undefined).length
+    metrics.agentsUp = () =>
+      [...this.#watches.values()].filter(({ watch }) => watch.link !== undefined).length
     this.lookAtAll()
     this.#tick = setInterval(() => {
       tickHost(db, hostId)

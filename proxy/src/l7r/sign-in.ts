@@ -94,14 +94,8 @@ export function signInWith(
 function refusalOf(error: unknown): [SignInOutcome, string] {
   if (!(error instanceof Fault)) return ['unknown', 'none']
   const plugin = String(error.detail['plugin'] ?? 'none')
-  switch (error.code) {
-    case 'auth.required':
-      return ['refused', plugin]
-    case 'auth.tooMany':
-      return ['limited', plugin]
-    default:
-      return ['unknown', plugin]
-  }
+  if (error.code === 'auth.required') return ['refused', plugin]
+  return [error.code === 'auth.tooMany' ? 'limited' : 'unknown', plugin]
 }
 
 /**
