@@ -41,7 +41,7 @@ Printed from the code by \`npm run docs\`; a test compares. Do not edit.
 
 In Prometheus' text format, one text for a whole door: the first process adds up what its workers count. What a worker had
 counted stays when it is replaced; one that is killed may take the last five seconds with it. No counter goes back before
-the first process ends. No label has a value that a client chooses, and none names a person or a desktop.
+the first process ends; workers that outlive it count for nobody any more. No label has a value that a client chooses, and none names a person or a desktop.
 
 They are read where only root and the service's own user can: on a unix socket of the process.
 
