@@ -182,7 +182,15 @@ export interface Explanation {
   readonly expires: { soft: string | null; hard: string | null }
   /** Who sits at it now. */
   readonly seat: { state: string; label: string; door: string; since: string } | null
-  readonly wishes: readonly { kind: string; by: string; reason: string; at: string; outcome: string | null }[]
+  readonly wishes: readonly {
+    kind: string
+    by: string
+    reason: string
+    at: string
+    outcome: string | null
+    /** The client's connection by which it came, as the logs name it. */
+    connection: string | null
+  }[]
   readonly timeline: readonly { step: string; at: string }[]
   readonly hooks: readonly { at: string; hook: string; exit: number | null; ms: number; said: string }[]
   readonly log: readonly { at: string; event: string; prior: string; state: string; fault: string | null }[]

@@ -215,6 +215,24 @@ const FAULTS = {
     sentence: 'Server is {state}',
     advice: 'Try again in a moment, or connect to another server.',
   },
+  'node.notRunning': {
+    status: 503,
+    exit: 69,
+    sentence: '{program} does not answer at {socket}: {reason}',
+    advice: 'Start it first, name its configuration with --config, and ask as root or as its user.',
+  },
+  'browser.silent': {
+    status: 408,
+    exit: 75,
+    sentence: 'the browser has not answered for {seconds} s',
+    advice: 'Connect again: programs go on in the desktop.',
+  },
+  'server.draining': {
+    status: 503,
+    exit: 75,
+    sentence: 'Server takes nobody in any more',
+    advice: 'Connect again: another server answers; who is in stays in.',
+  },
   'server.stopping': {
     status: 503,
     exit: 75,

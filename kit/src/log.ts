@@ -1,5 +1,6 @@
 import type { LogEntry } from 'winston'
 import createLogger from 'winston/lib/winston/create-logger.js'
+import { cause } from './log/cause.ts'
 import { complain } from './log/complain.ts'
 import { LIGHTEST, LINE_LEVELS, type LineLevel } from './log/level.ts'
 import { jsonLines, lossNotice } from './log/line.ts'
@@ -45,7 +46,9 @@ export async function openLog(options: { name: string; settings: LogSettings }):
     // winston itself would make the whole line before it looks at the level.
     if (closed !== undefined || !logger.isLevelEnabled(level)) return
     try {
-      logger.log(Object.assign({}, ...fields, { level, message }) as LogEntry)
+      const connection = cause()
+      const caused = connection === undefined ? {} : { connection }
+      logger.log(Object.assign(caused, ...fields, { level, message }) as LogEntry)
     } catch (error) {
       complain(`log line lost: ${String(error)}`) // fields may have getters, and getters may throw
     }

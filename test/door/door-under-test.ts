@@ -2,6 +2,7 @@ import { VM_INFO_HEADER } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { selfSigned } from '@ostler/kit/certificate.ts'
 import type { Log } from '@ostler/kit/log.ts'
+import { DoorMetrics } from '@ostler/proxy/l7r/door-metrics.ts'
 import type { DialectTimes } from '@ostler/proxy/l7r/http/dialect.ts'
 import type { DoorRequest } from '@ostler/proxy/l7r/http/request.ts'
 import type { ListenSettings } from '@ostler/proxy/l7r/listen/listener.ts'
@@ -89,6 +90,8 @@ export async function openDoor(options: DoorOptions = {}): Promise<DoorUnderTest
       ticketed: { owns: () => false, connect: (_, socket) => Promise.resolve(void socket.destroy()) },
       portal,
       ...(options.times === undefined ? {} : { times: options.times }),
+      keepAliveMs: 0,
+      metrics: new DoorMetrics(),
       stopping: new AbortController().signal,
       log,
     })

@@ -3,6 +3,7 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { isAlive as isSessionAlive, mayFollow, type SessionState } from '@ostler/contract/session.ts'
 import { DeadlineExceeded, withDeadline } from '@ostler/kit/deadline.ts'
 import type { Log } from '@ostler/kit/log.ts'
+import { cause, causedBy } from '@ostler/kit/log/cause.ts'
 import { Observable } from '@ostler/kit/observable.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
 import { Turnstile } from '@ostler/kit/series.ts'
@@ -87,6 +88,8 @@ export class XSession implements DesktopSession {
   #announced = ''
   /** The starts that are under way or wait for their turn, by what they ask for. */
   readonly #openings = new Map<string, Opening>()
+  /** The client's connection for which the session was last opened. */
+  #cause: string | undefined
   #suspension: Promise<SessionState> | undefined
   #ending: Promise<SessionState> | undefined
   /** What is given up when the session is to end. */
@@ -157,6 +160,7 @@ export class XSession implements DesktopSession {
     const key = keyOf(request)
     const joined = this.#openings.get(key)
     if (joined !== undefined) return joined
+    this.#cause = cause()
     // Who asks for a suspension from now on wants one after this.
     this.#suspension = undefined
     const accepted = Promise.withResolvers<undefined>()
@@ -490,8 +494,11 @@ export class XSession implements DesktopSession {
       if (agent !== this.#agent) return
       const event = readLogLine(line)
       if (event === undefined) return
-      if (event.state === 'stopped') this.#agentSaidGoodbye(agent)
-      else this.#become(event.state)
+      // Who opened the session last is the cause, not who began to read this log.
+      causedBy(this.#cause, () => {
+        if (event.state === 'stopped') this.#agentSaidGoodbye(agent)
+        else this.#become(event.state)
+      })
     })
   }
 

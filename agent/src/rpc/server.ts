@@ -6,9 +6,11 @@ import {
   type SessionEvent,
   watchApi,
 } from '@ostler/contract/agent-api.ts'
+import { CONNECTION_HEADER, connectionIdIn } from '@ostler/contract/connection-id.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { type Role, roleOf } from '@ostler/contract/identity.ts'
 import type { Log } from '@ostler/kit/log.ts'
+import { causedBy } from '@ostler/kit/log/cause.ts'
 import type { Observable } from '@ostler/kit/observable.ts'
 import { X509Certificate } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -57,10 +59,13 @@ export async function serveAgentApi(
   const server = createServer(
     { ...contextOf(identity), requestCert: true, rejectUnauthorized: true },
     (request, response) => {
-      answer(request, response, parts).catch((error: unknown) => {
-        if (!(error instanceof Fault)) parts.log.error('procedure failed', { path: request.url, error })
-        answerFault(response, error)
-      })
+      void forCaller(request, () =>
+        answer(request, response, parts).catch((error: unknown) => {
+          if (error instanceof Fault) parts.log.warn('procedure refused', { path: request.url, error })
+          else parts.log.error('procedure failed', { path: request.url, error })
+          answerFault(response, error)
+        }),
+      )
     },
   )
   const close = closerOf(server)
@@ -70,10 +75,12 @@ export async function serveAgentApi(
     socket.on('error', () => socket.destroy())
     taken.add(socket)
     socket.once('close', () => taken.delete(socket))
-    takeOver(request, socket, head, parts).catch((error: unknown) => {
-      if (!(error instanceof Fault)) parts.log.error('upgrade failed', { path: request.url, error })
-      refuseUpgrade(socket, error)
-    })
+    void forCaller(request, () =>
+      takeOver(request, socket, head, parts).catch((error: unknown) => {
+        if (!(error instanceof Fault)) parts.log.error('upgrade failed', { path: request.url, error })
+        refuseUpgrade(socket, error)
+      }),
+    )
   })
   server.on('tlsClientError', (error: Error) => parts.log.warn('caller refused', { reason: error.message }))
   await listen(server, port)
@@ -94,6 +101,11 @@ export async function serveAgentApi(
       await close()
     },
   }
+}
+
+/** What a call does is done for the client's connection that its caller names: the log says so. */
+function forCaller<T>(request: IncomingMessage, work: () => T): T {
+  return causedBy(connectionIdIn(request.headers[CONNECTION_HEADER.toLowerCase()]), work)
 }
 
 function contextOf(identity: EnrolledIdentity) {
@@ -124,7 +136,9 @@ async function answer(
   const input = agentApi[name].input.safeParse(await readJson(request))
   if (!input.success)
     throw new Fault('request.invalid', { problem: z.prettifyError(input.error).slice(0, 500) })
-  parts.log.debug('procedure called', { procedure: name, role })
+  // Whoever asks for the state asks often.
+  const level = name === 'ping' || name === 'x_state' ? 'debug' : 'info'
+  parts.log[level]('procedure called', { procedure: name, role })
   answerJson(response, 200, await call(parts.handlers, name, input.data))
 }
 

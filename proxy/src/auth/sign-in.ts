@@ -16,6 +16,8 @@ export interface SignedIn extends Guest {
   readonly user: User
   /** For her sessions and their hooks; `qvd.vm.user.name` is among them. */
   readonly parameters: Readonly<Record<string, string>>
+  /** The plugin that let her in; `token` and `cookie` stand for themselves. */
+  readonly by: string
   /** The only desktop that her token opens; `undefined`: all of hers. */
   readonly onlyVm: number | undefined
   /** The plugins of her tenant, for decisions that come later. */
@@ -121,7 +123,7 @@ export class SignInDesk {
       if (record === undefined) throw refused('unknown token')
       if (record.user.blocked) throw refused(BLOCKED)
       const { plugins } = await this.#parts.chainOf(record.user.tenant.id)
-      return { ...signedIn(record.user, record, plugins), onlyVm: record.vmId }
+      return { ...signedIn(record.user, record, plugins, 'token'), onlyVm: record.vmId }
     })
   }
 
@@ -138,9 +140,9 @@ export class SignInDesk {
         const verdict = await this.#ask(plugin, visit, (signal) =>
           plugin.authenticateCertificate?.(visit.tenant, { ...origin, signal }),
         )
-        if (verdict?.kind === 'reject') throw refused(verdict.reason)
+        if (verdict?.kind === 'reject') throw refused(verdict.reason, plugin)
         if (verdict?.kind !== 'accept' || verdict.login === undefined) continue
-        const user = await this.#admit(normalised(verdict.login, visit.chain), verdict, visit)
+        const user = await this.#admit(normalised(verdict.login, visit.chain), verdict, visit, plugin.name)
         if (user !== undefined) return user
       }
       throw refused('no plugin knows the certificate')
@@ -160,7 +162,7 @@ export class SignInDesk {
     return await this.#orUnavailable(async () => {
       const visit = await this.#visitByName(tenantName, origin)
       if (visit === undefined) throw refused('unknown or blocked tenant')
-      const user = await this.#admit(normalised(accepted.login, visit.chain), accepted, visit)
+      const user = await this.#admit(normalised(accepted.login, visit.chain), accepted, visit, 'oidc')
       if (user === undefined) throw refused('no such user')
       return user
     })
@@ -179,7 +181,7 @@ export class SignInDesk {
     const user = await this.#parts.records.userById(userId)
     if (user === undefined || user.blocked) throw refused(BLOCKED)
     const { plugins } = await this.#parts.chainOf(user.tenant.id)
-    return signedIn(user, said, plugins)
+    return signedIn(user, said, plugins, 'cookie')
   }
 
   async #judge(typed: TypedCredentials, mark: number, origin: SignInOrigin): Promise<SignedIn> {
@@ -251,7 +253,7 @@ export class SignInDesk {
       )
       if (verdict?.kind === 'reject') {
         await this.#payForTheRest(plugin, visit, password)
-        throw refused(verdict.reason)
+        throw refused(verdict.reason, plugin)
       }
       if (verdict?.kind !== 'accept') continue
       const known = verdict.login === undefined ? login : normalised(verdict.login, chain)
@@ -259,7 +261,7 @@ export class SignInDesk {
       const factor = known === login ? own : ((await this.#factorOf(known, visit)) ?? own)
       if (factor !== undefined)
         await this.#requireCode(factor, factor.digits === own?.digits ? code : typed.code, visit)
-      const guest = await this.#admit(known, verdict, visit)
+      const guest = await this.#admit(known, verdict, visit, plugin.name)
       if (guest !== undefined) return guest
     }
     throw refused('no plugin knows the user')
@@ -294,7 +296,7 @@ export class SignInDesk {
   }
 
   /** After-hooks, then her row; `undefined` when she has none. Hooks may write, so a blocked user is out before. */
-  async #admit(login: string, verdict: Accepted, visit: Visit): Promise<SignedIn | undefined> {
+  async #admit(login: string, verdict: Accepted, visit: Visit, by: string): Promise<SignedIn | undefined> {
     const { tenant, chain, origin } = visit
     const { records } = this.#parts
     if ((await records.userByLogin(tenant.id, login))?.blocked === true) throw refused(BLOCKED)
@@ -310,7 +312,7 @@ export class SignInDesk {
       return undefined
     }
     if (user.blocked) throw refused(BLOCKED)
-    return signedIn(user, { parameters, groups: guest.groups }, chain.plugins)
+    return signedIn(user, { parameters, groups: guest.groups }, chain.plugins, by)
   }
 
   /**
@@ -362,6 +364,7 @@ function signedIn(
   user: UserRecord,
   said: { parameters: Readonly<Record<string, string>>; groups: readonly string[] },
   plugins: readonly AuthPlugin[],
+  by: string,
 ): SignedIn {
   const { id, login, tenant, role } = user
   return {
@@ -370,6 +373,7 @@ function signedIn(
     login,
     groups: said.groups,
     parameters: { 'qvd.vm.user.name': login, ...said.parameters },
+    by,
     onlyVm: undefined,
     plugins,
   }
@@ -390,7 +394,10 @@ function isEmpty(secret: Secret): boolean {
   return secret.reveal() === ''
 }
 
-/** @param reason for the log; outside every refusal looks the same. */
-function refused(reason: string): Fault {
-  return new Fault('auth.required', { reason })
+/**
+ * @param reason for the log; outside every refusal looks the same.
+ * @param plugin that decided it, if one did.
+ */
+function refused(reason: string, plugin?: AuthPlugin): Fault {
+  return new Fault('auth.required', { reason, ...(plugin && { plugin: plugin.name }) })
 }

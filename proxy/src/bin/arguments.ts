@@ -7,10 +7,10 @@ import { DEFAULT_NODE_CONF } from '../wiring/node-config.ts'
  * @returns `undefined` when the help was printed instead.
  * @throws Fault `client.choice` for anything else.
  */
-export function parseArguments(
+export function parseArguments<C extends string>(
   usage: string,
-  commands: readonly string[] = [],
-): { config: string; command: string | undefined } | undefined {
+  commands: readonly C[] = [],
+): { config: string; command: C | undefined } | undefined {
   try {
     const { values, positionals } = parseArgs({
       options: {
@@ -23,8 +23,8 @@ export function parseArguments(
       console.log(usage)
       return undefined
     }
-    const [command] = positionals
-    if (positionals.length > 1 || (command !== undefined && !commands.includes(command)))
+    const command = commands.find((known) => known === positionals[0])
+    if (positionals.length > (command === undefined ? 0 : 1))
       throw new TypeError(`unknown command ${positionals.join(' ')}`)
     return { config: values.config, command }
   } catch (cause) {

@@ -31,7 +31,7 @@ export interface SpliceOptions {
   readonly onFirstByte?: () => void
 }
 
-/** A client that is gone without a word, behind a NAT or a closed lid, is found by this. */
+/** A display on another machine that is gone without a word is found by this; clients are the door's own care. */
 const KEEP_ALIVE_MS = 60_000
 /** From here on a chunk is part of a bulk: the next one is not read before it is gone. */
 const BULK_BYTES = 16_384
@@ -93,7 +93,7 @@ export function splice(client: Duplex, display: DisplaySocket, options: SpliceOp
     const { idleMs, maxMs } = options.limits ?? { idleMs: 0, maxMs: 0 }
     if (idleMs > 0) limits.push(whenQuiet(idleMs, moved, () => end('idle')))
     if (maxMs > 0) limits.push(after(maxMs, () => end('age')))
-    if (takesAtOnce) client.setKeepAlive(true, KEEP_ALIVE_MS)
+    socket.setKeepAlive(true, KEEP_ALIVE_MS)
 
     const goOn = (): void => void socket.resume()
     client.on('drain', goOn)

@@ -6,8 +6,10 @@ import {
   type SessionEvent,
   watchApi,
 } from '@ostler/contract/agent-api.ts'
+import { CONNECTION_HEADER } from '@ostler/contract/connection-id.ts'
 import { Fault, faultFromBody } from '@ostler/contract/fault.ts'
 import { holderUri, pskIdentity } from '@ostler/contract/identity.ts'
+import { cause } from '@ostler/kit/log/cause.ts'
 import type { IncomingMessage } from 'node:http'
 import { Agent, request, type RequestOptions } from 'node:https'
 import type { Socket } from 'node:net'
@@ -242,7 +244,12 @@ function exchange(
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? '' : JSON.stringify(body)
-    const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) }
+    const connection = cause()
+    const headers = {
+      'Content-Type': 'application/json',
+      'Content-Length': Buffer.byteLength(text),
+      ...(connection === undefined ? {} : { [CONNECTION_HEADER]: connection }),
+    }
     const outgoing = request({ ...options, headers }, (response) => {
       // What aborts later ends the answer too.
       response.once('close', () => signal.removeEventListener('abort', giveUp))

@@ -1,6 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { AGENT_PORT } from '@ostler/contract/identity.ts'
 import type { Log } from '@ostler/kit/log.ts'
+import { causedBy } from '@ostler/kit/log/cause.ts'
 import { Series } from '@ostler/kit/series.ts'
 import type { LoadBalancer } from '../balance/balancer.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor/hypervisor.ts'
@@ -8,7 +9,7 @@ import { decide } from '../model/decide.ts'
 import { expiryStep } from '../model/expiry.ts'
 import { runFolder } from '../model/run-folder.ts'
 import { next, type VmEvent, vmMachine, type VmState } from '../model/vm-machine.ts'
-import { mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
+import { type MergedWish, mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
 import { tickHost } from '../store/hosts.ts'
 import type { Db } from '../store/open.ts'
 import {
@@ -16,6 +17,7 @@ import {
   moveVm,
   placeVm,
   planVm,
+  readTimeline,
   serveWishes,
   type Transition,
   type VmPlan,
@@ -25,6 +27,7 @@ import { addHookResult } from '../store/session-hooks.ts'
 import { AgentWatch } from './agent-watch.ts'
 import { ExpiryNotice } from './expiry-notice.ts'
 import { EXPIRY, moveDetails } from './move-details.ts'
+import type { HkdMetrics } from './hkd-metrics.ts'
 import type { Trust } from './trust.ts'
 
 export interface HousekeeperParts {
@@ -37,6 +40,7 @@ export interface HousekeeperParts {
   readonly displayUid: number
   /** How often a user is told that her desktop expires. */
   readonly remindMs: number
+  readonly metrics: HkdMetrics
   readonly log: Log
 }
 
@@ -57,6 +61,8 @@ interface Effect {
   readonly since: number
   status: 'pending' | 'done' | 'failed'
   fault: string | undefined
+  /** The fault's code, or `other` for what is none. */
+  code?: string
 }
 
 /**
@@ -82,10 +88,17 @@ export class Housekeeper {
   }
 
   start(): void {
+    const { db, hostId, metrics } = this.#parts
+    metrics.ticked()
+    metrics.agentsUp = () =>
+      [...this.#watches.values()].filter(({ watch }) => watch.link !== undefined).length
     this.lookAtAll()
     this.#tick = setInterval(() => {
-      tickHost(this.#parts.db, this.#parts.hostId)
-        .then(() => this.lookAtAll())
+      tickHost(db, hostId)
+        .then(() => {
+          metrics.ticked()
+          this.lookAtAll()
+        })
         .catch((error: unknown) => this.#parts.log.warn('tick failed', { error }))
     }, TICK_MS)
   }
@@ -130,6 +143,13 @@ export class Housekeeper {
       return false
     }
     const merged = mergeWishes(plan.wishes)
+    return await causedBy(merged?.wish.connection ?? undefined, () => this.#stepTowards(plan, merged))
+  }
+
+  /** What is done now is done for whoever has wished it: the log says so. */
+  async #stepTowards(plan: VmPlan, merged: MergedWish | undefined): Promise<boolean> {
+    const { db } = this.#parts
+    const { id } = plan
     const effect = this.#ensureEffect(plan)
     const processes = this.#parts.hypervisor.observe(id)
     const mustDie = processes === 'present' && MUST_BE_DEAD.includes(plan.state)
@@ -160,7 +180,7 @@ export class Housekeeper {
   }
 
   async #move(plan: VmPlan, event: VmEvent, effect: Effect): Promise<boolean> {
-    const { db, hypervisor, log } = this.#parts
+    const { db, hypervisor, metrics, log } = this.#parts
     const to = next(plan.state, event)
     if (to === undefined) throw new Error(`decide gave ${event} in ${plan.state}`)
     const move = { vm: plan, event, to, ...moveDetails(plan, event, to, effect.fault) }
@@ -171,8 +191,21 @@ export class Housekeeper {
     }
     const epoch = to === 'preparing' ? await this.#place(plan, move) : await moveVm(db, move)
     if (epoch === undefined) return true
+    if (to === 'running' && plan.state === 'booting') await this.#countStart(plan.id)
+    const isStarting = plan.state === 'preparing' || plan.state === 'booting'
+    if (isStarting && (to === 'failed' || to === 'killing')) metrics.failed(effect.code ?? event)
     log.info('vm moved', { vm: plan.id, event, from: plan.state, to, epoch, afterMs: Math.round(plan.ageMs) })
     return true
+  }
+
+  /** Counts how long each step of a start took. A start counts although its timeline cannot be read. */
+  async #countStart(id: number): Promise<void> {
+    const { db, metrics, log } = this.#parts
+    try {
+      metrics.started(await readTimeline(db, id))
+    } catch (error) {
+      log.warn('a start was not counted', { vm: id, error })
+    }
   }
 
   /** Finds a node for a start; ends the wishes for it, with the reason, when there is none. */
@@ -180,6 +213,7 @@ export class Housekeeper {
     const { db, balancer } = this.#parts
     const placed = await placeVm(db, move, (hosts) => balancer.choose(hosts, plan.flavour))
     if (typeof placed !== 'object') return placed
+    this.#parts.metrics.failed('refused')
     await serveWishes(db, plan.id, 'up', placed.refusal)
     return undefined
   }
@@ -199,6 +233,7 @@ export class Housekeeper {
       (error: unknown) => {
         effect.status = 'failed'
         effect.fault = error instanceof Error ? error.message : String(error)
+        effect.code = error instanceof Fault ? error.code : 'other'
         this.#parts.log.error('effect failed', { vm: plan.id, state: plan.state, error })
         this.look(plan.id)
       },

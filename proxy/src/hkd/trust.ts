@@ -5,7 +5,8 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { writeWhole } from '@ostler/kit/write-file.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { chownSync, existsSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { CallerIdentity } from '../guest/agent-link.ts'
 import { readAuthority, writeAuthority } from '../store/authority.ts'
 import type { Db } from '../store/open.ts'
@@ -27,7 +28,7 @@ export interface Trust {
   ): Promise<{ certificate: string; authority: string }>
   /** A ticket for one console, good for a minute from now. */
   signConsole(asked: Pick<ConsoleTicket, 'desktop' | 'epoch' | 'by' | 'user'>): string
-  /** Writes what the l7r presents to agents into a file that it alone may read. */
+  /** Writes what the l7r presents to agents into a file that it alone may read, in a folder of its own. */
   issueDoorIdentity(file: string, reader: Account): Promise<void>
 }
 
@@ -68,6 +69,8 @@ export async function openTrust(db: Db, nodeKeyFile: string): Promise<Trust> {
     },
     issueDoorIdentity: async (file, reader) => {
       writeWhole(file, JSON.stringify(await issue('l7r')), { mode: 0o400, owner: reader })
+      // The door's own: its socket lies there too.
+      chownSync(dirname(file), reader.uid, reader.gid)
     },
   }
 }

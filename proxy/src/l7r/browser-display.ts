@@ -1,5 +1,7 @@
 import { parseClientOptions } from '@ostler/contract/client-options.ts'
-import { randomUUID } from 'node:crypto'
+import { CONNECTION_HEADER } from '@ostler/contract/connection-id.ts'
+import { Fault } from '@ostler/contract/fault.ts'
+import type { Log } from '@ostler/kit/log.ts'
 import { parse as parseCookies } from 'hono/utils/cookie'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -12,7 +14,8 @@ import { type DoorParts, openDesktop } from './open-desktop.ts'
 import type { HeldSeat } from './seat-keeper.ts'
 import { requireSameOrigin, guestOf } from './portal.ts'
 import { parseTarget } from './http/request.ts'
-import { asFault, replyFault, replyOn } from './respond.ts'
+import { asFault, referenceOf, replyFault, replyOn } from './respond.ts'
+import { Visit } from './visit.ts'
 
 const DISPLAY_PATH = /^\/portal\/desktops\/(\d{1,9})\/display$/
 
@@ -49,34 +52,52 @@ export function browserDisplay(parts: DoorParts, jar: CookieJar, desk: SignInDes
     maxPayload: 1 << 20,
     handleProtocols: (protocols) => (protocols.has('binary') ? 'binary' : false),
   })
+  server.on('headers', (headers, request) => {
+    headers.push(`${CONNECTION_HEADER}: ${fromIncoming(request).connection.id}`)
+  })
   return {
     owns: (path) => DISPLAY_PATH.test(path),
     connect: async (request, socket, head, signal) => {
+      const { method, path, connection } = fromIncoming(request)
+      const visit = new Visit(parts, { method, path, connection }, '/portal/desktops/:id/display')
+      const reply = visit.watch(replyOn(socket))
       try {
         requireSameOrigin(request.headers.origin, request.headers.host)
         const cookie = parseCookies(request.headers.cookie ?? '', COOKIE_NAME)[COOKIE_NAME]
         const guest = await guestOf(parts, desk, jar, cookie)
+        visit.user = guest.login
+        parts.host.requireOpen()
         const webSocket = await new Promise<WebSocket>((resolve) =>
           server.handleUpgrade(request, socket, head, resolve),
         )
-        await show(parts, guest, request, webSocket, signal)
+        visit.answered(101, 0)
+        await show(parts, { guest, request, webSocket, visit }, signal)
       } catch (error) {
-        if (!socket.destroyed) replyFault(replyOn(socket), error, parts.log)
+        // What ws does not take it has answered itself.
+        if (socket.destroyed || socket.writableEnded) visit.answered(0, 0)
+        else replyFault(reply, error, visit.log)
       }
     },
   }
 }
 
+interface BrowserVisit {
+  readonly guest: SignedIn
+  readonly request: IncomingMessage
+  readonly webSocket: WebSocket
+  readonly visit: Visit
+}
+
 /** One browser, from its WebSocket to the end of its stream. A failure closes it with a code and a sentence. */
 async function show(
   parts: DoorParts,
-  guest: SignedIn,
-  request: IncomingMessage,
-  webSocket: WebSocket,
+  { guest, request, webSocket, visit }: BrowserVisit,
   stopping: AbortSignal,
 ): Promise<void> {
   const receivedAt = performance.now()
-  const log = parts.log.child({ connection: randomUUID() })
+  const { log } = visit
+  const { id: connection, address } = fromIncoming(request).connection
+  using alive = keepAsking(webSocket, request, parts.keepAliveMs)
   const left = new AbortController()
   webSocket.on('error', () => webSocket.terminate())
   webSocket.once('close', () => left.abort(new Error('the browser left')))
@@ -84,12 +105,12 @@ async function show(
   const vmId = Number(DISPLAY_PATH.exec(path)?.[1])
   try {
     parseClientOptions(parameters)
-    const signal = AbortSignal.any([left.signal, stopping])
+    const signal = AbortSignal.any([left.signal, stopping, alive.signal])
     const opened = await openDesktop(
       parts,
       {
         guest,
-        address: fromIncoming(request).connection.address,
+        address,
         vmId,
         display: 'rfb',
         parameters: clientOnly(parameters),
@@ -101,14 +122,19 @@ async function show(
     )
     await using seat = opened.seat
     // Said before the stream goes, so that the loser of a take-over is told why.
-    const cut = AbortSignal.any([stopping, seat.signal])
-    cut.addEventListener('abort', () => closeWith(webSocket, cut.reason, parts), { once: true })
+    const cut = AbortSignal.any([stopping, seat.signal, alive.signal])
+    cut.addEventListener('abort', () => closeWith(webSocket, cut.reason, log, connection), { once: true })
     const stream = streamOf(webSocket)
-    await carry(opened, stream, { signal: cut }, log.child({ vm: vmId, user: guest.login, display: 'rfb' }))
+    await carry(
+      opened,
+      stream,
+      { signal: cut, count: parts.metrics.streamOpens('rfb', opened.display.socket) },
+      log.child({ vm: vmId, user: guest.login, display: 'rfb', address }),
+    )
     if (webSocket.readyState === webSocket.OPEN) await tellIfTaken(seat)
     webSocket.close(1000)
   } catch (error) {
-    closeWith(webSocket, error, parts)
+    closeWith(webSocket, error, log, connection)
   } finally {
     const deadline = setTimeout(() => webSocket.terminate(), LINGER_MS)
     webSocket.once('close', () => clearTimeout(deadline))
@@ -142,16 +168,40 @@ async function tellIfTaken(seat: HeldSeat): Promise<void> {
 }
 
 /** Closes with the code and the sentence of a failure. */
-export function closeWith(webSocket: WebSocket, error: unknown, parts: Pick<DoorParts, 'log'>): void {
+export function closeWith(webSocket: WebSocket, error: unknown, log: Log, connection: string): void {
   if (webSocket.readyState !== webSocket.OPEN) return
-  const fault = asFault(error, parts.log)
-  webSocket.close(
-    CLOSE_BASE + fault.status,
-    Buffer.from(fault.message)
-      .subarray(0, MAX_REASON)
-      .toString('utf8')
-      .replace(/\ufffd$/, ''),
-  )
+  const fault = asFault(error, log, connection)
+  const reference = referenceOf(fault, connection)
+  const sentence = Buffer.from(fault.message)
+    .subarray(0, MAX_REASON - reference.length)
+    .toString('utf8')
+    .replace(/\ufffd$/, '')
+  webSocket.close(CLOSE_BASE + fault.status, sentence + reference)
+}
+
+/**
+ * Asks a browser again and again whether it is there: one behind a closed lid says nothing, and its display would
+ * wait for it.
+ * @param everyMs 0: never. Who has said nothing at all when the next question is due will not answer.
+ * @returns a signal that aborts with Fault `browser.silent`.
+ */
+function keepAsking(
+  webSocket: WebSocket,
+  { socket }: IncomingMessage,
+  everyMs: number,
+): Disposable & { readonly signal: AbortSignal } {
+  const silent = new AbortController()
+  let heard = -1
+  const ask = (): void => {
+    // Whatever comes is a sign of life: an answer may wait for long behind a large picture.
+    const { bytesRead } = socket
+    if (bytesRead === heard)
+      return silent.abort(new Fault('browser.silent', { seconds: Math.round(everyMs / 1_000) }))
+    heard = bytesRead
+    if (webSocket.readyState === webSocket.OPEN) webSocket.ping()
+  }
+  const timer = everyMs > 0 ? setInterval(ask, everyMs) : undefined
+  return { signal: silent.signal, [Symbol.dispose]: () => clearInterval(timer) }
 }
 
 /** The address bar has parameters of ours beside those of the session. */

@@ -1,6 +1,7 @@
 import type { Log } from '@ostler/kit/log.ts'
 import type { Duplex } from 'node:stream'
 import { splice } from '../display/splice.ts'
+import type { CountedStream } from './door-metrics.ts'
 import type { OpenDesktop } from './open-desktop.ts'
 import type { SeatShare } from './seat-keeper.ts'
 
@@ -13,15 +14,20 @@ export interface CarriedStream extends Pick<OpenDesktop, 'display' | 'receivedAt
 export async function carry(
   opened: CarriedStream,
   client: Duplex,
-  options: { readonly head?: Buffer; readonly signal: AbortSignal },
+  {
+    count,
+    ...options
+  }: { readonly head?: Buffer; readonly signal: AbortSignal; readonly count: CountedStream },
   log: Log,
 ): Promise<void> {
+  const began = performance.now()
   log.info('stream opens', { seat: opened.seat.epoch })
   const end = await splice(client, opened.display, {
     ...options,
     limits: opened.limits,
     onFirstByte: () => {
       const now = performance.now()
+      count.firstByte((now - opened.receivedAt) / 1_000)
       log.info('stream shows', {
         seat: opened.seat.epoch,
         sinceRequestMs: Math.round(now - opened.receivedAt),
@@ -29,7 +35,9 @@ export async function carry(
       })
     },
   })
+  count.ended(end)
   const reason: unknown = options.signal.reason
   const because = end.by === 'cut' && reason instanceof Error ? { because: reason.message } : {}
-  log.info('stream ended', { seat: opened.seat.epoch, ...end, ...because })
+  const ms = Math.round(performance.now() - began)
+  log.info('stream ended', { seat: opened.seat.epoch, ms, ...end, ...because })
 }

@@ -2,9 +2,38 @@ import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
+import type { Registry } from 'prom-client'
+import { CrewMetrics, type Snapshot, type WorkerUse } from './crew-metrics.ts'
 
 /** What the first process of the door says to the others, and they to it. */
-export const CREW_WORDS = { ready: 'ready', drain: 'drain' } as const
+export const CREW_WORDS = {
+  ready: 'ready',
+  /** Take nobody in any more, and end with your last session: others have your place. */
+  drain: 'drain',
+  /** Take nobody in, and say so to whoever asks. */
+  shut: 'shut',
+  open: 'open',
+  /** Say what you count. */
+  tell: 'tell',
+} as const
+
+/** What a worker counts; it says it when asked, now and then, and last of all. */
+export interface CrewCounts {
+  readonly counts: Snapshot
+}
+
+/** In the environment of workers that begin while the door is shut. */
+export const SHUT = 'OSTLER_DOOR_SHUT'
+
+/** How a door stands. */
+export interface CrewStatus {
+  /** `draining`: it takes nobody in any more. */
+  readonly door: 'open' | 'draining'
+  readonly connections: number
+  /** Sessions that go on, also with workers that were replaced. */
+  readonly streams: number
+  readonly workers: readonly ({ readonly pid: number; readonly state: 'serving' | 'retiring' } & WorkerUse)[]
+}
 
 /** What the first process keeps for all of them: each is told when it begins, and whenever it changes. */
 export interface CrewNews {
@@ -43,6 +72,8 @@ export class Crew {
   readonly #draining = new Set<Worker>()
   #news: CrewNews
   readonly #deserted: () => void
+  readonly #metrics = new CrewMetrics<Worker>()
+  #isShut = false
   #pauseMs = FIRST_PAUSE_MS
   #stopping = false
   #changing: Promise<void> = Promise.resolve()
@@ -104,6 +135,58 @@ export class Crew {
     for (const worker of Object.values(cluster.workers ?? {})) if (worker?.isConnected()) worker.send(news)
   }
 
+  /** What all workers count, those that are gone included, in Prometheus' text format. */
+  metrics(): Promise<string> {
+    return this.#metrics.read(this.#states(), (worker) => say(worker, CREW_WORDS.tell))
+  }
+
+  /** The registry of the first process itself. */
+  get registry(): Registry {
+    return this.#metrics.own
+  }
+
+  /** Lets nobody in any more; sessions go on, and balancers hear that they must look elsewhere. */
+  shut(): void {
+    this.#setShut(true)
+  }
+
+  /** Lets everybody in again. */
+  open(): void {
+    this.#setShut(false)
+  }
+
+  /** How many are in, asked of every worker. */
+  async status(): Promise<CrewStatus> {
+    const states = this.#states()
+    await this.#metrics.refresh(states, (worker) => say(worker, CREW_WORDS.tell))
+    const workers = [...states].map(([worker, state]) => ({
+      pid: worker.process.pid ?? 0,
+      state,
+      ...this.#metrics.use(worker),
+    }))
+    const sum = (what: keyof WorkerUse): number => workers.reduce((all, each) => all + each[what], 0)
+    return {
+      door: this.#isShut ? 'draining' : 'open',
+      connections: sum('connections'),
+      streams: sum('streams'),
+      workers,
+    }
+  }
+
+  #setShut(isShut: boolean): void {
+    if (isShut === this.#isShut) return
+    this.#isShut = isShut
+    this.#log.info(isShut ? 'the door takes nobody in any more' : 'the door is open again')
+    for (const worker of this.#working) say(worker, isShut ? CREW_WORDS.shut : CREW_WORDS.open)
+  }
+
+  #states(): ReadonlyMap<Worker, 'serving' | 'retiring'> {
+    return new Map([
+      ...[...this.#working].map((worker) => [worker, 'serving'] as const),
+      ...[...this.#draining].map((worker) => [worker, 'retiring'] as const),
+    ])
+  }
+
   /** Ends every worker, also those that still have sessions; whoever is not gone after `withinMs` is killed. */
   async stop(withinMs: number): Promise<void> {
     this.#stopping = true
@@ -119,12 +202,14 @@ export class Crew {
 
   /** Starts a worker and waits until it serves. @throws WorkerFailed */
   async #hire(): Promise<Worker> {
-    const worker = cluster.fork()
+    const born = this.#isShut
+    const worker = cluster.fork(born ? { [SHUT]: '1' } : {})
     worker.send(this.#news)
     const abort = new AbortController()
     const ready = new Promise<void>((resolve) => {
-      worker.on('message', (word) => {
+      worker.on('message', (word: unknown) => {
         if (word === CREW_WORDS.ready) resolve()
+        else if (isCounts(word)) this.#metrics.heard(worker, word.counts)
       })
     })
     const failed = once(worker.process, 'exit', { signal: abort.signal }).then(([code]) => {
@@ -136,6 +221,8 @@ export class Crew {
     })
     try {
       await Promise.race([ready, failed, late])
+      // It may have been shut or opened while the worker began.
+      if (born !== this.#isShut) say(worker, this.#isShut ? CREW_WORDS.shut : CREW_WORDS.open)
       return worker
     } finally {
       abort.abort()
@@ -147,7 +234,7 @@ export class Crew {
     const since = systemClock.now()
     this.#working.add(worker)
     worker.process.once('exit', (code, signal) => {
-      this.#draining.delete(worker)
+      this.#metrics.left(worker, this.#draining.delete(worker) ? 'replaced' : 'crashed')
       if (!this.#working.delete(worker) || this.#stopping) return
       this.#log.error('a worker of the door is gone', { worker: worker.process.pid, code, signal })
       this.#pauseMs =
@@ -177,8 +264,17 @@ export class Crew {
   #retire(worker: Worker): void {
     if (!this.#working.delete(worker)) return
     this.#draining.add(worker)
-    if (worker.isConnected()) worker.send(CREW_WORDS.drain)
+    say(worker, CREW_WORDS.drain)
   }
+}
+
+function say(worker: Worker, word: string): void {
+  // One that is about to end may not hear it, and its end says the same.
+  if (worker.isConnected()) worker.send(word, () => {})
+}
+
+function isCounts(word: unknown): word is CrewCounts {
+  return typeof word === 'object' && word !== null && 'counts' in word
 }
 
 function pids(workers: readonly Worker[]): number[] {

@@ -15,6 +15,8 @@ export class HostWatch implements AsyncDisposable {
   readonly #timer: NodeJS.Timeout
   readonly #counts = new Map<HostCounter, number>()
   #row: HostRow | undefined
+  /** An administrator has emptied this very door, whatever the row says. */
+  #isShut = false
   #looking: Promise<void> = Promise.resolve()
   /** The look that begins when the present one is done; all who ask meanwhile share it. */
   #next: Promise<void> | undefined
@@ -52,14 +54,20 @@ export class HostWatch implements AsyncDisposable {
     return this.#row?.id
   }
 
+  /** Lets nobody in, or everybody again, beside what the row says. */
+  shut(isShut: boolean): void {
+    this.#isShut = isShut
+  }
+
   /** @throws Fault `server.unregistered`: this node has no row (compatibility page 1.2). */
   requireRegistered(): void {
     if (this.#row === undefined) throw new Fault('server.unregistered')
   }
 
-  /** @throws Fault `server.unregistered`, `server.blocked`, or `server.state` when it does not run. */
+  /** @throws Fault `server.unregistered`, `server.draining`, `server.blocked`, or `server.state` when it does not run. */
   requireOpen(): void {
     this.requireRegistered()
+    if (this.#isShut) throw new Fault('server.draining')
     if (this.#row?.blocked === true) throw new Fault('server.blocked')
     const state = this.#row?.state ?? 'stopped'
     if (state !== 'running') throw new Fault('server.state', { state })

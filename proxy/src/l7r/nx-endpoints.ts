@@ -1,10 +1,10 @@
 import { parseClientOptions } from '@ostler/contract/client-options.ts'
+import { CONNECTION_HEADER } from '@ostler/contract/connection-id.ts'
 import { NX_UPGRADE, SLAVE_KEY_HEADER, TICKET_HEADER, UPGRADE_TOKENS } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { DisplayKind } from '@ostler/contract/identity.ts'
 import { TUNNEL_PATH, TUNNEL_TICKET_PATH, TUNNEL_UPGRADE } from '@ostler/contract/tunnel.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import { randomUUID } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import type { SignedIn } from '../auth/sign-in.ts'
 import type { DoorRequest } from './http/request.ts'
@@ -20,6 +20,7 @@ import { issueToken, keepParameters } from './tokens.ts'
 import { stopDesktop } from './stop-desktop.ts'
 import type { TunnelDoor } from './tunnel/door.ts'
 import { issueTunnelTicket } from './tunnel/issue.ts'
+import { Visit } from './visit.ts'
 
 /** QVD's endpoints (compatibility page 1.3 and 1.4), and those of tunnels beside them. */
 export interface NxEndpoints {
@@ -42,10 +43,16 @@ export function isStreamPath(path: string): boolean {
 const SLAVE_KEY_LENGTH = 64
 
 /** Who asks; a node that takes nobody now says so only to those whom it knows (compatibility page 1.3). */
-async function guestOf({ host }: DoorParts, signIn: SignIn, request: DoorRequest): Promise<SignedIn> {
+async function guestOf(
+  { host }: DoorParts,
+  signIn: SignIn,
+  request: DoorRequest,
+  visit: Visit,
+): Promise<SignedIn> {
   host.count('http_requests')
   host.requireRegistered()
   const guest = await signIn.byHeader(request)
+  visit.user = guest.login
   host.requireOpen()
   return guest
 }
@@ -56,75 +63,94 @@ export function nxEndpoints(
   tunnel: TunnelDoor,
   isStopping: () => boolean,
 ): NxEndpoints {
-  const known = (request: DoorRequest): Promise<SignedIn> => guestOf(parts, signIn, request)
-  const list = async (request: DoorRequest, reply: Reply, applications: boolean): Promise<void> => {
-    const vms = await desktopsOf(parts, visitor(request, await known(request)))
-    replyJson(reply, vms.filter((vm) => vm.isApplication === applications).map(listItem))
-  }
-  const routes: Readonly<Record<string, (request: DoorRequest, reply: Reply) => Promise<void>>> = {
+  const known = (request: DoorRequest, visit: Visit): Promise<SignedIn> =>
+    guestOf(parts, signIn, request, visit)
+  const listOf =
+    (applications: boolean): Route =>
+    async (request, reply, visit) => {
+      const vms = await desktopsOf(parts, visitor(request, await known(request, visit)))
+      replyJson(reply, vms.filter((vm) => vm.isApplication === applications).map(listItem))
+    }
+  const routes: Readonly<Record<string, Route>> = {
     '/qvd/ping': (_, reply) => {
       if (isStopping()) throw new Fault('server.stopping')
       parts.host.requireOpen()
       reply.final(200, 'text/plain', 'I am alive!\r\n')
       return Promise.resolve()
     },
-    '/qvd/list_of_vm': (request, reply) => list(request, reply, false),
-    '/qvd/list_of_applications': (request, reply) => list(request, reply, true),
-    '/qvd/stop_vm': async (request, reply) => {
-      const guest = await known(request)
+    '/qvd/list_of_vm': listOf(false),
+    '/qvd/list_of_applications': listOf(true),
+    '/qvd/stop_vm': async (request, reply, visit) => {
+      const guest = await known(request, visit)
       const vmId = requireId(request.parameters)
       using interim = interimProgress(reply)
       await stopDesktop(parts, visitor(request, guest), vmId, interim.progress, request.connection.closed)
       reply.final(200, 'text/plain', 'Machine stopped\r\n')
     },
-    '/qvd/authenticate_user': async (request, reply) => {
-      const guest = await known(request)
+    '/qvd/authenticate_user': async (request, reply, visit) => {
+      const guest = await known(request, visit)
       const stores = request.parameters.get('store_auth') === '1'
       replyJson(reply, stores ? { auth_params_id: await keepParameters(parts.db, guest) } : {})
     },
-    '/qvd/create_auth_token': async (request, reply) => {
-      const { token, parametersId } = await issueToken(parts.db, await known(request))
+    '/qvd/create_auth_token': async (request, reply, visit) => {
+      const { token, parametersId } = await issueToken(parts.db, await known(request, visit))
       // The original ends the value with a line feed, which no header can carry (T11).
       const auth_token = Buffer.from(token).toString('base64')
       replyJson(reply, { auth_params_id: parametersId, auth_token })
     },
-    [TUNNEL_TICKET_PATH]: async (request, reply) => {
-      const guest = await known(request)
+    [TUNNEL_TICKET_PATH]: async (request, reply, visit) => {
+      const guest = await known(request, visit)
       const vmId = requireId(request.parameters)
       const kind = request.parameters.get('kind')
       replyJson(reply, await issueTunnelTicket(parts, visitor(request, guest), vmId, kind))
     },
     [TUNNEL_PATH]: () => Promise.reject(new Fault('request.upgradeRequired', { protocol: TUNNEL_UPGRADE })),
-    [CONNECT_PATH]: async (request) => {
-      await known(request)
+    [CONNECT_PATH]: async (request, _, visit) => {
+      await known(request, visit)
       throw new Fault('request.upgradeRequired', { protocol: NX_UPGRADE })
     },
   }
   return {
     owns: (path) => path.startsWith('/qvd/'),
-    handle: async (request, reply) => {
+    handle: async (request, plainReply) => {
       const { path } = request
-      const route = request.method === 'GET' ? routes[path] : undefined
-      const log = parts.log.child({ connection: randomUUID(), path })
+      const route = request.method === 'GET' && Object.hasOwn(routes, path) ? routes[path] : undefined
+      const visit = new Visit(parts, request, route === undefined ? OTHER : path)
+      const reply = visit.watch(plainReply)
       try {
         if (route === undefined) throw new Fault('request.notFound', { path })
-        await route(request, reply)
+        await route(request, reply, visit)
       } catch (error) {
-        if (!request.connection.closed.aborted) replyFault(reply, error, log)
+        if (request.connection.closed.aborted) visit.answered(0, 0)
+        else replyFault(reply, error, visit.log)
       }
     },
     connect: async (request, socket, head, signal) => {
       if (request.path === TUNNEL_PATH) return void (await tunnel.connect(request, socket, head, signal))
-      const log = parts.log.child({ connection: randomUUID() })
+      const visit = new Visit(parts, request, CONNECT_PATH)
+      const reply = visit.watch(replyOn(socket))
       try {
-        const stream = await openStream(parts, signIn, request, socket, signal, log)
+        const stream = await openStream(parts, signIn, { request, visit, reply, socket }, signal)
         // Not waited for: while it lives nothing of the request should.
         void carryStream(parts, stream, socket, head)
       } catch (error) {
-        if (!socket.destroyed) replyFault(replyOn(socket), error, log)
+        if (socket.destroyed) visit.answered(0, 0)
+        else replyFault(reply, error, visit.log)
       }
     },
   }
+}
+
+type Route = (request: DoorRequest, reply: Reply, visit: Visit) => Promise<void>
+
+/** What requests for nothing that is here are counted as. */
+const OTHER = '/qvd/other'
+
+interface DisplayVisit {
+  readonly request: DoorRequest
+  readonly visit: Visit
+  readonly reply: Reply
+  readonly socket: Duplex
 }
 
 /** A stream that has been promised to a client. */
@@ -139,17 +165,16 @@ interface DisplayStream {
 async function openStream(
   parts: DoorParts,
   signIn: SignIn,
-  request: DoorRequest,
-  socket: Duplex,
+  { request, visit, reply, socket }: DisplayVisit,
   stopping: AbortSignal,
-  log: Log,
 ): Promise<DisplayStream> {
+  const { log } = visit
   const receivedAt = performance.now()
   const signal = AbortSignal.any([stopping, request.connection.closed])
-  using interim = interimProgress(replyOn(socket))
+  using interim = interimProgress(reply)
   // Many who sign in at once wait for each other: the C client must hear something meanwhile (12 D, 6.1).
   interim.later('Signing in')
-  const guest = await guestOf(parts, signIn, request)
+  const guest = await guestOf(parts, signIn, request, visit)
   const token = request.headers.get('upgrade') ?? ''
   const display = UPGRADE_TOKENS.get(token)
   if (display === undefined) throw new Fault('request.upgradeRequired', { protocol: NX_UPGRADE })
@@ -186,17 +211,24 @@ async function openStream(
     seat.signal.throwIfAborted()
     // The line that matters most here: every failure before it is an HTTP status, and after it none can be.
     socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${token}\r\n${extra}\r\n`,
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${token}\r\n${extra}` +
+        `${CONNECTION_HEADER}: ${request.connection.id}\r\n\r\n`,
     )
   } catch (error) {
     opened.display.socket.destroy()
     await seat[Symbol.asyncDispose]()
     throw error
   }
+  visit.answered(101, 0)
   if (display === 'nx') parts.host.count('nx_ok')
   signIn.forget(request.connection)
   const cut = AbortSignal.any([stopping, seat.signal])
-  return { opened, display, cut, log: log.child({ vm: vmId, user: guest.login, display }) }
+  return {
+    opened,
+    display,
+    cut,
+    log: log.child({ vm: vmId, user: guest.login, display, address: request.connection.address }),
+  }
 }
 
 /** Carries a stream to its end, and gives the seat back. Never rejects. */
@@ -209,7 +241,8 @@ async function carryStream(
   const { seat } = opened
   const openedAt = performance.now()
   try {
-    await carry(opened, socket, { head, signal: cut }, log)
+    const count = parts.metrics.streamOpens(display, opened.display.socket)
+    await carry(opened, socket, { head, signal: cut, count }, log)
     if (display === 'nx' && performance.now() - openedAt < parts.shortSessionMs)
       parts.host.count('short_sessions')
   } catch (error) {

@@ -1,6 +1,7 @@
 import { Fault, type FaultCode } from '@ostler/contract/fault.ts'
 import { AGENT_PORT, type DisplayKind, type SocketKind } from '@ostler/contract/identity.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
+import { cause } from '@ostler/kit/log/cause.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { SignedIn } from '../auth/sign-in.ts'
 import type { DisplaySocket } from '../display/display-socket.ts'
@@ -12,6 +13,7 @@ import type { SessionGrant } from '../model/policy.ts'
 import { addWish, findVm, type VmRow, wishOutcome } from '../store/vms.ts'
 import { type AccessParts, requireAccess, type Visitor } from './access.ts'
 import type { BootSteps } from './boot-steps.ts'
+import type { DoorMetrics } from './door-metrics.ts'
 import type { HostWatch } from './host-watch.ts'
 import type { HeldSeat, SeatKeeper } from './seat-keeper.ts'
 import { sessionParameters } from './session-parameters.ts'
@@ -32,6 +34,11 @@ export interface DoorParts extends AccessParts {
   /** A stream that ends sooner is counted as a short session. */
   readonly shortSessionMs: number
   readonly streamLimits: StreamLimits
+  /** Milliseconds after which a browser is asked whether it is still there; 0: never. */
+  readonly keepAliveMs: number
+  readonly metrics: DoorMetrics
+  /** One line of the log for each request. */
+  readonly logsRequests: boolean
   readonly log: Log
 }
 
@@ -87,12 +94,14 @@ export async function openDesktop(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<OpenDesktop> {
+  using _opening = parts.metrics.opening(request.display)
   const wish = { kind: 'open', display: request.display } as const
   const { vm: found, grant } = await requireAccess(parts, request, request.vmId, wish)
   const way = requireWay(found, request.display, grant)
   const vm = await awaitRunning(parts, found, request.guest, progress, signal)
   const seat = await parts.seats.claim(vm.id, `${request.guest.login}, ${VIEWER[request.display]}`)
   const claimedAt = performance.now()
+  parts.metrics.seatClaimed(request.display)
   request.log.info('seat claimed', {
     vm: vm.id,
     user: request.guest.login,
@@ -152,7 +161,13 @@ export async function awaitRunning(
   if (vm.state === 'running') return vm
   const timeout = AbortSignal.timeout(parts.startMs)
   using news = parts.news.listen(vm.id, TICK_MS, AbortSignal.any([signal, timeout]))
-  const wish = await addWish(parts.db, { vmId: vm.id, kind: 'run', by: guest.login, reason: 'connect' })
+  const wish = await addWish(parts.db, {
+    vmId: vm.id,
+    kind: 'run',
+    by: guest.login,
+    reason: 'connect',
+    connection: cause(),
+  })
   progress('Starting virtual machine')
   for (;;) {
     const row = await findVm(parts.db, vm.id)

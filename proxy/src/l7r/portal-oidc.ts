@@ -12,7 +12,7 @@ import type { CookieJar } from './cookie.ts'
 import { fromIncoming } from './http/request.ts'
 import type { DoorParts } from './open-desktop.ts'
 import { startSession } from './portal-session.ts'
-import { asFault } from './respond.ts'
+import { asFault, referenceOf } from './respond.ts'
 import type { SignIn } from './sign-in.ts'
 
 type Portal = Hono<{ Bindings: HttpBindings }>
@@ -93,7 +93,9 @@ async function orProblem(
   }
 }
 
-function problemPage({ message, advice }: Fault) {
+function problemPage(fault: Fault) {
+  const { message, advice } = fault
+  const reference = referenceOf(fault)
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -117,7 +119,7 @@ function problemPage({ message, advice }: Fault) {
       <body>
         <main>
           <h1>Sign-in failed</h1>
-          <p role="alert">${message.charAt(0).toUpperCase()}${message.slice(1)}.</p>
+          <p role="alert">${message.charAt(0).toUpperCase()}${message.slice(1)}${reference}.</p>
           <p>${advice}</p>
           <p><a href="/portal/">Back to the portal</a></p>
         </main>

@@ -85,7 +85,7 @@ export function pairingDeviceRoutes(app: Portal, parts: Parts): void {
 export function pairingUserRoutes(
   app: Portal,
   parts: Parts,
-  guestOf: (context: Context) => Promise<SignedIn>,
+  guestOf: (context: Context<{ Bindings: HttpBindings }>) => Promise<SignedIn>,
 ): void {
   const { db, log } = parts
   /** Looks a code up for a guest; a wrong one counts. */

@@ -1,11 +1,13 @@
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
+import { CONNECTION_HEADER } from '@ostler/contract/connection-id.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { StartEvent } from '@ostler/contract/timeline.ts'
 import { Secret } from '@ostler/kit/secret.ts'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { getCookie } from 'hono/cookie'
+import { routePath } from 'hono/route'
 import { secureHeaders } from 'hono/secure-headers'
 import { streamSSE } from 'hono/streaming'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -15,7 +17,7 @@ import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
 import { readAuthParameters } from '../store/tokens.ts'
 import { listItem } from './list-item.ts'
 import { readTimeline } from '../store/vms.ts'
-import { fromIncoming } from './http/request.ts'
+import { connectionOf, fromIncoming } from './http/request.ts'
 import { desktopsOf, requireAccess, type Visitor } from './access.ts'
 import { COOKIE_NAME, type CookieJar } from './cookie.ts'
 import { awaitRunning, type DoorParts } from './open-desktop.ts'
@@ -23,10 +25,11 @@ import { displayFileRoutes } from './portal-display-file.ts'
 import { oidcRoutes } from './portal-oidc.ts'
 import { pairingDeviceRoutes, pairingUserRoutes } from './portal-pairing.ts'
 import { endSession, startSession } from './portal-session.ts'
-import { asFault } from './respond.ts'
+import { asFault, referenceOf } from './respond.ts'
 import type { SignIn } from './sign-in.ts'
 import { stopDesktop } from './stop-desktop.ts'
 import { issueTunnelTicket } from './tunnel/issue.ts'
+import { Visit } from './visit.ts'
 
 const MAX_BODY = 16_384
 const signInBody = z.strictObject({
@@ -51,6 +54,12 @@ export function portal(
   stopping: AbortSignal,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const app = new Hono<{ Bindings: HttpBindings }>()
+  app.use(async (context, next) => {
+    const visit = visitOf(context.env.incoming)
+    context.header(CONNECTION_HEADER, connectionOf(context.env.incoming.socket).id)
+    await next()
+    if (visit !== undefined) visit.route = routePath(context, -1)
+  })
   app.use(
     secureHeaders({
       contentSecurityPolicy: {
@@ -68,7 +77,8 @@ export function portal(
   )
   app.onError((error, context) => {
     const fault = asFault(error, parts.log)
-    return context.json(fault.toJSON(), fault.status as 400)
+    const body = { ...fault.toJSON(), text: `${fault.message}${referenceOf(fault)}` }
+    return context.json(body, fault.status as 400)
   })
   app.use('/portal/api/*', bodyLimit({ maxSize: MAX_BODY }))
   pairingDeviceRoutes(app, parts)
@@ -84,6 +94,7 @@ export function portal(
     parts.host.requireRegistered()
     const guest = await signIn.byPassword(typed, fromIncoming(context.env.incoming).connection)
     parts.host.requireOpen()
+    noteUser(context.env.incoming, guest)
     await startSession(context, parts.db, jar, guest)
     return context.body(null, 204)
   })
@@ -91,12 +102,17 @@ export function portal(
     endSession(context)
     return context.body(null, 204)
   })
+  const guestHere = async (context: Context<{ Bindings: HttpBindings }>): Promise<SignedIn> => {
+    const guest = await guestOf(parts, desk, jar, getCookie(context, COOKIE_NAME))
+    noteUser(context.env.incoming, guest)
+    return guest
+  }
   const visitorOf = async (context: Context<{ Bindings: HttpBindings }>): Promise<Visitor> => ({
-    guest: await guestOf(parts, desk, jar, getCookie(context, COOKIE_NAME)),
+    guest: await guestHere(context),
     address: fromIncoming(context.env.incoming).connection.address,
   })
   oidcRoutes(app, parts, { oidc, signIn, jar })
-  pairingUserRoutes(app, parts, (context) => guestOf(parts, desk, jar, getCookie(context, COOKIE_NAME)))
+  pairingUserRoutes(app, parts, guestHere)
   app.get('/portal/api/desktops', async (context) => {
     const visitor = await visitorOf(context)
     const items = (await desktopsOf(parts, visitor)).map(listItem)
@@ -127,7 +143,29 @@ export function portal(
     return context.json(fault.toJSON(), 404)
   })
   const listener = getRequestListener(app.fetch)
-  return (request, response) => void listener(request, response)
+  return (request, response) => {
+    const { method, path, connection } = fromIncoming(request)
+    const visit = new Visit(parts, { method, path, connection }, 'unknown')
+    visits.set(request, visit)
+    const { socket } = request
+    const before = socket.bytesWritten
+    response.once('close', () => {
+      const status = response.writableFinished ? response.statusCode : 0
+      visit.answered(status, socket.bytesWritten - before)
+    })
+    void listener(request, response)
+  }
+}
+
+const visits = new WeakMap<IncomingMessage, Visit>()
+
+function visitOf(request: IncomingMessage): Visit | undefined {
+  return visits.get(request)
+}
+
+function noteUser(request: IncomingMessage, guest: SignedIn): void {
+  const visit = visitOf(request)
+  if (visit !== undefined) visit.user = guest.login
 }
 
 /** Who a cookie belongs to, if she may still come in. Throws `auth.required`. */
@@ -162,6 +200,7 @@ async function streamStart(
   vmId: number,
   stopping: AbortSignal,
 ): Promise<Response> {
+  parts.host.requireOpen()
   const { vm } = await requireAccess(parts, visitor, vmId, { kind: 'open', display: 'rfb' })
   return streamSSE(context, async (stream) => {
     const left = new AbortController()
@@ -186,7 +225,7 @@ async function streamStart(
     } catch (error) {
       if (left.signal.aborted) return
       const fault = asFault(error, parts.log)
-      await send({ kind: 'failed', text: fault.message, advice: fault.advice })
+      await send({ kind: 'failed', text: `${fault.message}${referenceOf(fault)}`, advice: fault.advice })
     }
   })
 }

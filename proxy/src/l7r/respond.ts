@@ -1,5 +1,6 @@
 import { VM_INFO_HEADER } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
+import { cause } from '@ostler/kit/log/cause.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { randomBytes } from 'node:crypto'
 import { type ServerResponse, STATUS_CODES } from 'node:http'
@@ -119,7 +120,7 @@ export function replyJson(reply: Reply, body: unknown): void {
 export function replyFault(reply: Reply, error: unknown, log: Log): void {
   const fault = asFault(error, log)
   const challenge = fault.status === 401 ? { 'WWW-Authenticate': 'Basic realm="QVD"' } : undefined
-  reply.final(fault.status, 'text/plain', `${sentence(fault)}\r\n`, challenge)
+  reply.final(fault.status, 'text/plain', `${sentence(fault)}${referenceOf(fault)}\r\n`, challenge)
 }
 
 /** Failures after a desktop was acquired are wrapped as QVD's clients know them. */
@@ -135,10 +136,23 @@ function sentence(fault: Fault): string {
     : fault.message
 }
 
-/** Turns anything that was thrown into a fault; what is none gets a reference to the log. */
-export function asFault(error: unknown, log: Log): Fault {
+/** Failures whose sentence is not all that there is to know: the logs tell more. */
+const REFERRED =
+  /^(agent|session|display|hook|home)\.|^(auth|database)\.unavailable$|^desktop\.start(Failed|Timeout)$/
+
+/**
+ * What a person tells an administrator about a failure that is not hers: by it all lines about it are found.
+ * @returns such as ` (reference k7m2x9pq4rst)`, or nothing.
+ */
+export function referenceOf(fault: Fault, connection = cause()): string {
+  if (connection === undefined || fault.status < 500 || !REFERRED.test(fault.code)) return ''
+  return ` (reference ${connection})`
+}
+
+/** Turns anything that was thrown into a fault; what is none gets a reference to the log: the connection's id. */
+export function asFault(error: unknown, log: Log, connection = cause()): Fault {
   if (error instanceof Fault) return error
-  const reference = randomBytes(4).toString('hex')
+  const reference = connection ?? randomBytes(6).toString('hex')
   log.error('unexpected failure', { reference, error })
   return new Fault('server.internal', { reference }, { cause: error })
 }

@@ -1,4 +1,5 @@
 import { Fault } from '@ostler/contract/fault.ts'
+import { cause } from '@ostler/kit/log/cause.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { SeatState } from '../model/seat.ts'
 import type { Db } from '../store/open.ts'
@@ -42,6 +43,8 @@ export interface HeldSeat extends SeatShare {
 interface Held {
   readonly seat: Seat
   readonly label: string
+  /** The id of the connection that has it. */
+  readonly connection: string | undefined
   readonly abort: AbortController
   state: SeatState
 }
@@ -67,6 +70,7 @@ export class SeatKeeper implements AsyncDisposable {
   readonly #db: Db
   readonly #door: string
   readonly #log: Log
+  readonly #onLost: (reason: 'moved' | 'disconnected') => void
   readonly #held = new Map<number, Held>()
   readonly #shares = new Set<Share>()
   readonly #timer: NodeJS.Timeout
@@ -74,8 +78,12 @@ export class SeatKeeper implements AsyncDisposable {
   #away = false
   #closed = false
 
-  /** @param door names this process in the rows of its seats: NODE/PID. */
-  constructor(db: Db, door: string, log: Log) {
+  /**
+   * @param door names this process in the rows of its seats: NODE/PID.
+   * @param onLost told of every seat that is lost.
+   */
+  constructor(db: Db, door: string, log: Log, onLost: (reason: 'moved' | 'disconnected') => void = () => {}) {
+    this.#onLost = onLost
     this.#db = db
     this.#door = door
     this.#log = log
@@ -89,7 +97,13 @@ export class SeatKeeper implements AsyncDisposable {
    */
   async claim(vmId: number, label: string): Promise<HeldSeat> {
     const { seat, displaced } = await asking(claimSeat(this.#db, vmId, this.#door, label))
-    const held: Held = { seat, label, abort: new AbortController(), state: 'connecting' }
+    const held: Held = {
+      seat,
+      label,
+      connection: cause(),
+      abort: new AbortController(),
+      state: 'connecting',
+    }
     if (this.#closed) {
       await this.#release([seat])
       throw new Fault('server.stopping')
@@ -230,7 +244,10 @@ export class SeatKeeper implements AsyncDisposable {
     const { vmId, epoch } = held.seat
     if (this.#held.get(vmId) === held) this.#held.delete(vmId)
     const fault = faultOf(loss)
-    this.#log.info('seat lost', { vm: vmId, seat: epoch, whose: held.label, because: fault.message })
+    this.#onLost(loss.endedBy === null ? 'moved' : 'disconnected')
+    // Who claimed it has another connection.
+    const { connection, label: whose } = held
+    this.#log.info('seat lost', { vm: vmId, seat: epoch, whose, because: fault.message, connection })
     held.abort.abort(fault)
     this.#endShares(held.seat, fault)
   }

@@ -1,12 +1,15 @@
 import { Fault, type FaultCode } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
+import { causedBy } from '@ostler/kit/log/cause.ts'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import type { BrowserDisplay } from './browser-display.ts'
+import type { DoorMetrics } from './door-metrics.ts'
 import { isStreamPath, type NxEndpoints } from './nx-endpoints.ts'
 import { type DialectTimes, speakDialect } from './http/dialect.ts'
-import { fromIncoming, parseTarget } from './http/request.ts'
+import { connectionOf, fromIncoming, parseTarget } from './http/request.ts'
 import type { HopEntry } from './listen/hop-tls.ts'
 import type { TicketedDisplay } from './ticketed-display.ts'
 import { type DoorListener, type ListenSettings, openListener } from './listen/listener.ts'
@@ -20,6 +23,9 @@ export interface DoorServerParts {
   readonly browser: BrowserDisplay
   readonly ticketed: TicketedDisplay
   readonly portal: (request: IncomingMessage, response: ServerResponse) => void
+  /** Milliseconds of silence after which a client's kernel is asked whether she is there; 0: never. */
+  readonly keepAliveMs: number
+  readonly metrics: DoorMetrics
   readonly times?: Partial<DialectTimes>
   readonly stopping: AbortSignal
   readonly log: Log
@@ -28,6 +34,10 @@ export interface DoorServerParts {
 /** The C client keeps its list connection open and idle; it does without when we close it. */
 const TIMES: DialectTimes = { headMs: 10_000, idleMs: 600_000, writeMs: 30_000 }
 const BODY_MS = 30_000
+/** A browser soon opens another one. Longer than balancers keep theirs, or they would send into a closed one. */
+const PAGES_IDLE_MS = 75_000
+/** The last of them is told to open another connection. */
+const MAX_REQUESTS = 10_000
 const MAX_HEAD = 16_384
 const SWEEP_MS = 250
 
@@ -49,7 +59,12 @@ export async function serveDoor(parts: DoorServerParts): Promise<DoorListener> {
   }
   const listener = await openListener(
     parts.listen,
-    (socket, connection) => void speakDialect(socket, connection, dialect),
+    (socket, connection) => {
+      const full = socket instanceof TLSSocket && !socket.isSessionReused()
+      parts.metrics.connected(socket instanceof TLSSocket ? (full ? 'full' : 'resumed') : 'plain', socket)
+      if (parts.keepAliveMs > 0) socket.setKeepAlive(true, parts.keepAliveMs)
+      void causedBy(connection.id, () => speakDialect(socket, connection, dialect))
+    },
     parts.log,
     parts.hop,
   )
@@ -75,7 +90,7 @@ function servePages(parts: DoorServerParts, times: DialectTimes): Server {
     headersTimeout: times.headMs,
     requestTimeout: Math.max(BODY_MS, times.headMs),
     connectionsCheckingInterval: Math.min(5_000, times.headMs),
-    keepAliveTimeout: times.idleMs,
+    keepAliveTimeout: Math.min(times.idleMs, PAGES_IDLE_MS),
     maxHeaderSize: MAX_HEAD,
     // Perl clients send upgrade headers with stop_vm too: such a request is an ordinary one.
     shouldUpgradeCallback: (request) => {
@@ -83,22 +98,27 @@ function servePages(parts: DoorServerParts, times: DialectTimes): Server {
       return isStreamPath(path) || parts.browser.owns(path) || parts.ticketed.owns(path)
     },
   })
+  server.maxRequestsPerSocket = MAX_REQUESTS
   server.on('request', (request, response) => {
     const { path } = parseTarget(request.url ?? '')
-    if (parts.nx.owns(path)) void parts.nx.handle(fromIncoming(request), replyTo(response))
-    else parts.portal(request, response)
+    causedBy(connectionOf(request.socket).id, () => {
+      if (parts.nx.owns(path)) void parts.nx.handle(fromIncoming(request), replyTo(response))
+      else parts.portal(request, response)
+    })
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
     const { path } = parseTarget(request.url ?? '')
-    const connected = isStreamPath(path)
-      ? parts.nx.connect(fromIncoming(request), socket, head, parts.stopping)
-      : (parts.ticketed.owns(path) ? parts.ticketed : parts.browser).connect(
-          request,
-          socket,
-          head,
-          parts.stopping,
-        )
+    const connected = causedBy(connectionOf(request.socket).id, () =>
+      isStreamPath(path)
+        ? parts.nx.connect(fromIncoming(request), socket, head, parts.stopping)
+        : (parts.ticketed.owns(path) ? parts.ticketed : parts.browser).connect(
+            request,
+            socket,
+            head,
+            parts.stopping,
+          ),
+    )
     connected.catch((error: unknown) => {
       parts.log.error('upgrade failed', { error })
       socket.destroy()

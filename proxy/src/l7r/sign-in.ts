@@ -7,6 +7,7 @@ import { type Credentials, environmentOf, parseAuthorization } from '../auth/cre
 import type { Identity } from '../auth/oidc/claims.ts'
 import type { SignInOrigin } from '../auth/plugin.ts'
 import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
+import type { DoorMetrics, SignInOutcome } from './door-metrics.ts'
 import type { Connection, DoorRequest } from './http/request.ts'
 import { asFault } from './respond.ts'
 
@@ -42,10 +43,21 @@ interface KnownGuest {
  * Signs in who sends a request. The same credentials on the same connection are not checked again, also when they
  * count once: the Perl client sends them with every request, and what she shares only with the first (C-16, T9).
  */
-export function signInWith(desk: SignInDesk, count: CountSignIn, stopping: AbortSignal, log: Log): SignIn {
+export function signInWith(
+  desk: SignInDesk,
+  count: CountSignIn,
+  metrics: DoorMetrics,
+  stopping: AbortSignal,
+  log: Log,
+): SignIn {
   const known = new WeakMap<Connection, KnownGuest>()
   const counted = async (check: Promise<SignedIn>, { address }: Connection): Promise<SignedIn> => {
     count('auth_attempts')
+    // Before anything is taken out of the failure that others must not read.
+    check.then(
+      ({ by }) => metrics.signIn('accepted', by),
+      (error: unknown) => metrics.signIn(...refusalOf(error)),
+    )
     const guest = await decided(check, log.child({ address }))
     count('auth_ok')
     return guest
@@ -80,6 +92,14 @@ export function signInWith(desk: SignInDesk, count: CountSignIn, stopping: Abort
       return guest
     },
   }
+}
+
+/** How a sign-in that failed is counted, and who decided it. */
+function refusalOf(error: unknown): [SignInOutcome, string] {
+  if (!(error instanceof Fault)) return ['unknown', 'none']
+  const plugin = String(error.detail['plugin'] ?? 'none')
+  if (error.code === 'auth.required') return ['refused', plugin]
+  return [error.code === 'auth.tooMany' ? 'limited' : 'unknown', plugin]
 }
 
 /**

@@ -1,4 +1,5 @@
 import { Fault } from '@ostler/contract/fault.ts'
+import { cause } from '@ostler/kit/log/cause.ts'
 import type { VmState } from '../model/vm-machine.ts'
 import { addWish, findVm } from '../store/vms.ts'
 import { requireAccess, type Visitor } from './access.ts'
@@ -24,7 +25,13 @@ export async function stopDesktop(
   progress('Stopping virtual machine')
   const timeout = AbortSignal.timeout(parts.stopMs)
   using news = parts.news.listen(vmId, TICK_MS, AbortSignal.any([signal, timeout]))
-  await addWish(parts.db, { vmId, kind: 'stop', by: visitor.guest.login, reason: 'stop_vm' })
+  await addWish(parts.db, {
+    vmId,
+    kind: 'stop',
+    by: visitor.guest.login,
+    reason: 'stop_vm',
+    connection: cause(),
+  })
   for (;;) {
     const row = await findVm(parts.db, vmId)
     if (row === undefined || AT_REST.includes(row.state)) return

@@ -1,7 +1,5 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { DISPLAY_TICKET_PATH } from '@ostler/contract/desktop.ts'
-import type { Log } from '@ostler/kit/log.ts'
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
@@ -15,6 +13,7 @@ import { bindTicket, DISPLAY_TICKET, digestOf } from './display-tickets.ts'
 import { fromIncoming } from './http/request.ts'
 import { closing, type DoorParts, openDesktop } from './open-desktop.ts'
 import { interimProgress, replyFault, replyOn } from './respond.ts'
+import { Visit } from './visit.ts'
 
 /**
  * Displays for whoever has a ticket: by an upgrade with the ticket as bearer, and by `CONNECT` with the ticket as the
@@ -31,6 +30,7 @@ interface Opener {
   readonly ticket: string
   readonly kinds: readonly Ticket['kind'][]
   readonly opened: string
+  readonly status: number
   readonly progress: (text: string) => void
 }
 
@@ -38,16 +38,20 @@ export function ticketedDisplay(parts: DoorParts, desk: SignInDesk): TicketedDis
   return {
     owns: (path) => path === DISPLAY_TICKET_PATH,
     connect: async (request, socket, head, stopping) => {
-      const log = parts.log.child({ connection: randomUUID() })
+      const { method, connection } = fromIncoming(request)
+      // A ticket may stand where the path would.
+      const visit = new Visit(parts, { method, path: DISPLAY_TICKET_PATH, connection }, DISPLAY_TICKET_PATH)
+      const reply = visit.watch(replyOn(socket))
       try {
-        using interim = interimProgress(replyOn(socket))
+        using interim = interimProgress(reply)
         const opener =
           request.method === 'CONNECT' ? readConnect(request) : readUpgrade(request, interim.progress)
-        await open({ parts, desk, request, socket, head, stopping, log }, opener, () =>
+        await open({ parts, desk, request, socket, head, stopping, visit }, opener, () =>
           interim[Symbol.dispose](),
         )
       } catch (error) {
-        if (!socket.destroyed) replyFault(replyOn(socket), error, log)
+        if (socket.destroyed) visit.answered(0, 0)
+        else replyFault(reply, error, visit.log)
       }
     },
   }
@@ -56,7 +60,13 @@ export function ticketedDisplay(parts: DoorParts, desk: SignInDesk): TicketedDis
 function readConnect(request: IncomingMessage): Opener {
   const ticket = (request.url ?? '').replace(/:\d{1,5}$/, '')
   // Whoever speaks to a proxy expects no interim answers.
-  return { ticket, kinds: DISPLAY_TICKETS, opened: 'HTTP/1.1 200 OK\r\n\r\n', progress: () => {} }
+  return {
+    ticket,
+    kinds: DISPLAY_TICKETS,
+    opened: 'HTTP/1.1 200 OK\r\n\r\n',
+    status: 200,
+    progress: () => {},
+  }
 }
 
 function readUpgrade(request: IncomingMessage, progress: (text: string) => void): Opener {
@@ -66,7 +76,7 @@ function readUpgrade(request: IncomingMessage, progress: (text: string) => void)
     throw new Fault('request.upgradeRequired', { protocol: DISPLAY_TICKETS.join(', ') })
   const ticket = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
   const opened = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${token}\r\n\r\n`
-  return { ticket, kinds, opened, progress }
+  return { ticket, kinds, opened, status: 101, progress }
 }
 
 /** One connection that came with a ticket. */
@@ -77,7 +87,7 @@ interface Arrival {
   readonly socket: Duplex
   readonly head: Buffer
   readonly stopping: AbortSignal
-  readonly log: Log
+  readonly visit: Visit
 }
 
 async function open(arrival: Arrival, opener: Opener, quiet: () => void): Promise<void> {
@@ -88,12 +98,14 @@ async function open(arrival: Arrival, opener: Opener, quiet: () => void): Promis
   const digest = digestOf(opener.ticket)
   const ticket = await takeTicket(parts.db, digest, opener.kinds)
   if (ticket === undefined) throw new Fault('auth.required', { reason: 'a ticket that is not good' })
+  arrival.visit.user = ticket.by
   const answer = (): void => {
     quiet()
     arrival.socket.write(opener.opened)
+    arrival.visit.answered(opener.status, 0)
   }
   const seat = ticket.detail['seat']
-  if (typeof seat === 'number') return await join(arrival, ticket, seat, answer)
+  if (typeof seat === 'number') return void await join(arrival, ticket, seat, answer)
   // Its client is still on her way, and nobody else may come with her ticket.
   if (ticket.kind === 'spice' && ticket.usesLeft !== MAX_TICKET_USES - 1)
     throw new Fault('auth.required', { reason: 'a ticket that is in use' })
@@ -102,7 +114,7 @@ async function open(arrival: Arrival, opener: Opener, quiet: () => void): Promis
 
 /** The first connection of a client: it claims the desktop. */
 async function begin(
-  { parts, desk, request, socket, head, stopping, log }: Arrival,
+  { parts, desk, request, socket, head, stopping, visit }: Arrival,
   ticket: Ticket,
   digest: Buffer,
   progress: (text: string) => void,
@@ -122,7 +134,7 @@ async function begin(
       display,
       parameters: new Map(),
       receivedAt,
-      log,
+      log: visit.log,
     },
     progress,
     signal,
@@ -133,12 +145,15 @@ async function begin(
   seat.signal.throwIfAborted()
   answer()
   const cut = AbortSignal.any([stopping, seat.signal])
-  await carry(opened, socket, { head, signal: cut }, log.child({ vm: ticket.vmId, user: ticket.by, display }))
+  const count = parts.metrics.streamOpens(display, opened.display.socket)
+  const { address } = connection
+  const log = visit.log.child({ vm: ticket.vmId, user: ticket.by, display, address })
+  await carry(opened, socket, { head, signal: cut, count }, log)
 }
 
 /** A further channel of a SPICE client: it has the desktop as long as she has. */
 async function join(
-  { parts, socket, head, stopping, log }: Arrival,
+  { parts, request, socket, head, stopping, visit }: Arrival,
   ticket: Ticket,
   epoch: number,
   answer: () => void,
@@ -152,7 +167,8 @@ async function join(
   const cut = AbortSignal.any([stopping, seat.signal])
   cut.throwIfAborted()
   answer()
-  const lines = log.child({ vm: vm.id, user: ticket.by, display: 'spice' })
+  const { address } = fromIncoming(request).connection
+  const lines = visit.log.child({ vm: vm.id, user: ticket.by, display: 'spice', address })
   const link = await readSpiceLink(socket, head, cut)
   const closed = String(ticket.detail['closed'] ?? '').split(',')
   // One that names no session would begin another one, and end that of who has the seat.
@@ -162,7 +178,13 @@ async function join(
   }
   // How long she may stay is counted on her first channel; others may be idle while it is not.
   const opened = { seat, display, receivedAt, claimedAt: receivedAt, limits: { idleMs: 0, maxMs: 0 } }
-  await carry(opened, socket, { head: link.bytes, signal: cut }, lines.child({ channel: link.channel }))
+  const count = parts.metrics.streamOpens('spice', display.socket)
+  await carry(
+    opened,
+    socket,
+    { head: link.bytes, signal: cut, count },
+    lines.child({ channel: link.channel }),
+  )
 }
 
 /** Whom a ticket was made for, if she may still come in. Throws Fault `auth.required`. */

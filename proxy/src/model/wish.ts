@@ -9,6 +9,8 @@ export interface Wish {
   readonly kind: WishKind
   readonly by: string
   readonly reason: string
+  /** The id of the client's connection by which it came; absent or null: by none. */
+  readonly connection?: string | null
   /** ISO 8601. */
   readonly at: string
 }

@@ -197,7 +197,7 @@ export async function explainDesktop(db: Db, id: number): Promise<Explanation> {
     .executeTakeFirstOrThrow()
   const wishes = await db
     .selectFrom('wish')
-    .select(['kind', 'by', 'reason', 'at', 'outcome'])
+    .select(['kind', 'by', 'reason', 'at', 'outcome', 'connection'])
     .where('vm_id', '=', id)
     .orderBy('number', 'desc')
     .limit(10)

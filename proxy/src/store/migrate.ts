@@ -8,6 +8,7 @@ import * as tickets from './migrations/0003-tickets.ts'
 import * as tunnels from './migrations/0006-tunnels.ts'
 import * as displays from './migrations/0007-displays.ts'
 import * as doors from './migrations/0008-doors.ts'
+import * as wishConnection from './migrations/0009-wish-connection.ts'
 import * as images from './migrations/0011-images.ts'
 
 /** Forward only: a released migration never changes, a mistake is mended by the next one. */
@@ -18,6 +19,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0006-tunnels': tunnels,
   '0007-displays': displays,
   '0008-doors': doors,
+  '0009-wish-connection': wishConnection,
   '0011-images': images,
 }
 

@@ -1,3 +1,4 @@
+import { causedBy } from '@ostler/kit/log/cause.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
@@ -15,6 +16,14 @@ export interface DatabaseAddress {
 
 export type Db = Kysely<Database>
 
+/** What the connections of a database are doing now. */
+export interface PoolUse {
+  readonly used: number
+  readonly idle: number
+  /** Queries that wait for a connection. */
+  readonly waiting: number
+}
+
 const CONNECT_MS = 5_000
 const STATEMENT_MS = 30_000
 
@@ -31,9 +40,21 @@ export function openDatabase(address: DatabaseAddress, log: Log): Db {
     application_name: 'ostler',
   })
   // An idle connection that breaks would otherwise end the process.
-  const lost = (error: Error): void => log.warn('database connection lost', { error })
+  // It is nobody's: for whom it was opened says nothing about why it broke.
+  const lost = (error: Error): void =>
+    causedBy(undefined, () => log.warn('database connection lost', { error }))
   pool.on('error', lost)
   // The pool does not listen while a connection is in use; the query that breaks is rejected besides.
   pool.on('connect', (client) => client.on('error', lost))
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }).withSchema('ostler')
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) }).withSchema('ostler')
+  pools.set(db, pool)
+  return db
+}
+
+const pools = new WeakMap<Db, pg.Pool>()
+
+/** How a database that `openDatabase` has opened is used now. */
+export function poolUse(db: Db): PoolUse {
+  const { totalCount = 0, idleCount = 0, waitingCount = 0 } = pools.get(db) ?? {}
+  return { used: totalCount - idleCount, idle: idleCount, waiting: waitingCount }
 }

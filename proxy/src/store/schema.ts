@@ -200,6 +200,8 @@ export interface Database {
     kind: WishKind
     by: string
     reason: string
+    /** The client's connection by which it came; null: none. */
+    connection: ColumnType<string | null, string | null | undefined, string | null>
     at: Timestamp
     expires_at: OptionalTimestamp
     closed_at: OptionalTimestamp

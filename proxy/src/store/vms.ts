@@ -90,6 +90,13 @@ export async function listVms(db: Db, ownerId?: number): Promise<VmRow[]> {
   return await (ownerId === undefined ? all : all.where('vm.user_id', '=', ownerId)).execute()
 }
 
+/** How many desktops of a node are in each state; those that nobody is in are not there. */
+export async function countDesktops(db: Db, hostId: number): Promise<Partial<Record<VmState, number>>> {
+  const { rows } = await sql<{ state: VmState; count: number }>`
+    SELECT state, count(*)::int AS count FROM ostler.vm WHERE host_id = ${hostId} GROUP BY state`.execute(db)
+  return Object.fromEntries(rows.map(({ state, count }) => [state, count]))
+}
+
 /** Ids of the desktops that a node must look at: its own, and those that are wished for and nobody's. */
 export async function vmsToStep(db: Db, hostId: number): Promise<number[]> {
   const { rows } = await sql<{ id: number }>`
@@ -118,7 +125,7 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
         'hardInMs', extract(epoch FROM vm.expire_hard - clock_timestamp()) * 1000,
         'toldAgoMs', extract(epoch FROM clock_timestamp() - vm.expiry_told_at) * 1000) AS expiry,
       coalesce((SELECT json_agg(json_build_object('number', number, 'kind', kind, 'by', by, 'reason', reason,
-        'at', at))
+        'at', at, 'connection', connection))
         FROM ostler.wish WHERE vm_id = vm.id AND closed_at IS NULL
           AND (expires_at IS NULL OR expires_at > now())), '[]') AS wishes
     FROM ostler.vm JOIN ostler.users ON users.id = user_id JOIN ostler.flavour ON flavour.id = flavour_id
@@ -270,12 +277,13 @@ async function closeWishes(
 /** Adds a wish, hints at it, and returns its number. */
 export async function addWish(
   db: Db,
-  wish: { vmId: number; kind: WishKind; by: string; reason: string },
+  wish: { vmId: number; kind: WishKind; by: string; reason: string; connection?: string | undefined },
 ): Promise<number> {
   const { rows } = await sql<{ number: number }>`
     WITH added AS (
-      INSERT INTO ostler.wish (vm_id, kind, by, reason)
-      VALUES (${wish.vmId}, ${wish.kind}, ${wish.by}, ${wish.reason}) RETURNING vm_id, number)
+      INSERT INTO ostler.wish (vm_id, kind, by, reason, connection)
+      VALUES (${wish.vmId}, ${wish.kind}, ${wish.by}, ${wish.reason}, ${wish.connection ?? null})
+      RETURNING vm_id, number)
     SELECT number, pg_notify('ostler_vm', vm_id::text) FROM added`.execute(db)
   return rows[0]?.number ?? 0
 }

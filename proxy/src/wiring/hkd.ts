@@ -9,6 +9,7 @@ import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { leastLoaded } from '../balance/balancer.ts'
 import { ConsoleSigner } from '../hkd/console-signer.ts'
+import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { openTrust } from '../hkd/trust.ts'
 import { lxcHypervisor } from '../hypervisor/lxc/lxc.ts'
@@ -17,10 +18,13 @@ import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
 import { type HintChannel, listenForHints } from '../store/hints.ts'
 import { registerHost, setHostState } from '../store/hosts.ts'
+import { countDesktops } from '../store/vms.ts'
+import { answerLocally } from './asked-locally.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
-import { doorIdentityFile, requireAccount, subnetOf } from './node-parts.ts'
+import { doorIdentityFile, hkdSocket, requireAccount, subnetOf } from './node-parts.ts'
 import { preflight } from './preflight.ts'
+import { watchProcess } from './process-metrics.ts'
 
 /** A door's identity is good for a year: a node may run longer than that. */
 const RENEW_MS = 86_400_000
@@ -57,6 +61,8 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
       log.warn('the end of this node could not be written down', { error }),
     ),
   )
+  const metrics = new HkdMetrics(() => countDesktops(db, hostId))
+  watchProcess(metrics.registry, 'ostler_hkd', db, scope)
   const housekeeper = new Housekeeper({
     db,
     hostId,
@@ -66,6 +72,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
     run: config['path.run'],
     displayUid: door.uid,
     remindMs: config['internal.hkd.agent.expiration_monitor.delay'] * 1_000,
+    metrics,
     log,
   })
   scope.own(housekeeper)
@@ -81,6 +88,12 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   scope.own(listenForHints(address, ['ostler_vm', 'ostler_ticket'], onHint, log))
   // The last to be put on is the first to be taken off: what is under way may take a while to end.
   scope.defer(() => setHostState(db, hostId, 'stopping'))
+  await answerLocally(
+    { 'GET /metrics': () => metrics.registry.metrics() },
+    { socket: hkdSocket(config), loopback: config['hkd.metrics.listen'] },
+    log,
+    scope,
+  )
   log.info('node ready', { host: hostId })
 }
 

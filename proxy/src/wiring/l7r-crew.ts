@@ -1,17 +1,31 @@
+import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
 import cluster from 'node:cluster'
 import { availableParallelism } from 'node:os'
-import { Crew, CREW_WORDS, type CrewNews, WorkerFailed } from '../l7r/crew.ts'
+import {
+  Crew,
+  CREW_WORDS,
+  type CrewCounts,
+  type CrewNews,
+  type CrewStatus,
+  SHUT,
+  WorkerFailed,
+} from '../l7r/crew.ts'
 import { takeGivenSocket } from '../l7r/listen/given-socket.ts'
 import { rotated, TakenKeys } from '../l7r/listen/ticket-keys.ts'
-import { startL7r } from './l7r.ts'
+import { answerLocally, askLocally } from './asked-locally.ts'
+import { type Door, startL7r } from './l7r.ts'
 import type { NodeValues } from './node-config.ts'
+import { doorSocket } from './node-parts.ts'
 
 /** Milliseconds within which a process of the door ends once it is told to. */
 export const DOOR_STOP_MS = 10_000
 /** EX_TEMPFAIL: whoever started us should do so again. */
 const EXIT_AGAIN = 75
+
+/** What a worker that is killed had counted since is lost. */
+const TELL_MS = 5_000
 
 /** The first process of the door: it starts the others, and replaces them on SIGHUP. */
 export async function leadCrew(config: NodeValues, log: Log, scope: Scope): Promise<void> {
@@ -44,6 +58,47 @@ export async function leadCrew(config: NodeValues, log: Log, scope: Scope): Prom
     await scope.close()
     process.exit(error.exitCode)
   }
+  // Only now: a door that cannot have its port must not take the place of the one that has it.
+  await answerLocally(
+    {
+      'GET /metrics': () => crew.metrics(),
+      'GET /status': () => crew.status(),
+      'POST /drain': () => (crew.shut(), crew.status()),
+      'POST /open': () => (crew.open(), crew.status()),
+    },
+    { socket: doorSocket(config), loopback: config['l7r.metrics.listen'] },
+    log,
+    scope,
+  )
+}
+
+/** What an administrator may ask or tell a door. */
+export const DOOR_COMMANDS = ['status', 'drain', 'open'] as const
+
+/**
+ * Asks or tells the door of a configuration.
+ * @returns how it stands then, in words.
+ * @throws Fault `node.notRunning` when there is none.
+ */
+export async function commandDoor(
+  config: NodeValues,
+  command: (typeof DOOR_COMMANDS)[number],
+): Promise<string> {
+  const socket = doorSocket(config)
+  const asked = askLocally(socket, command === 'status' ? 'GET' : 'POST', `/${command}`)
+  const answer = await asked.catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new Fault('node.notRunning', { program: 'ostler-l7r', socket, reason }, { cause })
+  })
+  const { door, streams, connections, workers } = JSON.parse(answer) as CrewStatus
+  const each = workers.map(
+    (worker) => `  worker ${worker.pid} ${worker.state}: ${counted(worker.streams, worker.connections)}`,
+  )
+  return [`the door is ${door}: ${counted(streams, connections)}`, ...each].join('\n')
+}
+
+function counted(streams: number, connections: number): string {
+  return `${streams} sessions, ${connections} connections`
 }
 
 /** One of those who serve the door. */
@@ -57,7 +112,24 @@ export async function joinCrew(
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
   process.on('SIGHUP', () => {})
   const { ticketKeys, givenSocket } = await hearNews()
-  const drained = await startL7r(config, log, scope, { configFile, ticketKeys, givenSocket })
+  let door: Door | undefined
+  const tell = async (): Promise<void> => {
+    if (door === undefined || !process.connected) return
+    const said: CrewCounts = { counts: await door.metrics.getMetricsAsJSON() }
+    await new Promise<void>((resolve) => {
+      if (process.send?.(said, undefined, {}, () => resolve()) === undefined) resolve()
+    })
+  }
+  // The last of all that is closed: then every stream has been counted.
+  scope.defer(tell)
+  const { drained, shut } = (door = await startL7r(config, log, scope, {
+    configFile,
+    ticketKeys,
+    givenSocket,
+  }))
+  shut(process.env[SHUT] === '1')
+  const telling = setInterval(() => void tell(), TELL_MS)
+  scope.defer(() => clearInterval(telling))
   let leaving = false
   const leave = (): void => {
     if (leaving || scope.signal.aborted) return
@@ -67,6 +139,9 @@ export async function joinCrew(
   }
   process.on('message', (word) => {
     if (word === CREW_WORDS.drain) leave()
+    if (word === CREW_WORDS.shut) shut(true)
+    if (word === CREW_WORDS.open) shut(false)
+    if (word === CREW_WORDS.tell) void tell()
   })
   process.once('disconnect', leave)
   if (!process.connected) leave()

@@ -8,6 +8,7 @@ import { AgentLines } from '../guest/agent-lines.ts'
 import type { CallerIdentity } from '../guest/agent-link.ts'
 import { BootSteps } from '../l7r/boot-steps.ts'
 import { anyOf, browserDisplay } from '../l7r/browser-display.ts'
+import { DoorMetrics } from '../l7r/door-metrics.ts'
 import { requireCertificate } from '../l7r/certificate.ts'
 import { openCookieJar } from '../l7r/cookie.ts'
 import { HOP_PROTOCOL } from '../l7r/hop/hop-words.ts'
@@ -32,9 +33,11 @@ import { announceDoor } from '../store/hosts.ts'
 import { openDatabase } from '../store/open.ts'
 import { purgeTickets } from '../store/tickets.ts'
 import { purgeSignIns } from '../store/tokens.ts'
+import type { Registry } from 'prom-client'
 import { hopAddress, listenSettings } from './listen.ts'
 import { nodeConfigSource, type NodeValues } from './node-config.ts'
 import { databaseAddress, doorIdentityFile } from './node-parts.ts'
+import { watchProcess } from './process-metrics.ts'
 import { openSignIn } from './sign-in.ts'
 
 /** What a door has from its crew, beside what lies on the disk. */
@@ -46,21 +49,22 @@ export interface DoorShare {
 
 /**
  * Starts a door. It needs no root and knows nothing about containers.
- * @returns what to call so that it takes nobody in any more: it resolves when the last who were in have left.
+ * @returns how it is told to take nobody in, and what it counts.
  */
 export async function startL7r(
   config: NodeValues,
   log: Log,
   scope: Scope,
   { configFile, ...shared }: DoorShare,
-): Promise<() => Promise<void>> {
+): Promise<Door> {
   const listen = { ...listenSettings(config, log), ...shared }
   if (listen.tls !== undefined) await requireCertificate(listen.tls.files, log)
   const address = databaseAddress(config, ROLES.l7r)
   const db = openDatabase(address, log)
   scope.defer(() => db.destroy())
+  const metrics = new DoorMetrics()
   const doorName = `${config['nodename']}/${process.pid}`
-  const seats = scope.own(new SeatKeeper(db, doorName, log))
+  const seats = scope.own(new SeatKeeper(db, doorName, log, (reason) => metrics.seatLost(reason)))
   const tunnels = scope.own(new TunnelKeeper(db, log))
   const news = new VmNews()
   const host = scope.own(await HostWatch.open(db, config['nodename'], log))
@@ -85,6 +89,9 @@ export async function startL7r(
     stopMs: config['internal.l7r.timeout.vm_stop'] * 1_000,
     shortSessionMs: config['internal.l7r.short_session'] * 1_000,
     streamLimits: { idleMs: config['l7r.stream.idle'] * 1_000, maxMs: config['l7r.stream.max'] * 1_000 },
+    keepAliveMs: config['l7r.keepalive'] * 1_000,
+    metrics,
+    logsRequests: config['l7r.log.requests'],
     log,
   }
   scope.own(
@@ -106,7 +113,7 @@ export async function startL7r(
   )
   const stopping = new AbortController()
   scope.signal.addEventListener('abort', () => stopping.abort(new Fault('server.stopping')), { once: true })
-  const signIn = signInWith(desk, (counter) => host.count(counter), stopping.signal, log)
+  const signIn = signInWith(desk, (counter) => host.count(counter), metrics, stopping.signal, log)
   scope.own(every(PURGE_MS, () => purgeSignIns(db), log))
   scope.own(every(PURGE_MS, () => purgeTickets(db), log))
   // A hint that says the configuration has changed may be lost.
@@ -126,6 +133,8 @@ export async function startL7r(
       browser: anyOf(browserDisplay(parts, jar, desk), tunnel.browser),
       ticketed: ticketedDisplay(parts, desk),
       portal: portal(parts, { signIn, desk, jar, oidc }, config['path.web'], stopping.signal),
+      keepAliveMs: parts.keepAliveMs,
+      metrics,
       stopping: stopping.signal,
       log,
     }),
@@ -136,10 +145,24 @@ export async function startL7r(
   const announcing = scope.own(every(ANNOUNCE_MS, announce, log))
   announcing.now()
   log.info('door open', { address: config['l7r.address'], port: door.port })
-  return () => {
-    isDraining = true
-    return door.drained()
+  watchProcess(metrics.registry, 'ostler_l7r', db, scope)
+  return {
+    metrics: metrics.registry,
+    shut: (isShut) => host.shut(isShut),
+    drained: () => {
+      isDraining = true
+      return door.drained()
+    },
   }
+}
+
+/** A door that serves. */
+export interface Door {
+  readonly metrics: Registry
+  /** Takes nobody in, and says so to whoever asks; or everybody again. */
+  readonly shut: (isShut: boolean) => void
+  /** Listens no more; resolves when the last who were in have left. */
+  readonly drained: () => Promise<void>
 }
 
 /** The identity as hkd last issued it: the same object until its file is another. */

@@ -14,6 +14,7 @@ import { logOptions } from '@ostler/kit/log/options.ts'
 import { hostname } from 'node:os'
 import { AUTH_OPTIONS } from '../auth/options.ts'
 import { parseNetworks } from '../l7r/listen/networks.ts'
+import { parseLoopback } from './loopback.ts'
 import { parseCiphers, parseTlsVersions } from '../l7r/listen/tls-words.ts'
 
 /** The longest timer that there is, in whole days. */
@@ -64,6 +65,24 @@ export const NODE_OPTIONS = {
     0,
     1_000_000,
   ),
+  'l7r.keepalive': integer(
+    'seconds of silence after which the door asks whether a client is still there; 0: never',
+    30,
+    0,
+    3_600,
+  ),
+  'l7r.log.requests': flag('one line of the log for each request at the door', true),
+  'l7r.metrics.listen': {
+    default: '',
+    summary:
+      "loopback ADDRESS:PORT where the door's metrics are served to everybody on this node; empty: nowhere",
+    parse: parseLoopback,
+  },
+  'hkd.metrics.listen': {
+    default: '',
+    summary: "the same for hkd's metrics",
+    parse: parseLoopback,
+  },
   'l7r.workers': integer('processes that serve the door; 0: one per core', 0, 0, 256),
   'l7r.stream.idle': integer(
     'seconds without a byte after which a stream ends; 0: any',

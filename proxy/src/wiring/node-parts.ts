@@ -43,6 +43,16 @@ export function doorIdentityFile(config: NodeValues): string {
   return join(config['path.run'], 'l7r', 'identity.json')
 }
 
+/** The unix socket by which a door is asked and told things; one of several on a node is known by its port. */
+export function doorSocket(config: NodeValues): string {
+  return join(config['path.run'], 'l7r', `door-${config['l7r.port']}.sock`)
+}
+
+/** The unix socket by which hkd is asked things. */
+export function hkdSocket(config: NodeValues): string {
+  return join(config['path.run'], 'hkd.sock')
+}
+
 /** The unix socket of the api. */
 export function apiSocket(config: NodeValues): string {
   return join(config['path.run'], 'api', 'api.sock')

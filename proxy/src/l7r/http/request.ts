@@ -1,8 +1,11 @@
+import { randomInt } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 
 /** Who is at the other end of a connection, and what stays the same from one request to the next. */
 export interface Connection {
+  /** Names the connection in every log, to its client, and to whoever she tells it: twelve letters and digits. */
+  readonly id: string
   /** The client's address as text, without a zone and without the IPv4-in-IPv6 prefix. */
   readonly address: string
   /** The certificate that the client has proved to own; `undefined` without one. */
@@ -70,6 +73,7 @@ export function openConnection(
   const closed = new AbortController()
   socket.once('close', () => closed.abort(new Error('the client left')))
   const connection: Connection = {
+    id: connectionId(),
     address: who.address ?? plainAddress(socket.remoteAddress),
     certificate: who.certificate,
     closed: closed.signal,
@@ -83,6 +87,14 @@ export function plainAddress(address: string | undefined): string {
   return (address ?? '').replace(/^::ffff:/i, '').replace(/%.*$/, '')
 }
 
-function connectionOf(socket: Socket): Connection {
+/** None of its letters and digits is taken for another when somebody reads it out. */
+const ID_LETTERS = 'abcdefghjkmnpqrstuvwxyz23456789'
+
+function connectionId(): string {
+  return Array.from({ length: 12 }, () => ID_LETTERS[randomInt(ID_LETTERS.length)]).join('')
+}
+
+/** Who is at the other end of a socket that came through `openConnection`. */
+export function connectionOf(socket: Socket): Connection {
   return connections.get(socket) ?? openConnection(socket)
 }

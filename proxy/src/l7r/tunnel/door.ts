@@ -3,12 +3,12 @@ import { Fault } from '@ostler/contract/fault.ts'
 import {
   TICKET_PROTOCOL,
   TUNNEL_KINDS,
+  TUNNEL_PATH,
   TUNNEL_SOCKET_PATH,
   TUNNEL_UPGRADE,
   type TunnelKind,
 } from '@ostler/contract/tunnel.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import { randomUUID } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { DisplaySocket } from '../../display/display-socket.ts'
@@ -17,11 +17,12 @@ import { ticketDigest } from '../../model/ticket-text.ts'
 import { takeTicket, type Ticket } from '../../store/tickets.ts'
 import { findVm, type VmRow } from '../../store/vms.ts'
 import { type BrowserDisplay, closeWith, streamOf } from '../browser-display.ts'
-import { type DoorRequest, fromIncoming } from '../http/request.ts'
+import { type Connection, type DoorRequest, fromIncoming } from '../http/request.ts'
 import type { DoorParts } from '../open-desktop.ts'
 import { requireSameOrigin } from '../portal.ts'
-import { asFault, interimProgress, replyOn } from '../respond.ts'
+import { asFault, interimProgress, type Reply, replyOn } from '../respond.ts'
 import { asking } from '../seat-keeper.ts'
+import { Visit } from '../visit.ts'
 import { consoleEnd } from './console.ts'
 import type { FarEnd } from './far-end.ts'
 import { folderEnd } from './folder.ts'
@@ -61,11 +62,13 @@ interface OpenTunnel extends Disposable {
 export function tunnelDoor(parts: DoorParts, keeper: TunnelKeeper): TunnelDoor {
   return {
     connect: async (request, socket, head, stopping) => {
-      const log = parts.log.child({ connection: randomUUID() })
+      const visit = new Visit(parts, request, TUNNEL_PATH)
+      const reply = visit.watch(replyOn(socket))
       try {
-        await connect({ parts, keeper, log }, request, socket, head, stopping)
+        await connect({ parts, keeper, visit }, request, { socket, reply, head }, stopping)
       } catch (error) {
-        if (!socket.destroyed) replyRefusal(socket, error, log)
+        if (socket.destroyed) visit.answered(0, 0)
+        else replyRefusal(reply, error, visit.log)
       }
     },
     browser: browserTunnel(parts, keeper),
@@ -75,15 +78,14 @@ export function tunnelDoor(parts: DoorParts, keeper: TunnelKeeper): TunnelDoor {
 interface Opening {
   readonly parts: DoorParts
   readonly keeper: TunnelKeeper
-  readonly log: Log
+  readonly visit: Visit
 }
 
 /** One client, from its request to the end of its stream. */
 async function connect(
   opening: Opening,
   request: DoorRequest,
-  socket: Duplex,
-  head: Buffer,
+  { socket, reply, head }: { readonly socket: Duplex; readonly reply: Reply; readonly head: Buffer },
   stopping: AbortSignal,
 ): Promise<void> {
   const { headers, connection } = request
@@ -91,7 +93,7 @@ async function connect(
     throw new Fault('request.upgradeRequired', { protocol: TUNNEL_UPGRADE })
   const shown = /^Bearer ([\w-]+)$/i.exec(headers.get('authorization') ?? '')?.[1]
   const signal = AbortSignal.any([stopping, connection.closed])
-  using interim = interimProgress(replyOn(socket))
+  using interim = interimProgress(reply)
   interim.later('Opening the tunnel')
   using tunnel = await openTunnel(opening, shown, headers.get(consoleApi.sizeHeader), signal)
   interim[Symbol.dispose]()
@@ -100,6 +102,7 @@ async function connect(
   socket.write(
     `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${TUNNEL_UPGRADE}\r\n\r\n`,
   )
+  opening.visit.answered(101, 0)
   await carryTunnel(opening, tunnel, socket, head, stopping, connection.address)
 }
 
@@ -114,10 +117,11 @@ function browserTunnel(parts: DoorParts, keeper: TunnelKeeper): BrowserDisplay {
   return {
     owns: (path) => path === TUNNEL_SOCKET_PATH,
     connect: async (incoming, socket, head, stopping) => {
-      const log = parts.log.child({ connection: randomUUID() })
+      const { headers, method, path, connection } = fromIncoming(incoming)
+      const visit = new Visit(parts, { method, path, connection }, TUNNEL_SOCKET_PATH)
+      const reply = visit.watch(replyOn(socket))
       try {
         requireSameOrigin(incoming.headers.origin, incoming.headers.host)
-        const { headers, connection } = fromIncoming(incoming)
         const offered = (headers.get('sec-websocket-protocol') ?? '').split(',').map((word) => word.trim())
         const shown = offered.find((word) => word.startsWith(TICKET_PROTOCOL))?.slice(TICKET_PROTOCOL.length)
         if (!offered.includes(TUNNEL_UPGRADE))
@@ -125,9 +129,11 @@ function browserTunnel(parts: DoorParts, keeper: TunnelKeeper): BrowserDisplay {
         const webSocket = await new Promise<WebSocket>((resolve) =>
           server.handleUpgrade(incoming, socket, head, resolve),
         )
-        await showTunnel({ parts, keeper, log }, webSocket, shown, stopping, connection.address)
+        visit.answered(101, 0)
+        await showTunnel({ parts, keeper, visit }, webSocket, shown, stopping, connection)
       } catch (error) {
-        if (!socket.destroyed) replyRefusal(socket, error, log)
+        if (socket.destroyed || socket.writableEnded) visit.answered(0, 0)
+        else replyRefusal(reply, error, visit.log)
       }
     },
   }
@@ -139,8 +145,9 @@ async function showTunnel(
   webSocket: WebSocket,
   shown: string | undefined,
   stopping: AbortSignal,
-  address: string,
+  { id, address }: Connection,
 ): Promise<void> {
+  const { log } = opening.visit
   const left = new AbortController()
   webSocket.on('error', () => webSocket.terminate())
   webSocket.once('close', () => left.abort(new Error('the browser left')))
@@ -151,11 +158,11 @@ async function showTunnel(
     using tunnel = await openTunnel(opening, shown, undefined, AbortSignal.any([left.signal, stopping]))
     // Said before the stream goes.
     const cut = AbortSignal.any([stopping, tunnel.kept.signal])
-    cut.addEventListener('abort', () => closeWith(webSocket, cut.reason, opening.parts), { once: true })
+    cut.addEventListener('abort', () => closeWith(webSocket, cut.reason, log, id), { once: true })
     await carryTunnel(opening, tunnel, stream, undefined, stopping, address)
     webSocket.close(1000)
   } catch (error) {
-    closeWith(webSocket, error, opening.parts)
+    closeWith(webSocket, error, log, id)
   } finally {
     const deadline = setTimeout(() => webSocket.terminate(), LINGER_MS)
     webSocket.once('close', () => clearTimeout(deadline))
@@ -169,7 +176,7 @@ async function showTunnel(
  *   when nobody could tell; and as the far end does.
  */
 async function openTunnel(
-  { parts, keeper, log }: Opening,
+  { parts, keeper, visit }: Opening,
   shown: string | undefined,
   size: string | undefined,
   signal: AbortSignal,
@@ -195,14 +202,14 @@ async function openTunnel(
     throw both.reason
   } catch (error) {
     kept[Symbol.dispose]()
-    log.info('tunnel refused', { ...told(ticket), reason: error instanceof Error ? error.message : '' })
+    visit.log.info('tunnel refused', { ...told(ticket), reason: error instanceof Error ? error.message : '' })
     throw error
   }
 }
 
 /** Carries the stream, and writes down who opened what, until when, and how much went through it. */
 async function carryTunnel(
-  { parts, log }: Opening,
+  { parts, visit }: Opening,
   { far, ticket, kept }: OpenTunnel,
   client: Duplex,
   head: Buffer | undefined,
@@ -210,6 +217,8 @@ async function carryTunnel(
   from: string,
 ): Promise<void> {
   const about = { ...told(ticket), from }
+  const { log } = visit
+  visit.user = ticket.by
   log.info('tunnel opens', about)
   const signal = AbortSignal.any([stopping, kept.signal])
   const end = await splice(client, far, {
@@ -235,8 +244,8 @@ function told({ kind, vmId, by }: Ticket) {
 }
 
 /** Programs read this, so it is JSON; and nobody is asked for a password here. */
-function replyRefusal(socket: Duplex, error: unknown, log: Log): void {
+function replyRefusal(reply: Reply, error: unknown, log: Log): void {
   const fault = asFault(error, log)
   const headers = fault.status === 426 ? { Upgrade: TUNNEL_UPGRADE } : {}
-  replyOn(socket).final(fault.status, 'application/json', JSON.stringify(fault), headers)
+  reply.final(fault.status, 'application/json', JSON.stringify(fault), headers)
 }
