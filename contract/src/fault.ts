@@ -167,6 +167,12 @@ const FAULTS = {
     sentence: 'the desktop could not be started: {reason}',
     advice: 'Try again; an administrator sees the cause with "qa vm explain".',
   },
+  'desktop.queueTimeout': {
+    status: 503,
+    exit: 75,
+    sentence: 'the start of the desktop has waited {seconds} s and has not begun: {reason}',
+    advice: 'Try again when fewer desktops start at once; see "qa vm explain".',
+  },
   'desktop.startTimeout': {
     status: 503,
     exit: 75,

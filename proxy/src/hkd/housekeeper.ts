@@ -6,12 +6,15 @@ import type { LoadBalancer } from '../balance/balancer.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor/hypervisor.ts'
 import { decide } from '../model/decide.ts'
 import { runFolder } from '../model/run-folder.ts'
+import { AT_REST, STARTING, startOrder } from '../model/start-queue.ts'
 import { next, type VmEvent, vmMachine, type VmState } from '../model/vm-machine.ts'
 import { mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
 import { tickHost } from '../store/hosts.ts'
 import type { Db } from '../store/open.ts'
+import { closeLapsedWishes, holdVm, readStartQueue } from '../store/start-queue.ts'
 import {
   moveVm,
+  NOT_YET,
   placeVm,
   planVm,
   serveWishes,
@@ -21,6 +24,7 @@ import {
 } from '../store/vms.ts'
 import { addHookResult } from '../store/session-hooks.ts'
 import { AgentWatch } from './agent-watch.ts'
+import { ImageWork } from './image-work.ts'
 import { moveDetails } from './move-details.ts'
 import type { Trust } from './trust.ts'
 
@@ -32,6 +36,8 @@ export interface HousekeeperParts {
   readonly trust: Trust
   readonly run: string
   readonly displayUid: number
+  /** Disk images that are worked on at once. */
+  readonly imagesAtOnce: number
   readonly log: Log
 }
 
@@ -40,6 +46,9 @@ const TICK_MS = 2_000
 const WATCH_MS: Partial<Record<VmState, number>> = { booting: 200, stopping: 50 }
 /** How often what must be dead is killed again. */
 const KILL_AGAIN_MS = 200
+
+/** Why a desktop at rest that is wished up does not start. */
+const STILL_THERE = 'processes of its last run have not ended yet'
 
 /** Where processes of ours have no business any more: they are killed at every look. */
 const MUST_BE_DEAD: readonly VmState[] = ['killing', 'lost', 'stopped', 'failed']
@@ -63,18 +72,22 @@ export class Housekeeper {
   readonly #effects = new Map<number, Effect>()
   readonly #watches = new Map<number, { epoch: number; watch: AgentWatch }>()
   readonly #timers = new Map<number, NodeJS.Timeout>()
+  readonly #images: ImageWork
   #tick: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(parts: HousekeeperParts) {
     this.#parts = parts
     this.#series = new Series((id) => this.#stepUntilQuiet(id))
+    const { imagesAtOnce: atOnce, log } = parts
+    this.#images = new ImageWork({ atOnce, log, onEnd: (id, failure) => void this.#imageEnded(id, failure) })
   }
 
   start(): void {
     this.lookAtAll()
     this.#tick = setInterval(() => {
       tickHost(this.#parts.db, this.#parts.hostId)
+        .then(() => closeLapsedWishes(this.#parts.db))
         .then(() => this.lookAtAll())
         .catch((error: unknown) => this.#parts.log.warn('tick failed', { error }))
     }, TICK_MS)
@@ -133,12 +146,14 @@ export class Housekeeper {
       agentUp: this.#watches.get(id)?.watch.link !== undefined,
       faulty: plan.fault !== null,
     })
+    if (event === 'start' && !(await this.#isAble(plan))) return false
     if (event !== undefined) return await this.#move(plan, event, effect)
     if (merged !== undefined && settled(plan.state, merged.goal)) {
       if (!ONE_TIME_WISHES[merged.goal].includes(merged.wish.kind)) return false
       await serveWishes(db, id, merged.goal, `already ${plan.state}`)
       return true
     }
+    if (AT_REST.includes(plan.state) && merged?.goal === 'up') await holdVm(db, id, STILL_THERE)
     const { deadlineMs } = vmMachine[plan.state]
     const untilDeadline = deadlineMs === null ? Infinity : deadlineMs - ageMs + 10
     const changed = (): boolean => this.#parts.hypervisor.observe(id) !== processes
@@ -157,18 +172,57 @@ export class Housekeeper {
       this.#forget(plan.id)
     }
     const epoch = to === 'preparing' ? await this.#place(plan, move) : await moveVm(db, move)
+    if (epoch === NOT_YET) return false // whoever frees a place looks at us
     if (epoch === undefined) return true
     log.info('vm moved', { vm: plan.id, event, from: plan.state, to, epoch, afterMs: Math.round(plan.ageMs) })
+    if (STARTING.includes(plan.state) && !STARTING.includes(to)) this.#lookAtNext()
     return true
   }
 
   /** Finds a node for a start; ends the wishes for it, with the reason, when there is none. */
-  async #place(plan: VmPlan, move: Transition): Promise<number | undefined> {
+  async #place(plan: VmPlan, move: Transition): Promise<number | undefined | typeof NOT_YET> {
     const { db, balancer } = this.#parts
     const placed = await placeVm(db, move, (hosts) => balancer.choose(hosts, plan.flavour))
     if (typeof placed !== 'object') return placed
     await serveWishes(db, plan.id, 'up', placed.refusal)
+    this.#lookAtNext() // it was in the way of others
     return undefined
+  }
+
+  /** Says whether nothing but its turn keeps a desktop from starting; what its image needs is begun. */
+  async #isAble(plan: VmPlan): Promise<boolean> {
+    const { db, hypervisor } = this.#parts
+    const work = plan.image === null ? undefined : hypervisor.imageWork?.(specOf(plan))
+    if (plan.image !== null && work !== undefined) {
+      const { name } = plan.image
+      if (await holdVm(db, plan.id, `the disk image ${name} is being unpacked`)) this.#lookAtNext()
+      this.#images.begin(name, plan.id, work)
+      return false
+    }
+    if (plan.held !== null) await holdVm(db, plan.id, null)
+    return true
+  }
+
+  /** The next look finds the image; where the work failed, whoever waits is told why. */
+  async #imageEnded(id: number, failure: string | undefined): Promise<void> {
+    try {
+      if (failure !== undefined) {
+        await serveWishes(this.#parts.db, id, 'up', failure)
+        await holdVm(this.#parts.db, id, null)
+      }
+    } catch (error) {
+      this.#parts.log.error('the end of image work could not be told', { vm: id, error })
+    }
+    this.look(id)
+  }
+
+  /** Looks at the desktops whose turn it is. */
+  #lookAtNext(): void {
+    if (this.#closed) return
+    readStartQueue(this.#parts.db)
+      .then((queue) => startOrder(queue).slice(0, queue.free))
+      .then((ids) => ids.forEach((id) => this.look(id)))
+      .catch((error: unknown) => this.#parts.log.warn('the queue of starts could not be read', { error }))
   }
 
   /** Runs the entry effect of a state once per boot and process of ours; all of them are idempotent. */

@@ -20,7 +20,12 @@ export function moveDetails(
   switch (to) {
     case 'preparing': {
       const queuedAt = plan.wishes.find((wish) => ONE_TIME_WISHES.up.includes(wish.kind))?.at
-      return { steps, fault: null, ...(queuedAt === undefined ? {} : { queuedAt }) }
+      return {
+        steps,
+        fault: null,
+        ...(queuedAt === undefined ? {} : { queuedAt }),
+        ...(plan.image === null ? {} : { imageId: plan.image.id }),
+      }
     }
     case 'running':
       return { steps, serves: { goal: 'up', outcome: 'running' } }

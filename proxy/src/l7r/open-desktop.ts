@@ -2,23 +2,25 @@ import { Fault, type FaultCode } from '@ostler/contract/fault.ts'
 import { AGENT_PORT, type DisplayKind, type SocketKind } from '@ostler/contract/identity.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import type { SignedIn } from '../auth/sign-in.ts'
 import type { DisplaySocket } from '../display/display-socket.ts'
 import type { StreamLimits } from '../display/splice.ts'
 import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
 import type { SessionGrant } from '../model/policy.ts'
-import { addWish, findVm, type VmRow, wishOutcome } from '../store/vms.ts'
+import { findVm, type VmRow } from '../store/vms.ts'
 import { type AccessParts, requireAccess, type Visitor } from './access.ts'
+import { awaitRunning, type StartNews, startText } from './await-running.ts'
 import type { BootSteps } from './boot-steps.ts'
 import type { HostWatch } from './host-watch.ts'
 import type { HeldSeat, SeatKeeper } from './seat-keeper.ts'
 import { sessionParameters } from './session-parameters.ts'
+import type { StartLine } from './start-line.ts'
 import type { VmNews } from './vm-news.ts'
 
 export interface DoorParts extends AccessParts {
   readonly host: HostWatch
   readonly seats: SeatKeeper
   readonly news: VmNews
+  readonly line: StartLine
   readonly steps: BootSteps
   /** What we present to agents, as hkd last issued it. */
   readonly identity: () => CallerIdentity
@@ -64,8 +66,6 @@ export interface OpenDesktop {
 
 /** How a viewer is named to the one whom she displaces. */
 const VIEWER: Readonly<Record<DisplayKind, string>> = { nx: 'in a native client', rfb: 'in a browser' }
-/** A lost hint costs this much, not more. */
-const TICK_MS = 2_000
 /** An agent that was restarted, or a session that just lost a client, may need this long. */
 const SESSION_MS = 10_000
 const RETRY_MS = 100
@@ -86,7 +86,8 @@ export async function openDesktop(
 ): Promise<OpenDesktop> {
   const wish = { kind: 'open', display: request.display } as const
   const { vm: found, grant } = await requireAccess(parts, request, request.vmId, wish)
-  const vm = await awaitRunning(parts, found, request.guest, progress, signal)
+  const tell = (news: StartNews): void => progress(startText(news))
+  const vm = await awaitRunning(parts, found, request.guest, tell, signal)
   const seat = await parts.seats.claim(vm.id, `${request.guest.login}, ${VIEWER[request.display]}`)
   const claimedAt = performance.now()
   request.log.info('seat claimed', {
@@ -113,35 +114,6 @@ export async function openDesktop(
   } catch (error) {
     await seat[Symbol.asyncDispose]()
     throw error
-  }
-}
-
-/**
- * Wishes the desktop up, if it is not, and waits until it runs.
- * @throws Fault `desktop.startFailed` with hkd's reason, `desktop.startTimeout`, or the signal's reason.
- */
-export async function awaitRunning(
-  parts: DoorParts,
-  vm: VmRow,
-  guest: SignedIn,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<VmRow> {
-  if (vm.state === 'running') return vm
-  const timeout = AbortSignal.timeout(parts.startMs)
-  using news = parts.news.listen(vm.id, TICK_MS, AbortSignal.any([signal, timeout]))
-  const wish = await addWish(parts.db, { vmId: vm.id, kind: 'run', by: guest.login, reason: 'connect' })
-  progress('Starting virtual machine')
-  for (;;) {
-    const row = await findVm(parts.db, vm.id)
-    if (row === undefined) throw new Fault('desktop.unknown')
-    if (row.state === 'running') return row
-    const outcome = await wishOutcome(parts.db, wish)
-    if (outcome !== undefined) throw new Fault('desktop.startFailed', { reason: row.fault ?? outcome })
-    progress("Waiting for VM to reach state 'running'")
-    await news.next().catch((error: unknown) => {
-      throw timeout.aborted ? new Fault('desktop.startTimeout') : error
-    })
   }
 }
 

@@ -5,12 +5,14 @@ import type { Database } from './schema.ts'
 import * as skeleton from './migrations/0001-skeleton.ts'
 import * as signIn from './migrations/0002-sign-in.ts'
 import * as tickets from './migrations/0003-tickets.ts'
+import * as starts from './migrations/0004-starts.ts'
 
 /** Forward only: a released migration never changes, a mistake is mended by the next one. */
 const MIGRATIONS: Record<string, Migration> = {
   '0001-skeleton': skeleton,
   '0002-sign-in': signIn,
   '0003-tickets': tickets,
+  '0004-starts': starts,
 }
 
 /**

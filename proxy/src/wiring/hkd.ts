@@ -39,7 +39,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   await ensureBridge(config['vm.network.bridge'], subnetOf(config))
 
   const memoryMb = Math.floor(totalmem() / 2 ** 20) - config['internal.vm.cgroup.memory_reserve']
-  const hostId = await registerHost(db, config['nodename'], memoryMb)
+  const hostId = await registerHost(db, config['nodename'], memoryMb, config['hkd.vm.starting.max'])
   await setHostState(db, hostId, 'starting')
   scope.defer(() =>
     setHostState(db, hostId, 'stopped').catch((error: unknown) =>
@@ -54,11 +54,13 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
     trust,
     run: config['path.run'],
     displayUid: door.uid,
+    imagesAtOnce: config['internal.hkd.max_heavy'],
     log,
   })
   scope.own(housekeeper)
-  housekeeper.start()
+  // Desktops are placed on nodes that run.
   await setHostState(db, hostId, 'running')
+  housekeeper.start()
   const onHint = (_: unknown, vmId: number | undefined): void =>
     vmId === undefined ? housekeeper.lookAtAll() : housekeeper.look(vmId)
   scope.own(listenForHints(address, ['ostler_vm'], onHint, log))

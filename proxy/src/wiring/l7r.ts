@@ -18,6 +18,7 @@ import { portal } from '../l7r/portal.ts'
 import { SeatKeeper } from '../l7r/seat-keeper.ts'
 import { serveDoor } from '../l7r/server.ts'
 import { signInWith } from '../l7r/sign-in.ts'
+import { StartLine } from '../l7r/start-line.ts'
 import { VmNews } from '../l7r/vm-news.ts'
 import { displaySocket } from '../model/run-folder.ts'
 import { ROLES } from '../store/bootstrap.ts'
@@ -59,6 +60,7 @@ export async function startL7r(
     host,
     seats,
     news,
+    line: new StartLine(db),
     steps: new BootSteps(db),
     identity: doorIdentity(doorIdentityFile(config)),
     reach: (vm, kind) => reachDisplay(vm.id, displaySocket(config['path.run'], vm.id, kind)),

@@ -87,6 +87,8 @@ export const NODE_OPTIONS = {
   ),
   'database.name': text('name of the database', 'ostler'),
   'database.as_user': text('system user of the private PostgreSQL', 'ostler-postgres'),
+  'hkd.vm.starting.max': integer('desktops that may be on their way up at once', 6, 1, 1_000),
+  'internal.hkd.max_heavy': integer('disk images that are unpacked at once', 2, 1, 100),
   'vm.network.bridge': text('bridge of the desktops', 'ostler0'),
   'vm.network.gateway': text('address of the node on the bridge', '10.3.15.1'),
   'vm.network.netmask': text('netmask of the bridge', '255.255.255.0'),
