@@ -92,7 +92,20 @@ export type NewPolicyRuleBody = z.output<typeof newPolicyRule>
 export const blockBody = z.strictObject({ ...ofTenant, blocked: z.boolean() })
 export const passwordBody = z.strictObject({ ...ofTenant, password: password.min(1) })
 const pairs = z.record(z.string().min(1).max(256), z.string().max(4096))
-export const propertiesBody = z.strictObject({ ...ofTenant, set: pairs })
+/** Names and values that every agent takes as parameters of a session. */
+const properties = z
+  .record(
+    z
+      .string()
+      .regex(/^[\w.:-]{1,128}$/, 'is no usable name: letters, digits and . _ : - are')
+      .refine((key) => !key.startsWith('qvd.ostler.'), 'is for Ostler alone'),
+    z
+      .string()
+      .max(4096)
+      .regex(/^[^\u0000-\u001f\u007f]*$/u, 'has control characters'),
+  )
+  .refine((set) => Object.keys(set).length <= 300, 'more than 300 properties')
+export const propertiesBody = z.strictObject({ ...ofTenant, set: properties })
 export const configurationBody = z.strictObject({ ...ofTenant, set: pairs })
 
 /** One line of `propget` and `config get`; a secret's value is `***`. */
@@ -116,6 +129,10 @@ export const ADMIN_OBJECTS = {
 /** What can be blocked: nobody comes in by it, or to it, until it is unblocked. */
 export const BLOCKABLE = ['tenant', 'user', 'host', 'vm'] as const
 export type Blockable = (typeof BLOCKABLE)[number]
+
+/** What has properties, which become parameters of sessions; later ones win. */
+export const PROPERTY_OWNERS = ['osf', 'di', 'user', 'vm'] as const
+export type PropertyOwner = (typeof PROPERTY_OWNERS)[number]
 
 export type AdminObject = keyof typeof ADMIN_OBJECTS
 

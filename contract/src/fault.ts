@@ -239,6 +239,12 @@ const FAULTS = {
     sentence: 'the X session did not come up: {reason}',
     advice: 'The log of the session inside the desktop tells more.',
   },
+  'session.tooManyParameters': {
+    status: 400,
+    exit: 64,
+    sentence: 'the session would get {count} parameters; {limit} are the most',
+    advice: 'Send fewer parameters, or remove properties of the flavour, image, user or desktop.',
+  },
   'session.user': {
     status: 503,
     exit: 69,

@@ -6,6 +6,8 @@ import type { DisplaySocket } from '../display/display-socket.ts'
 import type { StreamLimits } from '../display/splice.ts'
 import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
 import type { SessionGrant } from '../model/policy.ts'
+import { sessionProperties } from '../store/properties.ts'
+import { removeToken } from '../store/tokens.ts'
 import { findVm, type VmRow } from '../store/vms.ts'
 import { type AccessParts, requireAccess, type Visitor } from './access.ts'
 import { awaitRunning, type StartNews, startText } from './await-running.ts'
@@ -14,6 +16,7 @@ import type { HostWatch } from './host-watch.ts'
 import type { HeldSeat, SeatKeeper } from './seat-keeper.ts'
 import { sessionParameters } from './session-parameters.ts'
 import type { StartLine } from './start-line.ts'
+import { digestOf, issueToken } from './tokens.ts'
 import type { VmNews } from './vm-news.ts'
 
 export interface DoorParts extends AccessParts {
@@ -25,6 +28,8 @@ export interface DoorParts extends AccessParts {
   /** What we present to agents, as hkd last issued it. */
   readonly identity: () => CallerIdentity
   readonly reach: Reach
+  /** The node's address for its desktops, and whether they get a token with which they can come in as their user. */
+  readonly forSessions: { readonly hostAddress: string; readonly giveToken: boolean }
   readonly startMs: number
   readonly stopMs: number
   /** A stream that ends sooner is counted as a short session. */
@@ -47,6 +52,8 @@ export interface OpenRequest extends Visitor {
   readonly display: DisplayKind
   /** What the client said about her session: `qvd.client.*` and `custom.*`, checked as far as we read them. */
   readonly parameters: ReadonlyMap<string, string>
+  /** The key of the slave channel, which client and guest share; a browser has none. */
+  readonly slaveKey?: string
   /** When the request came, in `performance.now()`. */
   readonly receivedAt: number
   /** The log of this connection: every line of it bears the same id. */
@@ -88,7 +95,13 @@ export async function openDesktop(
   const { vm: found, grant } = await requireAccess(parts, request, request.vmId, wish)
   const tell = (news: StartNews): void => progress(startText(news))
   const vm = await awaitRunning(parts, found, request.guest, tell, signal)
-  const seat = await parts.seats.claim(vm.id, `${request.guest.login}, ${VIEWER[request.display]}`)
+  const { parameters, token } = await parametersOf(parts, request, vm, grant)
+  const label = `${request.guest.login}, ${VIEWER[request.display]}`
+  const claimed = await parts.seats.claim(vm.id, label).catch(async (error: unknown) => {
+    await revoke(parts, token)
+    throw error
+  })
+  const seat = withToken(parts, claimed, token)
   const claimedAt = performance.now()
   request.log.info('seat claimed', {
     vm: vm.id,
@@ -101,7 +114,7 @@ export async function openDesktop(
     if (seat.displaced !== undefined) progress(`Aborting contending session for VM_ID: ${vm.id}`)
     progress(`Session acquired for VM_ID: ${vm.id}`)
     const both = AbortSignal.any([signal, seat.signal])
-    const display = await openSession(parts, { request, vm, grant, seat }, progress, both)
+    const display = await openSession(parts, { request, vm, seat, parameters }, progress, both)
     try {
       // Whoever was claimed away, or stood still meanwhile, must not come between those who have it now.
       await Promise.all([seat.occupy(), parts.steps.reached(vm, [['connected']])])
@@ -121,8 +134,59 @@ export async function openDesktop(
 interface Opening {
   readonly request: OpenRequest
   readonly vm: VmRow
-  readonly grant: SessionGrant
   readonly seat: HeldSeat
+  readonly parameters: Record<string, string>
+}
+
+/** What the session is opened with, and its token if it gets one. */
+async function parametersOf(
+  parts: DoorParts,
+  request: OpenRequest,
+  vm: VmRow,
+  grant: SessionGrant,
+): Promise<{ parameters: Record<string, string>; token: string | undefined }> {
+  const { hostAddress, giveToken } = parts.forSessions
+  const [properties, token] = await Promise.all([
+    sessionProperties(parts.db, vm.id),
+    giveToken ? issueToken(parts.db, request.guest).then((issued) => issued.token) : undefined,
+  ])
+  const door = {
+    host_address: hostAddress,
+    ...(token === undefined ? {} : { auth_token: token }),
+    ...(request.slaveKey === undefined ? {} : { 'qvd.slave.key': request.slaveKey }),
+  }
+  const { parameters: client, guest } = request
+  const { isApplication } = vm
+  try {
+    const plugins = guest.parameters
+    return {
+      parameters: sessionParameters({ client, properties, plugins, isApplication, grant, door }),
+      token,
+    }
+  } catch (error) {
+    await revoke(parts, token)
+    throw error
+  }
+}
+
+/** A session's token is good as long as somebody sits there. */
+async function revoke(parts: DoorParts, token: string | undefined): Promise<void> {
+  if (token === undefined) return
+  await removeToken(parts.db, digestOf(token)).catch((error: unknown) =>
+    parts.log.warn('the token of a session is not revoked, it ends by itself', { error }),
+  )
+}
+
+/** A seat with whose end the token of its session ends. */
+function withToken(parts: DoorParts, seat: HeldSeat, token: string | undefined): HeldSeat {
+  if (token === undefined) return seat
+  return {
+    ...seat,
+    [Symbol.asyncDispose]: async () => {
+      await seat[Symbol.asyncDispose]()
+      await revoke(parts, token)
+    },
+  }
 }
 
 /** Opens the session and its display, again while what fails is only settling. */
@@ -158,11 +222,10 @@ async function tryOpenSession(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<DisplaySocket> {
-  const { request, vm, grant, seat } = opening
+  const { request, vm, seat, parameters } = opening
   const address = { desktop: vm.id, epoch: vm.epoch, host: vm.address, port: AGENT_PORT }
   using link = openAgentLink(address, parts.identity())
   const called = Date.now()
-  const parameters = sessionParameters(request.parameters, request.guest.parameters, vm.isApplication, grant)
   const call = { display: request.display, parameters, seat: seat.epoch }
   let answer = await link.client.x_start(call, signal)
   // A home on a slow server, or a hook that takes its time: the same call goes on waiting where the last one stopped.

@@ -147,6 +147,11 @@ export async function flavourByName(db: Db, name: string): Promise<number> {
   return await idOf(db, 'flavour', 'osf', name)
 }
 
+/** The number of a disk image, by name. Throws `object.unknown`. */
+export async function imageByName(db: Db, name: string): Promise<number> {
+  return await idOf(db, 'disk_image', 'di', name)
+}
+
 /** The number of a desktop, by name. Throws `object.unknown`. */
 export async function desktopByName(db: Db, name: string): Promise<number> {
   return await idOf(db, 'vm', 'vm', name)
@@ -186,7 +191,12 @@ export async function explainDesktop(db: Db, id: number): Promise<Explanation> {
   }
 }
 
-async function idOf(db: Db, table: 'flavour' | 'vm', kind: string, name: string): Promise<number> {
+async function idOf(
+  db: Db,
+  table: 'flavour' | 'disk_image' | 'vm',
+  kind: string,
+  name: string,
+): Promise<number> {
   const row = await db.selectFrom(table).select('id').where('name', '=', name).executeTakeFirst()
   if (row === undefined) throw new Fault('object.unknown', { kind, name })
   return row.id

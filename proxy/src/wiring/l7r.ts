@@ -64,6 +64,10 @@ export async function startL7r(
     steps: new BootSteps(db),
     identity: doorIdentity(doorIdentityFile(config)),
     reach: (vm, kind) => reachDisplay(vm.id, displaySocket(config['path.run'], vm.id, kind)),
+    forSessions: {
+      hostAddress: config['l7r.address'] === '*' ? config['vm.network.gateway'] : config['l7r.address'],
+      giveToken: config['l7r.session.auth_token'],
+    },
     startMs: config['internal.l7r.timeout.vm_start'] * 1_000,
     stopMs: config['internal.l7r.timeout.vm_stop'] * 1_000,
     shortSessionMs: config['internal.l7r.short_session'] * 1_000,

@@ -68,6 +68,10 @@ export const NODE_OPTIONS = {
     MAX_STREAM_SECONDS,
   ),
   'l7r.stream.max': integer('seconds after which a stream ends; 0: any', 0, 0, MAX_STREAM_SECONDS),
+  'l7r.session.auth_token': flag(
+    'a desktop gets a token with which its programs come in as its user while somebody sits there',
+    false,
+  ),
   'l7r.as_user': text('system user of the door and the api', 'ostler'),
   'path.l7r.ssl.key': path(
     'key of the door; made with a self-signed certificate when missing',
