@@ -95,16 +95,22 @@ const pairs = z.record(z.string().min(1).max(256), z.string().max(4096))
 /** Names and values that every agent takes as parameters of a session. */
 const properties = z
   .record(
-    z
-      .string()
-      .regex(/^[\w.:-]{1,128}$/, 'is no usable name: letters, digits and . _ : - are')
-      .refine((key) => !key.startsWith('qvd.ostler.'), 'is for Ostler alone'),
+    z.string(),
     z
       .string()
       .max(4096)
       .regex(/^[^\u0000-\u001f\u007f]*$/u, 'has control characters'),
   )
-  .refine((set) => Object.keys(set).length <= 300, 'more than 300 properties')
+  .superRefine((set, context) => {
+    // A record says of a bad key only that it is one.
+    const refuse = (key: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [key], message })
+    for (const key of Object.keys(set)) {
+      if (!/^[\w.:-]{1,128}$/.test(key))
+        refuse(key, 'is no usable name: up to 128 letters, digits and . _ : -')
+      else if (key.startsWith('qvd.ostler.')) refuse(key, 'is for Ostler alone')
+    }
+  })
 export const propertiesBody = z.strictObject({ ...ofTenant, set: properties })
 export const configurationBody = z.strictObject({ ...ofTenant, set: pairs })
 

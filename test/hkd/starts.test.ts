@@ -281,6 +281,39 @@ test('a desktop whose old processes have not ended is passed, and says so', asyn
   await untilBegun(3)
 })
 
+test('C-100 differs: of the nodes that run and are not blocked, the one with most memory left is chosen', async () => {
+  // The original divides memory and cores by the number of desktops, however large they are and however many run.
+  const roomier = async (name: string): Promise<number> => {
+    const id = await registerHost(db, name, 200_000, AT_ONCE)
+    await setHostState(db, id, 'running')
+    return id
+  }
+  const [blocked, stopping, silent] = [
+    await roomier('blocked'),
+    await roomier('stopping'),
+    await roomier('silent'),
+  ]
+  await db.updateTable('host').set({ blocked: true }).where('id', '=', blocked).execute()
+  await setHostState(db, stopping, 'stopping')
+  await db
+    .updateTable('host')
+    .set({ seen_at: new Date(0) })
+    .where('id', '=', silent)
+    .execute()
+  start()
+  const hostOf = async (vmId: number): Promise<number | null> =>
+    (await db.selectFrom('vm').select('host_id').where('id', '=', vmId).executeTakeFirstOrThrow()).host_id
+  const first = await addDesktop(ann)
+  await wait(first)
+  await untilBegun(1)
+  expect(await hostOf(first)).toBe(hostId)
+  const open = await roomier('open')
+  const second = await addDesktop(bob)
+  await wait(second)
+  await until('it to be placed', async () => (await hostOf(second)) !== null)
+  expect(await hostOf(second)).toBe(open)
+})
+
 test('C-101 no candidate: the wish is answered with the reason, and the row of the desktop stays as it was', async () => {
   const desktop = await addDesktop(ann)
   const row = await db.selectFrom('vm').selectAll().where('id', '=', desktop).executeTakeFirstOrThrow()

@@ -6,6 +6,7 @@ import { type AddressPool, takeAddress } from './addresses.ts'
 import { readSeat, userState } from './seats.ts'
 import { readHookResults } from './session-hooks.ts'
 import type { Db } from './open.ts'
+import { transact } from './transact.ts'
 import { requireUser } from './users.ts'
 import { readTimeline } from './vms.ts'
 
@@ -65,7 +66,7 @@ export async function addDesktop(
   const userId = await requireUser(db, desktop.tenantId, desktop.user)
   const flavour = await idOf(db, 'flavour', 'osf', desktop.osf)
   return await addNamed('vm', desktop.name, () =>
-    db.transaction().execute(async (tx) => {
+    transact(db, async (tx) => {
       const address = await takeAddress(tx, pool)
       if (address === undefined) throw new Fault('node.network', { reason: 'every address is taken' })
       return await tx

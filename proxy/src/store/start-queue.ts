@@ -5,13 +5,14 @@ import type { Db } from './open.ts'
 /** A node that says nothing for so long takes no desktops. */
 export const HOST_SILENT_SECONDS = 20
 
-/** Reads, in one statement, everything on which the order of starts rests. */
+/** Reads, in one statement, everything on which the order of starts rests, as of now: a placing may have waited for its lock. */
 export async function readStartQueue(db: Db): Promise<StartQueue> {
   const { rows } = await sql<StartQueue>`
     WITH open AS (
       SELECT vm_id, json_agg(json_build_object('number', number, 'kind', kind, 'interactive', interactive,
         'waitedMs', floor(extract(epoch FROM clock_timestamp() - at) * 1000))) AS wishes
-      FROM ostler.wish WHERE closed_at IS NULL AND (expires_at IS NULL OR expires_at > now()) GROUP BY vm_id),
+      FROM ostler.wish WHERE closed_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+      GROUP BY vm_id),
     places AS (
       SELECT greatest(0, starting_max - count(vm.id)) AS free
       FROM ostler.host LEFT JOIN ostler.vm ON vm.host_id = host.id AND vm.state = ANY (${[...STARTING]})

@@ -7,6 +7,7 @@ import { ONE_TIME_WISHES, type Wish, type WishKind } from '../model/wish.ts'
 import { hostLoads } from './hosts.ts'
 import type { Db } from './open.ts'
 import { readStartQueue } from './start-queue.ts'
+import { transact } from './transact.ts'
 
 /** A desktop as the door and the lists see it. */
 export interface VmRow {
@@ -133,7 +134,7 @@ export interface Transition {
  * @returns the new epoch, or `undefined` when somebody else has moved it: look again.
  */
 export async function moveVm(db: Db, move: Transition): Promise<number | undefined> {
-  return await db.transaction().execute((tx) => moveIn(tx, move))
+  return await transact(db, (tx) => moveIn(tx, move))
 }
 
 /** Why a desktop could not be placed. */
@@ -156,7 +157,7 @@ export async function placeVm(
   move: Omit<Transition, 'hostId'>,
   choose: (hosts: readonly HostLoad[]) => number | undefined,
 ): Promise<number | undefined | Refusal | typeof NOT_YET> {
-  return await db.transaction().execute(async (tx) => {
+  return await transact(db, async (tx) => {
     await sql`SELECT pg_advisory_xact_lock(hashtext('ostler.place'))`.execute(tx)
     const sharer = await homeSharer(tx, move.vm.id)
     if (sharer !== undefined) return { refusal: `desktop ${sharer} has the same home` }
