@@ -145,7 +145,26 @@ export const tunnelBody = z.strictObject({
     .default('administrator'),
 })
 const pairs = z.record(z.string().min(1).max(256), z.string().max(4096))
-export const propertiesBody = z.strictObject({ ...ofTenant, set: pairs })
+/** Names and values that every agent takes as parameters of a session. */
+const properties = z
+  .record(
+    z.string(),
+    z
+      .string()
+      .max(4096)
+      .regex(/^[^\u0000-\u001f\u007f]*$/u, 'has control characters'),
+  )
+  .superRefine((set, context) => {
+    // A record says of a bad key only that it is one.
+    const refuse = (key: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [key], message })
+    for (const key of Object.keys(set)) {
+      if (!/^[\w.:-]{1,128}$/.test(key))
+        refuse(key, 'is no usable name: up to 128 letters, digits and . _ : -')
+      else if (key.startsWith('qvd.ostler.')) refuse(key, 'is for Ostler alone')
+    }
+  })
+export const propertiesBody = z.strictObject({ ...ofTenant, set: properties })
 export const configurationBody = z.strictObject({ ...ofTenant, set: pairs })
 
 /** One line of `propget` and `config get`; a secret's value is `***`. */
@@ -169,6 +188,10 @@ export const ADMIN_OBJECTS = {
 /** What can be blocked: nobody comes in by it, or to it, until it is unblocked. */
 export const BLOCKABLE = ['tenant', 'user', 'host', 'di', 'vm'] as const
 export type Blockable = (typeof BLOCKABLE)[number]
+
+/** What has properties, which become parameters of sessions; later ones win. */
+export const PROPERTY_OWNERS = ['osf', 'di', 'user', 'vm'] as const
+export type PropertyOwner = (typeof PROPERTY_OWNERS)[number]
 
 export type AdminObject = keyof typeof ADMIN_OBJECTS
 

@@ -23,6 +23,9 @@ const text = (longest: number) => z.string().check(z.maxLength(longest))
 const upTo = (largest: number) => z.int().check(z.minimum(0), z.maximum(largest))
 const few = <T extends z.ZodMiniType>(item: T) => z.array(item).check(z.maxLength(20))
 
+/** So many parameters a session may have. */
+export const MAX_PARAMETERS = 300
+
 /**
  * What a session is started with: QVD's flat parameters (compatibility page 4.2), merged by the caller: `qvd.client.*` and
  * `custom.*` of the client, properties of the desktop, `qvd.vm.user.*`. Order is kept: hooks get them as argument pairs.
@@ -31,9 +34,19 @@ const few = <T extends z.ZodMiniType>(item: T) => z.array(item).check(z.maxLengt
 export const sessionParameters = z
   .record(
     z.string().check(z.regex(/^[\w.:-]{1,128}$/, 'is no usable parameter name')),
-    z.string().check(z.maxLength(4096), z.regex(/^[^\u0000-\u001f\u007f]*$/u, 'has control characters')),
+    z
+      .string()
+      .check(
+        z.maxLength(4096, 'is longer than 4096 characters'),
+        z.regex(/^[^\u0000-\u001f\u007f]*$/u, 'has control characters'),
+      ),
   )
-  .check(z.refine((pairs) => Object.keys(pairs).length <= 300, 'more than 300 parameters'))
+  .check(
+    z.refine(
+      (pairs) => Object.keys(pairs).length <= MAX_PARAMETERS,
+      `more than ${MAX_PARAMETERS} parameters`,
+    ),
+  )
 
 /** A point in time as QVD writes it, or ISO 8601. */
 const timestamp = z

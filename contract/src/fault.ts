@@ -173,6 +173,12 @@ const FAULTS = {
     sentence: 'the desktop could not be started: {reason}',
     advice: 'Try again; an administrator sees the cause with "qa vm explain".',
   },
+  'desktop.queueTimeout': {
+    status: 503,
+    exit: 75,
+    sentence: 'the start of the desktop has waited {seconds} s and has not begun: {reason}',
+    advice: 'Try again when fewer desktops start at once; see "qa vm explain".',
+  },
   'desktop.startTimeout': {
     status: 503,
     exit: 75,
@@ -262,6 +268,12 @@ const FAULTS = {
     exit: 69,
     sentence: 'the X session did not come up: {reason}',
     advice: 'The log of the session inside the desktop tells more.',
+  },
+  'session.tooManyParameters': {
+    status: 400,
+    exit: 64,
+    sentence: 'the session would get {count} parameters; {limit} are the most',
+    advice: 'Send fewer parameters, or remove properties of the flavour, image, user or desktop.',
   },
   'session.user': {
     status: 503,

@@ -22,6 +22,7 @@ export interface TimelineEntry {
 /** What a waiting browser gets as server-sent events while its desktop starts. */
 export type StartEvent =
   | { readonly kind: 'step'; readonly step: TimelineStep; readonly at: string }
+  /** What the start waits for, in place of its next step. */
   | { readonly kind: 'note'; readonly text: string }
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly text: string; readonly advice: string }

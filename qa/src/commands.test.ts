@@ -219,6 +219,31 @@ describe('properties of a user', () => {
   })
 })
 
+describe.each([
+  ['osf', '/v1/flavours'],
+  ['di', '/v1/images'],
+  ['vm', '/v1/desktops'],
+])('properties of %s', (object, path) => {
+  test('are set, printed and removed by its name', async () => {
+    const set = await qa(`${object} propset -f name=a.b custom.a=1`)
+    expect(set.calls).toEqual([['POST', `${path}/a.b/properties`, { set: { 'custom.a': '1' } }]])
+    expect(set.lines).toEqual(['1 properties of a.b set.'])
+    const got = await qa(`${object} propget -f name=a.b`, [{ key: 'custom.a', value: '1' }])
+    expect(got.calls).toEqual([['GET', `${path}/a.b/properties`]])
+    expect(got.lines).toEqual(['a.b\tcustom.a=1'])
+    const gone = await qa(`${object} propdel -f name=a.b custom.a`, { count: 1 })
+    expect(gone.calls).toEqual([['DELETE', `${path}/a.b/properties?key=custom.a`]])
+  })
+
+  test('need a name, and no other word', async () => {
+    for (const words of ['propget', 'propget -f login=x', 'propset -f name=x', 'propdel -f name=x']) {
+      const { calls, failed } = await qa(`${object} ${words}`)
+      expect(failed).toMatchObject({ code: 'client.choice' })
+      expect(calls).toEqual([])
+    }
+  })
+})
+
 describe('the configuration', () => {
   test('is printed as key=value', async () => {
     const { calls, lines } = await qa('config get', [{ key: 'l7r.port', value: '8443' }])

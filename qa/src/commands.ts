@@ -6,6 +6,7 @@ import {
   type Expiring,
   type Explanation,
   type KeyValue,
+  type PropertyOwner,
 } from '@ostler/contract/admin-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { ApiClient } from './api-client.ts'
@@ -28,15 +29,14 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     ...added('user'),
     ...blockable('user'),
     passwd: setPassword,
-    propget: getProperties,
-    propset: setProperties,
-    propdel: deleteProperties,
+    ...withProperties('user'),
   },
   host: { ...listed('host'), ...blockable('host') },
-  osf: { ...listed('osf'), ...added('osf') },
+  osf: { ...listed('osf'), ...added('osf'), ...withProperties('osf') },
   di: {
     ...listed('di'),
     ...blockable('di'),
+    ...withProperties('di'),
     add: addImage,
     tag: tagImage,
     untag: untagImage,
@@ -46,6 +46,7 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     ...listed('vm'),
     ...added('vm'),
     ...blockable('vm'),
+    ...withProperties('vm'),
     start: (words, api, out) => wish('start', 'run', words, api, out),
     stop: (words, api, out) => wish('stop', 'stop', words, api, out),
     edit: editDesktop,
@@ -208,25 +209,36 @@ async function setPassword(words: readonly string[], api: ApiClient, out: Consol
   out.print(`password of ${user} set`)
 }
 
-async function getProperties(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
-  const { login, tenant } = filter(words.slice(0, 2), ['login'], ['tenant'])
-  const found = (await api.get(`${userPath(login)}/properties${query(words.slice(2), tenant)}`)) as KeyValue[]
-  for (const { key, value } of found) out.print(`${login}\t${key}=${value}`)
-}
+// --- properties ---
 
-async function setProperties(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
-  const found = filter(words.slice(0, 2), ['login'], ['tenant'])
-  const set = await readPairs(words.slice(2), out)
-  if (Object.keys(set).length === 0) throw choice('which properties?', ['KEY=VALUE …'])
-  await api.post(`${userPath(found.login)}/properties`, { set, ...tenantOf(found) })
-  out.print(`${Object.keys(set).length} properties of ${found.login} set.`)
-}
-
-async function deleteProperties(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
-  const { login, tenant } = filter(words.slice(0, 2), ['login'], ['tenant'])
-  const keys = requireKeys(words.slice(2))
-  const { count } = (await api.delete(`${userPath(login)}/properties${query(keys, tenant)}`)) as Count
-  out.print(`${count} properties of ${login} deleted.`)
+/** Prints, sets and removes the properties of what `-f` names: a user by her login and tenant, all else by its name. */
+function withProperties(object: PropertyOwner): Record<'propget' | 'propset' | 'propdel', Action> {
+  const named = (words: readonly string[]): { name: string; tenant?: string | undefined; path: string } => {
+    const found =
+      object === 'user'
+        ? renamed(filter(words.slice(0, 2), ['login'], ['tenant']))
+        : filter(words.slice(0, 2), ['name'])
+    return { ...found, path: `${ADMIN_OBJECTS[object].path}/${encodeURIComponent(found.name)}/properties` }
+  }
+  return {
+    propget: async (words, api, out) => {
+      const { name, tenant, path } = named(words)
+      const found = (await api.get(`${path}${query(words.slice(2), tenant)}`)) as KeyValue[]
+      for (const { key, value } of found) out.print(`${name}\t${key}=${value}`)
+    },
+    propset: async (words, api, out) => {
+      const { name, tenant, path } = named(words)
+      const set = await readPairs(words.slice(2), out)
+      if (Object.keys(set).length === 0) throw choice('which properties?', ['KEY=VALUE …'])
+      await api.post(path, { set, ...tenantOf({ tenant }) })
+      out.print(`${Object.keys(set).length} properties of ${name} set.`)
+    },
+    propdel: async (words, api, out) => {
+      const { name, tenant, path } = named(words)
+      const { count } = (await api.delete(`${path}${query(requireKeys(words.slice(2)), tenant)}`)) as Count
+      out.print(`${count} properties of ${name} deleted.`)
+    },
+  }
 }
 
 // --- configuration ---

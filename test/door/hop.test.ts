@@ -317,7 +317,7 @@ describe('the other door', () => {
     }
     expect(closed).toBeGreaterThan(0)
     const cases = Object.entries(doors).map(async ([name, [port, reason]], index) => {
-      const hostId = await registerHost(room.db, name, 1_000)
+      const hostId = await registerHost(room.db, name, 1_000, 6)
       const place = port === null ? {} : { door_address: '127.0.0.1', door_port: port }
       await room.db
         .updateTable('host')

@@ -19,8 +19,8 @@ let elsewhere = 0
 beforeAll(async () => {
   database = await openTestDatabase()
   const hkd = database.as('hkd')
-  here = await registerHost(hkd, 'here', 1024)
-  elsewhere = await registerHost(hkd, 'elsewhere', 1024)
+  here = await registerHost(hkd, 'here', 1024, 6)
+  elsewhere = await registerHost(hkd, 'elsewhere', 1024, 6)
   const { id } = await hkd
     .insertInto('vm')
     .values({

@@ -11,6 +11,8 @@ type Phase =
 type Step = Extract<StartEvent, { kind: 'step' }>
 
 const MIN_SIDE = 320
+const STARTING = 'starting the desktop …'
+const OPENING = 'opening the session …'
 /** Close code of a desktop that was opened somewhere else: 4000 and the status of that fault. */
 const MOVED = 4409
 
@@ -18,6 +20,7 @@ const MOVED = 4409
 export function DesktopView({ desktop, onLeave }: { desktop: DesktopListItem; onLeave: () => void }) {
   const [phase, setPhase] = useState<Phase>({ at: 'starting' })
   const [steps, setSteps] = useState<readonly Step[]>([])
+  const [note, setNote] = useState('')
   const [attempt, setAttempt] = useState(0)
   const screen = useRef<HTMLDivElement>(null)
 
@@ -26,6 +29,7 @@ export function DesktopView({ desktop, onLeave }: { desktop: DesktopListItem; on
     let gone = false
     setPhase({ at: 'starting' })
     setSteps([])
+    setNote('')
     const show = async (): Promise<void> => {
       setPhase({ at: 'connecting' })
       const { default: Rfb } = await import('@novnc/novnc')
@@ -46,6 +50,8 @@ export function DesktopView({ desktop, onLeave }: { desktop: DesktopListItem; on
     }
     const stopListening = startDesktop(desktop.id, (event) => {
       if (event.kind === 'step') setSteps((before) => [...before, event])
+      // A step that follows ends what was waited for.
+      if (event.kind !== 'failed') setNote(event.kind === 'note' ? event.text : '')
       if (event.kind === 'failed') setPhase({ at: 'over', text: sentence(event.text), advice: event.advice })
       if (event.kind === 'ready')
         show().catch((error: unknown) => setPhase({ at: 'over', text: String(error), advice: '' }))
@@ -64,7 +70,7 @@ export function DesktopView({ desktop, onLeave }: { desktop: DesktopListItem; on
         <main class="card over">
           <h1>{desktop.name}</h1>
           {(phase.at === 'starting' || phase.at === 'connecting') && (
-            <Timeline steps={steps} phase={phase.at} />
+            <Timeline steps={steps} now={phase.at === 'starting' ? note || STARTING : OPENING} />
           )}
           {phase.at === 'over' && (
             <>
@@ -83,7 +89,7 @@ export function DesktopView({ desktop, onLeave }: { desktop: DesktopListItem; on
 }
 
 /** The steps of a start with the seconds each took since the first. */
-function Timeline({ steps, phase }: { steps: readonly Step[]; phase: 'starting' | 'connecting' }) {
+function Timeline({ steps, now }: { steps: readonly Step[]; now: string }) {
   const began = steps[0] === undefined ? 0 : Date.parse(steps[0].at)
   return (
     <ol class="timeline" aria-live="polite">
@@ -93,7 +99,7 @@ function Timeline({ steps, phase }: { steps: readonly Step[]; phase: 'starting' 
           <span class="quiet">{((Date.parse(step.at) - began) / 1000).toFixed(1)} s</span>
         </li>
       ))}
-      <li class="now">{phase === 'starting' ? 'starting the desktop …' : 'opening the session …'}</li>
+      <li class="now">{now}</li>
     </ol>
   )
 }

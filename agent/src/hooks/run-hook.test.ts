@@ -49,6 +49,15 @@ function runFile(file: string, pairs: Pairs = [], more: Partial<HookSurroundings
 }
 
 describe('a hook is called', () => {
+  test('with a token in its environment alone, for arguments can be read by every user', async () => {
+    const pairs: Pairs = [
+      ['auth_token', 'hush'],
+      ['custom.a', '1'],
+    ]
+    await runScript(`printf '%s ' "$@" "env=$OSTLER_AUTH_TOKEN"`, pairs)
+    expect(printed).toBe('custom.a 1 env=hush ')
+  })
+
   test('with the pairs as its arguments, in order and as they are', async () => {
     const pairs: Pairs = [
       ['custom.greeting', 'grüß; Gott "$HOME" `id` *'],

@@ -30,6 +30,9 @@ export interface HookSurroundings {
 /** What ended a hook that did not succeed. */
 export type HookEnd = HookResult & { readonly kind: 'succeeded' | 'failed' | 'timedOut' | 'refused' }
 
+/** Arguments can be read by every user of the desktop; the environment by root alone. */
+const IN_ENVIRONMENT_ONLY: readonly string[] = ['auth_token']
+
 /** So much of a hook's output is kept; the rest is read and dropped. */
 const MAX_OUTPUT = 65_536
 /** The last line of the output is looked for in so many bytes. */
@@ -55,7 +58,8 @@ export async function runHook(
   })
   const problem = await surroundings.platform.problem(hook.file)
   if (problem !== undefined) return end('refused', null, problem)
-  const { command, args } = surroundings.platform.command(hook.file, pairs.flat())
+  const shown = pairs.filter(([key]) => !IN_ENVIRONMENT_ONLY.includes(key))
+  const { command, args } = surroundings.platform.command(hook.file, shown.flat())
   let room = MAX_OUTPUT
   let tail: Buffer = Buffer.alloc(0)
   const onOutput = (chunk: Buffer): void => {

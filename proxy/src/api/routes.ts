@@ -7,6 +7,8 @@ import {
   configurationBody,
   passwordBody,
   propertiesBody,
+  PROPERTY_OWNERS,
+  type PropertyOwner,
   tunnelBody,
 } from '@ostler/contract/admin-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
@@ -25,13 +27,14 @@ import {
   desktopByName,
   explainDesktop,
   flavourByName,
+  imageByName,
   listObjects,
 } from '../store/admin.ts'
 import { blockDesktop, blockHost, blockTenant, blockUser } from '../store/blocks.ts'
-import { blockImage, imageByName } from '../store/images.ts'
+import { blockImage } from '../store/images.ts'
 import type { Db } from '../store/open.ts'
 import { addPolicyRule, deletePolicyRule, listPolicyRules } from '../store/policy-rules.ts'
-import { deleteUserProperties, listUserProperties, setUserProperties } from '../store/user-properties.ts'
+import { deleteProperties, listProperties, setProperties } from '../store/properties.ts'
 import { requireTenant, requireUser, setPassword } from '../store/users.ts'
 import { disconnectSeat } from '../store/seats.ts'
 import { addWish } from '../store/vms.ts'
@@ -69,6 +72,7 @@ export function adminRoutes({ db, pool, configuration, door, log }: AdminParts):
   addObjects(app, db, pool, desk)
   addUserRoutes(app, db, desk)
   addImageRoutes(app, db)
+  addProperties(app, db, desk)
   addBlocks(app, db, desk)
   addConfigurationRoutes(app, db, desk)
   app.get('/v1/desktops/:name/explain', async (context) =>
@@ -145,25 +149,39 @@ function addUserRoutes(app: Hono, db: Db, desk: ConfigurationDesk): void {
     await setPassword(db, userId, await hashPassword(new Secret(password)))
     return context.json({})
   })
-  app.get(`${path}/properties`, async (context) => {
-    const userId = await userOf(db, desk, context.req.query('tenant'), context.req.param('login'))
-    const keys = context.req.queries('key') ?? []
-    const found = await listUserProperties(db, userId)
-    return context.json(
-      found
-        .filter(({ key }) => keys.length === 0 || keys.includes(key))
-        .map(({ key, value }) => ({ key, value: isSecretKey(key) ? '***' : value })),
-    )
-  })
-  app.post(`${path}/properties`, async (context) => {
-    const { tenant, set } = await body(context, propertiesBody)
-    await setUserProperties(db, await userOf(db, desk, tenant, context.req.param('login')), set)
-    return context.json({})
-  })
-  app.delete(`${path}/properties`, async (context) => {
-    const userId = await userOf(db, desk, context.req.query('tenant'), context.req.param('login'))
-    return context.json({ count: await deleteUserProperties(db, userId, keysOf(context)) })
-  })
+}
+
+/** What administrators say of users, flavours, images and desktops: the parameters of sessions (docs/parameters.md). */
+function addProperties(app: Hono, db: Db, desk: ConfigurationDesk): void {
+  type Find = (name: string, tenant: string | undefined) => Promise<number>
+  const owners: Readonly<Record<PropertyOwner, Find>> = {
+    user: (login, tenant) => userOf(db, desk, tenant, login),
+    osf: (name) => flavourByName(db, name),
+    di: (name) => imageByName(db, name),
+    vm: (name) => desktopByName(db, name),
+  }
+  for (const of of PROPERTY_OWNERS) {
+    const path = `${ADMIN_OBJECTS[of].path}/:name/properties` as const
+    app.get(path, async (context) => {
+      const id = await owners[of](context.req.param('name'), context.req.query('tenant'))
+      const keys = context.req.queries('key') ?? []
+      const found = await listProperties(db, of, id)
+      return context.json(
+        found
+          .filter(({ key }) => keys.length === 0 || keys.includes(key))
+          .map(({ key, value }) => ({ key, value: isSecretKey(key) ? '***' : value })),
+      )
+    })
+    app.post(path, async (context) => {
+      const { tenant, set } = await body(context, propertiesBody)
+      await setProperties(db, of, await owners[of](context.req.param('name'), tenant), set)
+      return context.json({})
+    })
+    app.delete(path, async (context) => {
+      const id = await owners[of](context.req.param('name'), context.req.query('tenant'))
+      return context.json({ count: await deleteProperties(db, of, id, keysOf(context)) })
+    })
+  }
 }
 
 /** Blocks and unblocks. */

@@ -8,13 +8,16 @@ import type { DesktopSpec, Hypervisor } from '../hypervisor/hypervisor.ts'
 import { decide } from '../model/decide.ts'
 import { expiryStep } from '../model/expiry.ts'
 import { runFolder } from '../model/run-folder.ts'
+import { AT_REST, STARTING, startOrder } from '../model/start-queue.ts'
 import { next, type VmEvent, vmMachine, type VmState } from '../model/vm-machine.ts'
 import { type MergedWish, mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
 import { tickHost } from '../store/hosts.ts'
 import type { Db } from '../store/open.ts'
+import { closeLapsedWishes, holdVm, readStartQueue } from '../store/start-queue.ts'
 import {
   addWish,
   moveVm,
+  NOT_YET,
   placeVm,
   planVm,
   readTimeline,
@@ -26,6 +29,7 @@ import {
 import { addHookResult } from '../store/session-hooks.ts'
 import { AgentWatch } from './agent-watch.ts'
 import { ExpiryNotice } from './expiry-notice.ts'
+import { ImageWork } from './image-work.ts'
 import { EXPIRY, moveDetails } from './move-details.ts'
 import type { HkdMetrics } from './hkd-metrics.ts'
 import type { Trust } from './trust.ts'
@@ -41,6 +45,8 @@ export interface HousekeeperParts {
   /** How often a user is told that her desktop expires. */
   readonly remindMs: number
   readonly metrics: HkdMetrics
+  /** Disk images that are worked on at once. */
+  readonly imagesAtOnce: number
   readonly log: Log
 }
 
@@ -51,6 +57,9 @@ const WATCH_MS: Partial<Record<VmState, number>> = { booting: 200, stopping: 50 
 const KILL_AGAIN_MS = 200
 /** A timer cannot wait for a month. */
 const DAY_MS = 86_400_000
+
+/** Why a desktop at rest that is wished up does not start. */
+const STILL_THERE = 'processes of its last run have not ended yet'
 
 /** Where processes of ours have no business any more: they are killed at every look. */
 const MUST_BE_DEAD: readonly VmState[] = ['killing', 'lost', 'stopped', 'failed']
@@ -78,6 +87,7 @@ export class Housekeeper {
   readonly #timers = new Map<number, NodeJS.Timeout>()
   readonly #notice: ExpiryNotice
   readonly #abort = new AbortController()
+  readonly #images: ImageWork
   #tick: NodeJS.Timeout | undefined
   #closed = false
 
@@ -85,6 +95,8 @@ export class Housekeeper {
     this.#parts = parts
     this.#series = new Series((id) => this.#stepUntilQuiet(id))
     this.#notice = new ExpiryNotice(parts.db, parts.log, this.#abort.signal)
+    const { imagesAtOnce: atOnce, log } = parts
+    this.#images = new ImageWork({ atOnce, log, onEnd: (id, failure) => void this.#imageEnded(id, failure) })
   }
 
   start(): void {
@@ -95,6 +107,7 @@ export class Housekeeper {
     this.lookAtAll()
     this.#tick = setInterval(() => {
       tickHost(db, hostId)
+        .then(() => closeLapsedWishes(db))
         .then(() => {
           metrics.ticked()
           this.lookAtAll()
@@ -147,7 +160,10 @@ export class Housekeeper {
   }
 
   /** What is done now is done for whoever has wished it: the log says so. */
-  async #stepTowards(plan: VmPlan, merged: MergedWish | undefined): Promise<boolean> {
+  async #stepTowards(
+    plan: VmPlan,
+    merged: MergedWish<VmPlan['wishes'][number]> | undefined,
+  ): Promise<boolean> {
     const { db } = this.#parts
     const { id } = plan
     const effect = this.#ensureEffect(plan)
@@ -164,12 +180,14 @@ export class Housekeeper {
       agentUp: this.#watches.get(id)?.watch.link !== undefined,
       faulty: plan.fault !== null,
     })
+    if (event === 'start' && !(await this.#isAble(plan))) return false
     if (event !== undefined) return await this.#move(plan, event, effect)
     if (merged !== undefined && settled(plan.state, merged.goal)) {
       if (!ONE_TIME_WISHES[merged.goal].includes(merged.wish.kind)) return false
       await serveWishes(db, id, merged.goal, `already ${plan.state}`)
       return true
     }
+    if (AT_REST.includes(plan.state) && merged?.goal === 'up') await holdVm(db, id, STILL_THERE)
     const untilExpiry = plan.state === 'running' ? await this.#expire(plan) : Infinity
     const { deadlineMs } = vmMachine[plan.state]
     const untilDeadline = deadlineMs === null ? Infinity : deadlineMs - ageMs + 10
@@ -190,11 +208,13 @@ export class Housekeeper {
       this.#forget(plan.id)
     }
     const epoch = to === 'preparing' ? await this.#place(plan, move) : await moveVm(db, move)
+    if (epoch === NOT_YET) return false // whoever frees a place looks at us
     if (epoch === undefined) return true
     if (to === 'running' && plan.state === 'booting') await this.#countStart(plan.id)
     const isStarting = plan.state === 'preparing' || plan.state === 'booting'
     if (isStarting && (to === 'failed' || to === 'killing')) metrics.failed(effect.code ?? event)
     log.info('vm moved', { vm: plan.id, event, from: plan.state, to, epoch, afterMs: Math.round(plan.ageMs) })
+    if (STARTING.includes(plan.state) && !STARTING.includes(to)) this.#lookAtNext()
     return true
   }
 
@@ -209,13 +229,50 @@ export class Housekeeper {
   }
 
   /** Finds a node for a start; ends the wishes for it, with the reason, when there is none. */
-  async #place(plan: VmPlan, move: Transition): Promise<number | undefined> {
+  async #place(plan: VmPlan, move: Transition): Promise<number | undefined | typeof NOT_YET> {
     const { db, balancer } = this.#parts
     const placed = await placeVm(db, move, (hosts) => balancer.choose(hosts, plan.flavour))
     if (typeof placed !== 'object') return placed
     this.#parts.metrics.failed('refused')
     await serveWishes(db, plan.id, 'up', placed.refusal)
+    this.#lookAtNext() // it was in the way of others
     return undefined
+  }
+
+  /** Says whether nothing but its turn keeps a desktop from starting; what its image needs is begun. */
+  async #isAble(plan: VmPlan): Promise<boolean> {
+    const { db, hypervisor } = this.#parts
+    const work = plan.image === null ? undefined : hypervisor.imageWork?.(specOf(plan))
+    if (plan.image !== null && work !== undefined) {
+      const { name } = plan.image
+      if (await holdVm(db, plan.id, `the disk image ${name} is being unpacked`)) this.#lookAtNext()
+      this.#images.begin(name, plan.id, work)
+      return false
+    }
+    if (plan.held !== null) await holdVm(db, plan.id, null)
+    return true
+  }
+
+  /** The next look finds the image; where the work failed, whoever waits is told why. */
+  async #imageEnded(id: number, failure: string | undefined): Promise<void> {
+    try {
+      if (failure !== undefined) {
+        await serveWishes(this.#parts.db, id, 'up', failure)
+        await holdVm(this.#parts.db, id, null)
+      }
+    } catch (error) {
+      this.#parts.log.error('the end of image work could not be told', { vm: id, error })
+    }
+    this.look(id)
+  }
+
+  /** Looks at the desktops whose turn it is. */
+  #lookAtNext(): void {
+    if (this.#closed) return
+    readStartQueue(this.#parts.db)
+      .then((queue) => startOrder(queue).slice(0, queue.free))
+      .then((ids) => ids.forEach((id) => this.look(id)))
+      .catch((error: unknown) => this.#parts.log.warn('the queue of starts could not be read', { error }))
   }
 
   /** Runs the entry effect of a state once per boot and process of ours; all of them are idempotent. */

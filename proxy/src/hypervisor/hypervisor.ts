@@ -25,6 +25,11 @@ export type Processes = 'present' | 'absent' | 'unknown'
  */
 export interface Hypervisor {
   readonly name: string
+  /**
+   * Long work that the disk image needs before any desktop can start from it, such as unpacking; `undefined`: none. It is done
+   * ahead of `prepare`, once for all desktops of the image, and may be run again.
+   */
+  imageWork?(spec: DesktopSpec): (() => Promise<void>) | undefined
   /** Makes image, overlay, home and run folder ready. Throws `image.unusable`. Nothing runs yet. */
   prepare(spec: DesktopSpec): Promise<void>
   /** Starts it, unless it runs. Throws `container.failed`; then nothing runs. */

@@ -191,7 +191,8 @@ async function openStream(
       ...visitor(request, guest),
       vmId,
       display,
-      parameters: forSession(parameters, key),
+      parameters: forSession(parameters),
+      slaveKey: key,
       receivedAt,
       log,
     },
@@ -272,8 +273,7 @@ function requireKnownParameters(parameters: ReadonlyMap<string, string>): void {
   if (strange.length > 0) throw new Fault('request.parameters', { names: strange.join(', ') })
 }
 
-/** What the agent gets of a request's parameters, and the key of the slave channel, which client and guest must share. */
-function forSession(parameters: ReadonlyMap<string, string>, key: string): Map<string, string> {
-  const said = [...parameters].filter(([name]) => name !== 'id')
-  return new Map([...said, ['qvd.slave.key', key]])
+/** What the agent gets of a request's parameters. */
+function forSession(parameters: ReadonlyMap<string, string>): Map<string, string> {
+  return new Map([...parameters].filter(([name]) => name !== 'id'))
 }

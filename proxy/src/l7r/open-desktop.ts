@@ -1,34 +1,40 @@
 import { Fault, type FaultCode } from '@ostler/contract/fault.ts'
 import { AGENT_PORT, type DisplayKind, type SocketKind } from '@ostler/contract/identity.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
-import { cause } from '@ostler/kit/log/cause.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import type { SignedIn } from '../auth/sign-in.ts'
 import type { DisplaySocket } from '../display/display-socket.ts'
 import type { StreamLimits } from '../display/splice.ts'
 import type { AgentLines } from '../guest/agent-lines.ts'
 import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
 import { beyondScreen, type DisplayWay, displayWay, VIEWER } from '../model/display.ts'
 import type { SessionGrant } from '../model/policy.ts'
-import { addWish, findVm, type VmRow, wishOutcome } from '../store/vms.ts'
+import { sessionProperties } from '../store/properties.ts'
+import { removeToken } from '../store/tokens.ts'
+import { findVm, type VmRow } from '../store/vms.ts'
 import { type AccessParts, requireAccess, type Visitor } from './access.ts'
+import { awaitRunning, type StartNews, startText } from './await-running.ts'
 import type { BootSteps } from './boot-steps.ts'
 import type { DoorMetrics } from './door-metrics.ts'
 import type { HostWatch } from './host-watch.ts'
 import type { HeldSeat, SeatKeeper } from './seat-keeper.ts'
 import { sessionParameters } from './session-parameters.ts'
+import type { StartLine } from './start-line.ts'
+import { digestOf, issueToken } from './tokens.ts'
 import type { VmNews } from './vm-news.ts'
 
 export interface DoorParts extends AccessParts {
   readonly host: HostWatch
   readonly seats: SeatKeeper
   readonly news: VmNews
+  readonly line: StartLine
   readonly steps: BootSteps
   /** What we present to agents, as hkd last issued it. */
   readonly identity: () => CallerIdentity
   /** Connections to agents that are kept for the next call. */
   readonly lines: AgentLines
   readonly reach: Reach
+  /** The node's address for its desktops, and whether they get a token with which they can come in as their user. */
+  readonly forSessions: { readonly hostAddress: string; readonly giveToken: boolean }
   readonly startMs: number
   readonly stopMs: number
   /** A stream that ends sooner is counted as a short session. */
@@ -56,6 +62,8 @@ export interface OpenRequest extends Visitor {
   readonly display: DisplayKind
   /** What the client said about her session: `qvd.client.*` and `custom.*`, checked as far as we read them. */
   readonly parameters: ReadonlyMap<string, string>
+  /** The key of the slave channel, which client and guest share; a browser has none. */
+  readonly slaveKey?: string
   /** When the request came, in `performance.now()`. */
   readonly receivedAt: number
   /** The log of this connection: every line of it bears the same id. */
@@ -74,8 +82,6 @@ export interface OpenDesktop {
   readonly limits: StreamLimits
 }
 
-/** A lost hint costs this much, not more. */
-const TICK_MS = 2_000
 /** An agent that was restarted, or a session that just lost a client, may need this long. */
 const SESSION_MS = 10_000
 const RETRY_MS = 100
@@ -98,8 +104,15 @@ export async function openDesktop(
   const wish = { kind: 'open', display: request.display } as const
   const { vm: found, grant } = await requireAccess(parts, request, request.vmId, wish)
   const way = requireWay(found, request.display, grant)
-  const vm = await awaitRunning(parts, found, request.guest, progress, signal)
-  const seat = await parts.seats.claim(vm.id, `${request.guest.login}, ${VIEWER[request.display]}`)
+  const tell = (news: StartNews): void => progress(startText(news))
+  const vm = await awaitRunning(parts, found, request.guest, tell, signal)
+  const { parameters, token } = await parametersOf(parts, request, vm, grant)
+  const label = `${request.guest.login}, ${VIEWER[request.display]}`
+  const claimed = await parts.seats.claim(vm.id, label).catch(async (error: unknown) => {
+    await revoke(parts, token)
+    throw error
+  })
+  const seat = withToken(parts, claimed, token)
   const claimedAt = performance.now()
   parts.metrics.seatClaimed(request.display)
   request.log.info('seat claimed', {
@@ -113,7 +126,7 @@ export async function openDesktop(
     if (seat.displaced !== undefined) progress(`Aborting contending session for VM_ID: ${vm.id}`)
     progress(`Session acquired for VM_ID: ${vm.id}`)
     const both = AbortSignal.any([signal, seat.signal])
-    const display = await openSession(parts, { request, vm, grant, way, seat }, progress, both)
+    const display = await openSession(parts, { request, vm, way, seat, parameters }, progress, both)
     try {
       // Whoever was claimed away, or stood still meanwhile, must not come between those who have it now.
       await Promise.all([seat.occupy(), parts.steps.reached(vm, [['connected']])])
@@ -147,48 +160,64 @@ export function requireWay(vm: VmRow, display: DisplayKind, grant: SessionGrant)
   return way
 }
 
-/**
- * Wishes the desktop up, if it is not, and waits until it runs.
- * @throws Fault `desktop.startFailed` with hkd's reason, `desktop.startTimeout`, or the signal's reason.
- */
-export async function awaitRunning(
-  parts: DoorParts,
-  vm: VmRow,
-  guest: SignedIn,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<VmRow> {
-  if (vm.state === 'running') return vm
-  const timeout = AbortSignal.timeout(parts.startMs)
-  using news = parts.news.listen(vm.id, TICK_MS, AbortSignal.any([signal, timeout]))
-  const wish = await addWish(parts.db, {
-    vmId: vm.id,
-    kind: 'run',
-    by: guest.login,
-    reason: 'connect',
-    connection: cause(),
-  })
-  progress('Starting virtual machine')
-  for (;;) {
-    const row = await findVm(parts.db, vm.id)
-    if (row === undefined) throw new Fault('desktop.unknown')
-    if (row.state === 'running') return row
-    const outcome = await wishOutcome(parts.db, wish)
-    if (outcome !== undefined) throw new Fault('desktop.startFailed', { reason: row.fault ?? outcome })
-    progress("Waiting for VM to reach state 'running'")
-    await news.next().catch((error: unknown) => {
-      throw timeout.aborted ? new Fault('desktop.startTimeout') : error
-    })
-  }
-}
-
 /** A desktop whose session is about to be opened: for whom, with what, and by which claim. */
 interface Opening {
   readonly request: OpenRequest
   readonly vm: VmRow
-  readonly grant: SessionGrant
   readonly way: DisplayWay
   readonly seat: HeldSeat
+  readonly parameters: Record<string, string>
+}
+
+/** What the session is opened with, and its token if it gets one. */
+async function parametersOf(
+  parts: DoorParts,
+  request: OpenRequest,
+  vm: VmRow,
+  grant: SessionGrant,
+): Promise<{ parameters: Record<string, string>; token: string | undefined }> {
+  const { hostAddress, giveToken } = parts.forSessions
+  const [properties, token] = await Promise.all([
+    sessionProperties(parts.db, vm.id),
+    giveToken ? issueToken(parts.db, request.guest).then((issued) => issued.token) : undefined,
+  ])
+  const door = {
+    host_address: hostAddress,
+    ...(token === undefined ? {} : { auth_token: token }),
+    ...(request.slaveKey === undefined ? {} : { 'qvd.slave.key': request.slaveKey }),
+  }
+  const { parameters: client, guest } = request
+  const { isApplication } = vm
+  try {
+    const plugins = guest.parameters
+    return {
+      parameters: sessionParameters({ client, properties, plugins, isApplication, grant, door }),
+      token,
+    }
+  } catch (error) {
+    await revoke(parts, token)
+    throw error
+  }
+}
+
+/** A session's token is good as long as somebody sits there. */
+async function revoke(parts: DoorParts, token: string | undefined): Promise<void> {
+  if (token === undefined) return
+  await removeToken(parts.db, digestOf(token)).catch((error: unknown) =>
+    parts.log.warn('the token of a session is not revoked, it ends by itself', { error }),
+  )
+}
+
+/** A seat with whose end the token of its session ends. */
+function withToken(parts: DoorParts, seat: HeldSeat, token: string | undefined): HeldSeat {
+  if (token === undefined) return seat
+  return {
+    ...seat,
+    [Symbol.asyncDispose]: async () => {
+      await seat[Symbol.asyncDispose]()
+      await revoke(parts, token)
+    },
+  }
 }
 
 /** Opens the session and its display, again while what fails is only settling. */
@@ -227,13 +256,12 @@ async function tryOpenSession(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  const { request, vm, grant, seat, way } = opening
+  const { request, vm, seat, way, parameters } = opening
   // The screen of a machine is there without any agent.
   if (way.session === undefined) return void (await seat.confirm())
   const address = { desktop: vm.id, epoch: vm.epoch, host: vm.address, port: AGENT_PORT }
   const { client } = openAgentLink(address, parts.identity(), parts.lines)
   const called = Date.now()
-  const parameters = sessionParameters(request.parameters, request.guest.parameters, vm.isApplication, grant)
   const call = { display: way.session, parameters, seat: seat.epoch }
   let answer = await client.x_start(call, signal)
   // A home on a slow server, or a hook that takes its time: the same call goes on waiting where the last one stopped.

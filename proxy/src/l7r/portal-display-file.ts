@@ -3,7 +3,8 @@ import { Fault } from '@ostler/contract/fault.ts'
 import type { Context, Hono } from 'hono'
 import { requireAccess, type Visitor } from './access.ts'
 import { issueDisplayTicket } from './display-tickets.ts'
-import { awaitRunning, type DoorParts, requireWay } from './open-desktop.ts'
+import { awaitRunning } from './await-running.ts'
+import { type DoorParts, requireWay } from './open-desktop.ts'
 
 type PortalContext = Context<{ Bindings: HttpBindings }>
 

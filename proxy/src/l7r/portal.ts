@@ -2,7 +2,7 @@ import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
 import { CONNECTION_HEADER } from '@ostler/contract/connection-id.ts'
 import { Fault } from '@ostler/contract/fault.ts'
-import type { StartEvent } from '@ostler/contract/timeline.ts'
+import type { StartEvent, TimelineStep } from '@ostler/contract/timeline.ts'
 import { Secret } from '@ostler/kit/secret.ts'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
@@ -15,12 +15,14 @@ import * as z from 'zod'
 import type { OidcDesk } from '../auth/oidc/oidc-desk.ts'
 import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
 import { readAuthParameters } from '../store/tokens.ts'
+import { AT_REST } from '../model/start-queue.ts'
 import { listItem } from './list-item.ts'
 import { readTimeline } from '../store/vms.ts'
 import { connectionOf, fromIncoming } from './http/request.ts'
 import { desktopsOf, requireAccess, type Visitor } from './access.ts'
 import { COOKIE_NAME, type CookieJar } from './cookie.ts'
-import { awaitRunning, type DoorParts } from './open-desktop.ts'
+import { awaitRunning, startText, type StartNews } from './await-running.ts'
+import type { DoorParts } from './open-desktop.ts'
 import { displayFileRoutes } from './portal-display-file.ts'
 import { oidcRoutes } from './portal-oidc.ts'
 import { pairingDeviceRoutes, pairingUserRoutes } from './portal-pairing.ts'
@@ -208,17 +210,31 @@ async function streamStart(
     const signal = AbortSignal.any([left.signal, stopping])
     const send = (event: StartEvent): Promise<void> => stream.writeSSE({ data: JSON.stringify(event) })
     const told = new Set<string>()
+    const tellStep = async (step: TimelineStep, at: Date): Promise<void> => {
+      if (told.has(step)) return
+      told.add(step)
+      await send({ kind: 'step', step, at: at.toISOString() })
+    }
+    // While it rests, the timeline is that of its last start.
+    const firstEpoch = vm.epoch + (AT_REST.includes(vm.state) ? 1 : 0)
     const tellSteps = async (): Promise<void> => {
       if (told.size === 0 && vm.state === 'running') return
-      for (const { step, at } of await readTimeline(parts.db, vmId)) {
-        if (told.has(step)) continue
-        told.add(step)
-        await send({ kind: 'step', step, at: at.toISOString() })
-      }
+      for (const { step, at, epoch } of await readTimeline(parts.db, vmId))
+        if (epoch >= firstEpoch) await tellStep(step, at)
+    }
+    let note = ''
+    const tellNews = (news: StartNews): void => {
+      if (news.kind !== 'queued' && news.kind !== 'held') return
+      const text = startText(news)
+      if (text === note) return
+      note = text
+      tellStep('queued', new Date())
+        .then(() => send({ kind: 'note', text }))
+        .catch(() => {}) // the browser left; the signal says so
     }
     try {
       using news = parts.news.listen(vmId, TICK_MS, signal)
-      const running = awaitRunning(parts, vm, visitor.guest, () => {}, signal).then(() => 'running' as const)
+      const running = awaitRunning(parts, vm, visitor.guest, tellNews, signal).then(() => 'running' as const)
       while ((await Promise.race([running, news.next()])) !== 'running') await tellSteps()
       await tellSteps()
       await send({ kind: 'ready' })

@@ -105,7 +105,7 @@ async function open(arrival: Arrival, opener: Opener, quiet: () => void): Promis
     arrival.visit.answered(opener.status, 0)
   }
   const seat = ticket.detail['seat']
-  if (typeof seat === 'number') return void await join(arrival, ticket, seat, answer)
+  if (typeof seat === 'number') return void (await join(arrival, ticket, seat, answer))
   // Its client is still on her way, and nobody else may come with her ticket.
   if (ticket.kind === 'spice' && ticket.usesLeft !== MAX_TICKET_USES - 1)
     throw new Fault('auth.required', { reason: 'a ticket that is in use' })

@@ -16,7 +16,12 @@ export async function keepParameters(db: Db, guest: SignedIn): Promise<number> {
 /** A token's text, and the digest that is all that is kept of it. */
 export function makeToken(): { token: string; digest: Buffer } {
   const token = randomLetters(LENGTH)
-  return { token, digest: createHash('sha256').update(token).digest() }
+  return { token, digest: digestOf(token) }
+}
+
+/** What is kept of a token. */
+export function digestOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest()
 }
 
 /** Makes a token with which a guest comes in again for a day, on any number of connections. */

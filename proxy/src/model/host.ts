@@ -6,6 +6,12 @@ export interface HostLoad {
   readonly totalMb: number
 }
 
+/** A node, and its places for desktops that are on their way up. */
+export interface HostPlaces extends HostLoad {
+  readonly starting: number
+  readonly startingMax: number
+}
+
 /** A node's life, in QVD's words (compatibility page 7.1). */
 export type HostState = 'stopped' | 'starting' | 'running' | 'stopping'
 

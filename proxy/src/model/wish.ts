@@ -16,10 +16,10 @@ export interface Wish {
 }
 
 /** What all open wishes together come to. */
-export interface MergedWish {
+export interface MergedWish<W> {
   readonly goal: 'up' | 'down'
   /** The wish that decided. */
-  readonly wish: Wish
+  readonly wish: W
 }
 
 const GOAL: Readonly<Record<WishKind, 'up' | 'down'>> = {
@@ -32,7 +32,9 @@ const GOAL: Readonly<Record<WishKind, 'up' | 'down'>> = {
 }
 
 /** Merges open wishes by precedence; among equals the newest speaks. `undefined`: leave it as it is. */
-export function mergeWishes(wishes: readonly Wish[]): MergedWish | undefined {
+export function mergeWishes<W extends Pick<Wish, 'number' | 'kind'>>(
+  wishes: readonly W[],
+): MergedWish<W> | undefined {
   const [first] = [...wishes].sort(
     (a, b) => WISH_KINDS.indexOf(a.kind) - WISH_KINDS.indexOf(b.kind) || b.number - a.number,
   )

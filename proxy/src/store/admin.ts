@@ -9,6 +9,7 @@ import { type AddressPool, takeAddress } from './addresses.ts'
 import { readSeat, userState } from './seats.ts'
 import { readHookResults } from './session-hooks.ts'
 import type { Db } from './open.ts'
+import { transact } from './transact.ts'
 import { requireUser } from './users.ts'
 import { readTimeline } from './vms.ts'
 
@@ -66,7 +67,7 @@ export async function addDesktop(
   const flavour = await idOf(db, 'flavour', 'osf', desktop.osf)
   const tagged = desktop.tag === undefined ? {} : { di_tag: desktop.tag }
   return await addNamed('vm', desktop.name, () =>
-    db.transaction().execute(async (tx) => {
+    transact(db, async (tx) => {
       const address = await takeAddress(tx, pool)
       if (address === undefined) throw new Fault('node.network', { reason: 'every address is taken' })
       return await tx
@@ -163,6 +164,11 @@ export async function flavourByName(db: Db, name: string): Promise<number> {
   return await idOf(db, 'flavour', 'osf', name)
 }
 
+/** The number of a disk image, by name. Throws `object.unknown`. */
+export async function imageByName(db: Db, name: string): Promise<number> {
+  return await idOf(db, 'disk_image', 'di', name)
+}
+
 /** The number of a desktop, by name. Throws `object.unknown`. */
 export async function desktopByName(db: Db, name: string): Promise<number> {
   return await idOf(db, 'vm', 'vm', name)
@@ -230,7 +236,12 @@ export async function explainDesktop(db: Db, id: number): Promise<Explanation> {
   }
 }
 
-async function idOf(db: Db, table: 'flavour' | 'vm', kind: string, name: string): Promise<number> {
+async function idOf(
+  db: Db,
+  table: 'flavour' | 'disk_image' | 'vm',
+  kind: string,
+  name: string,
+): Promise<number> {
   const row = await db.selectFrom(table).select('id').where('name', '=', name).executeTakeFirst()
   if (row === undefined) throw new Fault('object.unknown', { kind, name })
   return row.id

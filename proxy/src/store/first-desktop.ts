@@ -1,6 +1,7 @@
 import type { FirstDesktop, Provided } from '../model/first-desktop.ts'
 import { type AddressPool, takeAddress } from './addresses.ts'
 import type { Db } from './open.ts'
+import { transact } from './transact.ts'
 
 /**
  * Makes a user's row, without a password, unless she has one, and a desktop of a flavour, unless she has one of it.
@@ -12,7 +13,7 @@ export async function provideFirstDesktop(
   pool: AddressPool,
 ): Promise<Provided> {
   if (await isThere(db, wanted)) return 'there'
-  return await db.transaction().execute(async (transaction) => {
+  return await transact(db, async (transaction) => {
     const address = await takeAddress(transaction, pool)
     if (await isThere(transaction, wanted)) return 'there'
     const { flavourId, diTag } = wanted

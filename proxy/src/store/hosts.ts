@@ -1,12 +1,24 @@
 import { sql } from 'kysely'
-import type { HostCounter, HostLoad, HostState } from '../model/host.ts'
+import type { HostCounter, HostPlaces, HostState } from '../model/host.ts'
+import { STARTING } from '../model/start-queue.ts'
 import type { Db } from './open.ts'
+import { HOST_SILENT_SECONDS } from './start-queue.ts'
 
-/** Registers this node, or finds its row, and says that it lives. */
-export async function registerHost(db: Db, name: string, memoryMb: number): Promise<number> {
+/**
+ * Registers this node, or finds its row, and says that it lives.
+ * @param startingMax desktops that may be on their way up at once.
+ */
+export async function registerHost(
+  db: Db,
+  name: string,
+  memoryMb: number,
+  startingMax: number,
+): Promise<number> {
   const { rows } = await sql<{ id: number }>`
-    INSERT INTO ostler.host (name, memory_mb) VALUES (${name}, ${memoryMb})
-    ON CONFLICT (name) DO UPDATE SET memory_mb = excluded.memory_mb, seen_at = now() RETURNING id`.execute(db)
+    INSERT INTO ostler.host (name, memory_mb, starting_max) VALUES (${name}, ${memoryMb}, ${startingMax})
+    ON CONFLICT (name) DO UPDATE
+      SET memory_mb = excluded.memory_mb, starting_max = excluded.starting_max, seen_at = now()
+    RETURNING id`.execute(db)
   return rows[0]?.id ?? 0
 }
 
@@ -15,13 +27,16 @@ export async function tickHost(db: Db, id: number): Promise<void> {
   await sql`UPDATE ostler.host SET seen_at = now() WHERE id = ${id}`.execute(db)
 }
 
-/** The nodes that were heard of lately, with the memory that their desktops were promised. */
-export async function hostLoads(db: Db): Promise<HostLoad[]> {
-  const { rows } = await sql<HostLoad>`
-    SELECT host.id, host.memory_mb AS "totalMb",
+/** The nodes that take desktops and were heard of lately, with what theirs were promised. */
+export async function hostLoads(db: Db): Promise<HostPlaces[]> {
+  const { rows } = await sql<HostPlaces>`
+    SELECT host.id, host.memory_mb AS "totalMb", host.starting_max AS "startingMax",
+      (count(vm.id) FILTER (WHERE vm.state = ANY (${[...STARTING]})))::int AS starting,
       coalesce(sum(flavour.memory_mb) FILTER (WHERE vm.state <> 'stopped' AND vm.state <> 'failed'), 0)::int AS "usedMb"
     FROM ostler.host LEFT JOIN ostler.vm ON vm.host_id = host.id LEFT JOIN ostler.flavour ON flavour.id = flavour_id
-    WHERE seen_at > now() - interval '20 seconds' GROUP BY host.id`.execute(db)
+    WHERE host.state = 'running' AND NOT host.blocked
+      AND seen_at > now() - make_interval(secs => ${HOST_SILENT_SECONDS})
+    GROUP BY host.id`.execute(db)
   return rows
 }
 

@@ -190,13 +190,6 @@ export async function markExpiryTold(db: Db, vmId: number, epoch: number): Promi
     .execute()
 }
 
-/** The number of an image, by its name. @throws Fault `object.unknown`. */
-export async function imageByName(db: Db, name: string): Promise<number> {
-  const row = await db.selectFrom('disk_image').select('id').where('name', '=', name).executeTakeFirst()
-  if (row === undefined) throw new Fault('object.unknown', { kind: 'di', name })
-  return row.id
-}
-
 /** Two changes of one flavour's tags wait for each other. */
 async function lockFlavour(tx: Db, flavourId: number): Promise<void> {
   await sql`SELECT pg_advisory_xact_lock(hashtext('ostler.flavour'), ${flavourId}::int)`.execute(tx)

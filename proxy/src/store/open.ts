@@ -38,6 +38,8 @@ export function openDatabase(address: DatabaseAddress, log: Log): Db {
     // A server that went away without a word never says that the time is over.
     query_timeout: STATEMENT_MS + CONNECT_MS,
     application_name: 'ostler',
+    // Every statement is written for it; another default, such as QVD's set-up makes, would let single ones collide.
+    options: '-c default_transaction_isolation=read\\ committed',
   })
   // An idle connection that breaks would otherwise end the process.
   // It is nobody's: for whom it was opened says nothing about why it broke.

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from './open.ts'
+import { transact } from './transact.ts'
 import { addToken } from './tokens.ts'
 
 /** A device that asks to be paired. Its codes are kept as digests only. */
@@ -78,7 +79,7 @@ export async function takePairing(
   everySeconds: number,
   token: { readonly digest: Buffer; readonly seconds: number },
 ): Promise<PairingAnswer> {
-  return await db.transaction().execute(async (transaction) => {
+  return await transact(db, async (transaction) => {
     const { rows } = await sql<{
       state: 'waiting' | 'confirmed' | 'refused'
       early: boolean

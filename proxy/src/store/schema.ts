@@ -19,6 +19,8 @@ export interface Database {
     id: Generated<number>
     name: string
     memory_mb: number
+    /** Desktops that may be on their way up at once. */
+    starting_max: Generated<number>
     seen_at: Timestamp
     state: Generated<HostState>
     blocked: Generated<boolean>
@@ -70,6 +72,21 @@ export interface Database {
   }
   user_property: {
     user_id: number
+    key: string
+    value: string
+  }
+  flavour_property: {
+    flavour_id: number
+    key: string
+    value: string
+  }
+  image_property: {
+    image_id: number
+    key: string
+    value: string
+  }
+  vm_property: {
+    vm_id: number
     key: string
     value: string
   }
@@ -177,6 +194,8 @@ export interface Database {
     state_since: Timestamp
     epoch: Generated<number>
     host_id: ColumnType<number | null, number | null | undefined, number | null>
+    /** Why it cannot start yet, whatever its turn. */
+    held: ColumnType<string | null, string | null | undefined, string | null>
     fault: ColumnType<string | null, string | null | undefined, string | null>
     /** What the present boot runs. */
     disk_image_id: ColumnType<number | null, number | null | undefined, number | null>
@@ -202,6 +221,8 @@ export interface Database {
     reason: string
     /** The client's connection by which it came; null: none. */
     connection: ColumnType<string | null, string | null | undefined, string | null>
+    /** A user waits for it: her door renews its end. */
+    interactive: Generated<boolean>
     at: Timestamp
     expires_at: OptionalTimestamp
     closed_at: OptionalTimestamp

@@ -73,6 +73,11 @@ export async function addToken(db: Db, token: NewToken): Promise<void> {
     .execute()
 }
 
+/** Removes a token: nobody comes in with it any more. */
+export async function removeToken(db: Db, digest: Buffer): Promise<void> {
+  await db.deleteFrom('user_token').where('digest', '=', digest).execute()
+}
+
 /** Somebody who comes in with a token. */
 export interface TokenHolder extends AuthParameters {
   readonly user: UserRow

@@ -4,11 +4,14 @@ import { sql } from 'kysely'
 import type { DiskImageKind } from '../model/disk-image.ts'
 import type { ExpiryFacts } from '../model/expiry.ts'
 import type { HostLoad } from '../model/host.ts'
+import { AT_REST, startOrder } from '../model/start-queue.ts'
 import type { VmEvent, VmState } from '../model/vm-machine.ts'
 import { ONE_TIME_WISHES, type Wish, type WishKind } from '../model/wish.ts'
 import { hostLoads } from './hosts.ts'
 import type { Db } from './open.ts'
 import { prepared } from './prepared.ts'
+import { readStartQueue } from './start-queue.ts'
+import { transact } from './transact.ts'
 
 /** A desktop as the door and the lists see it. */
 export interface VmRow {
@@ -32,6 +35,7 @@ export interface VmRow {
 /** What hkd needs to run a desktop. */
 export interface VmPlan extends VmRow {
   readonly ageMs: number
+  readonly held: string | null
   readonly login: string
   readonly flavour: {
     readonly id: number
@@ -102,7 +106,8 @@ export async function vmsToStep(db: Db, hostId: number): Promise<number[]> {
   const { rows } = await sql<{ id: number }>`
     SELECT id FROM ostler.vm WHERE host_id = ${hostId}
     UNION SELECT vm_id FROM ostler.wish JOIN ostler.vm ON vm.id = vm_id
-      WHERE closed_at IS NULL AND (vm.host_id IS NULL OR vm.host_id = ${hostId})`.execute(db)
+      WHERE closed_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+        AND (vm.host_id IS NULL OR vm.host_id = ${hostId})`.execute(db)
   return rows.map((row) => row.id)
 }
 
@@ -112,7 +117,7 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
     SELECT vm.id, vm.name, vm.user_id AS "ownerId", users.tenant_id AS "tenantId",
       flavour.name AS "flavourName", vm.blocked,
       flavour.is_application AS "isApplication", flavour.displays, vm.state, vm.epoch, vm.host_id AS "hostId",
-      vm.address, vm.fault, (extract(epoch FROM clock_timestamp() - vm.state_since) * 1000)::float8 AS "ageMs",
+      vm.address, vm.fault, vm.held, (extract(epoch FROM clock_timestamp() - vm.state_since) * 1000)::float8 AS "ageMs",
       users.login,
       json_build_object('id', flavour.id, 'name', flavour.name, 'memoryMb', flavour.memory_mb,
         'cpuPercent', flavour.cpu_percent) AS flavour,
@@ -140,13 +145,13 @@ export interface Transition {
   readonly to: VmState
   /** The node that has it from now on; left alone when not given. */
   readonly hostId?: number | null
+  /** What the boot that begins runs. */
+  readonly imageId?: number
   readonly fault?: string | null
   /** Steps of the start's timeline that are reached by this. */
   readonly steps?: readonly TimelineStep[]
   /** When the start was wished for. */
   readonly queuedAt?: string
-  /** What the boot that begins runs. */
-  readonly imageId?: number
   /** A wish to run again at once, after a stop that was no user's. */
   readonly again?: { readonly by: string; readonly reason: string }
   /** Wishes that this serves: all of one goal up to a number, with what came of them. */
@@ -160,7 +165,7 @@ export interface Transition {
  * @returns the new epoch, or `undefined` when somebody else has moved it: look again.
  */
 export async function moveVm(db: Db, move: Transition): Promise<number | undefined> {
-  return await db.transaction().execute((tx) => moveIn(tx, move))
+  return await transact(db, (tx) => moveIn(tx, move))
 }
 
 /** Why a desktop could not be placed. */
@@ -168,9 +173,12 @@ export interface Refusal {
   readonly refusal: string
 }
 
+/** Its turn has not come: whoever is before it, or a place that is free on no node which could take it. */
+export const NOT_YET = 'not yet'
+
 /**
  * Places a desktop that is to start and moves it to `preparing`, in one transaction that no other placing overlaps:
- * what one start takes of a node, or of a home, the next one sees.
+ * what one start takes of a node, or of a home, the next one sees. The order of starts is kept.
  *
  * @param choose gets the nodes and says which one, or none.
  * @returns as `moveVm`, or why not.
@@ -179,14 +187,18 @@ export async function placeVm(
   db: Db,
   move: Omit<Transition, 'hostId'>,
   choose: (hosts: readonly HostLoad[]) => number | undefined,
-): Promise<number | undefined | Refusal> {
-  return await db.transaction().execute(async (tx) => {
+): Promise<number | undefined | Refusal | typeof NOT_YET> {
+  return await transact(db, async (tx) => {
     await sql`SELECT pg_advisory_xact_lock(hashtext('ostler.place'))`.execute(tx)
     const sharer = await homeSharer(tx, move.vm.id)
     if (sharer !== undefined) return { refusal: `desktop ${sharer} has the same home` }
-    const hostId = choose(await hostLoads(tx))
-    if (hostId === undefined) return { refusal: 'no node has enough memory free' }
-    return await moveIn(tx, { ...move, hostId })
+    const hosts = await hostLoads(tx)
+    if (hosts.length === 0) return { refusal: 'no node takes desktops now' }
+    if (choose(hosts) === undefined) return { refusal: 'no node has enough memory free' }
+    const queue = await readStartQueue(tx)
+    if (!startOrder(queue).slice(0, queue.free).includes(move.vm.id)) return NOT_YET
+    const hostId = choose(hosts.filter(({ starting, startingMax }) => starting < startingMax))
+    return hostId === undefined ? NOT_YET : await moveIn(tx, { ...move, hostId })
   })
 }
 
@@ -199,7 +211,6 @@ async function homeSharer(db: Db, vmId: number): Promise<string | undefined> {
   return rows[0]?.name
 }
 
-const AT_REST: readonly VmState[] = ['stopped', 'failed']
 const NEVER_EXPIRES = { expire_soft: null, expire_hard: null, expiry_told_at: null }
 
 async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
@@ -212,6 +223,7 @@ async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
       state_since: sql<Date>`clock_timestamp()`,
       epoch: to === 'preparing' ? eb('epoch', '+', 1) : eb.ref('epoch'),
       ...(move.hostId === undefined ? {} : { host_id: move.hostId }),
+      ...(to === 'preparing' ? { held: null } : {}),
       ...(move.fault === undefined ? {} : { fault: move.fault }),
       ...(move.imageId === undefined ? {} : { disk_image_id: move.imageId }),
       ...(AT_REST.includes(to) ? { disk_image_id: null } : {}),
@@ -312,12 +324,15 @@ export async function reachStep(
     ON CONFLICT DO NOTHING`.execute(db)
 }
 
-/** The timeline of a desktop's present boot, in order of time. */
-export async function readTimeline(db: Db, vmId: number): Promise<{ step: TimelineStep; at: Date }[]> {
+/** The timeline of a desktop's present boot, in order of time, with the number of that boot. */
+export async function readTimeline(
+  db: Db,
+  vmId: number,
+): Promise<{ step: TimelineStep; at: Date; epoch: number }[]> {
   return await db
     .selectFrom('timeline')
     .innerJoin('vm', 'vm.id', 'timeline.vm_id')
-    .select(['timeline.step', 'timeline.at'])
+    .select(['timeline.step', 'timeline.at', 'timeline.epoch'])
     .where('timeline.vm_id', '=', vmId)
     .whereRef('timeline.epoch', '=', 'vm.epoch')
     .orderBy('timeline.at')

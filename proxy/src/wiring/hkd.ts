@@ -54,7 +54,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   await ensureBridge(config['vm.network.bridge'], subnetOf(config))
 
   const memoryMb = Math.floor(totalmem() / 2 ** 20) - config['internal.vm.cgroup.memory_reserve']
-  const hostId = await registerHost(db, config['nodename'], memoryMb)
+  const hostId = await registerHost(db, config['nodename'], memoryMb, config['hkd.vm.starting.max'])
   await setHostState(db, hostId, 'starting')
   scope.defer(() =>
     setHostState(db, hostId, 'stopped').catch((error: unknown) =>
@@ -73,11 +73,13 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
     displayUid: door.uid,
     remindMs: config['internal.hkd.agent.expiration_monitor.delay'] * 1_000,
     metrics,
+    imagesAtOnce: config['internal.hkd.max_heavy'],
     log,
   })
   scope.own(housekeeper)
-  housekeeper.start()
+  // Desktops are placed on nodes that run.
   await setHostState(db, hostId, 'running')
+  housekeeper.start()
   const consoles = scope.own(new ConsoleSigner(db, hostId, trust, log))
   const onHint = (channel: HintChannel | undefined, vmId: number | undefined): void => {
     if (channel !== 'ostler_vm') consoles.look()

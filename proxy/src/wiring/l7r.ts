@@ -23,6 +23,7 @@ import { portal } from '../l7r/portal.ts'
 import { SeatKeeper } from '../l7r/seat-keeper.ts'
 import { serveDoor } from '../l7r/server.ts'
 import { signInWith } from '../l7r/sign-in.ts'
+import { StartLine } from '../l7r/start-line.ts'
 import { ticketedDisplay } from '../l7r/ticketed-display.ts'
 import { tunnelDoor } from '../l7r/tunnel/door.ts'
 import { TunnelKeeper } from '../l7r/tunnel/keeper.ts'
@@ -81,10 +82,15 @@ export async function startL7r(
     host,
     seats,
     news,
+    line: new StartLine(db),
     steps: new BootSteps(db),
     identity,
     lines: scope.own(new AgentLines()),
     reach: reachEverywhere({ db, host, run, identity, door: doorName }),
+    forSessions: {
+      hostAddress: config['l7r.address'] === '*' ? config['vm.network.gateway'] : config['l7r.address'],
+      giveToken: config['l7r.session.auth_token'],
+    },
     startMs: config['internal.l7r.timeout.vm_start'] * 1_000,
     stopMs: config['internal.l7r.timeout.vm_stop'] * 1_000,
     shortSessionMs: config['internal.l7r.short_session'] * 1_000,

@@ -91,6 +91,10 @@ export const NODE_OPTIONS = {
     MAX_STREAM_SECONDS,
   ),
   'l7r.stream.max': integer('seconds after which a stream ends; 0: any', 0, 0, MAX_STREAM_SECONDS),
+  'l7r.session.auth_token': flag(
+    'a desktop gets a token with which its programs come in as its user while somebody sits there',
+    false,
+  ),
   'l7r.as_user': text('system user of the door and the api', 'ostler'),
   'path.l7r.ssl.key': path(
     'key of the door; made with a self-signed certificate when missing',
@@ -122,6 +126,8 @@ export const NODE_OPTIONS = {
   ),
   'database.name': text('name of the database', 'ostler'),
   'database.as_user': text('system user of the private PostgreSQL', 'ostler-postgres'),
+  'hkd.vm.starting.max': integer('desktops that may be on their way up at once', 6, 1, 1_000),
+  'internal.hkd.max_heavy': integer('disk images that are unpacked at once', 2, 1, 100),
   'vm.network.bridge': text('bridge of the desktops', 'ostler0'),
   'vm.network.gateway': text('address of the node on the bridge', '10.3.15.1'),
   'vm.network.netmask': text('netmask of the bridge', '255.255.255.0'),

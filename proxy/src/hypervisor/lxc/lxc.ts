@@ -20,7 +20,7 @@ import { type CgroupLayout, killGroup, observeGroup, removeGroups } from './cgro
 import { containerConfig } from './container-config.ts'
 import { firstError } from './lxc-log.ts'
 import { instantImage } from './instant-image.ts'
-import { tarballImage } from './tarball-image.ts'
+import { isUnpacked, tarballImage } from './tarball-image.ts'
 
 export interface LxcSettings {
   /** Begins the names of containers and network devices. */
@@ -54,6 +54,14 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
   const lxc = (id: number): string[] => ['-P', settings.lxcPath, '-n', containerOf(id)]
   return {
     name: 'lxc',
+
+    imageWork: ({ image }) =>
+      image.kind !== 'tarball' || isUnpacked(settings.images, image.path)
+        ? undefined
+        : async () => {
+            mkdirSync(settings.images, { recursive: true, mode: 0o755 })
+            await tarballImage(settings.images, image.name, image.path)
+          },
 
     prepare: async (spec) => {
       const image = await lowerLayer(settings, spec)

@@ -6,17 +6,28 @@ import { join } from 'node:path'
 
 const UNPACK_MS = 600_000
 
+/** True when a tarball has been unpacked, in its present version; also when it is not there: then it is for `tarballImage` to say. */
+export function isUnpacked(folder: string, path: string): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  return stat === undefined || existsSync(targetOf(folder, path, stat))
+}
+
+/** The name follows the tarball's path, size and time, so a new version is unpacked anew. */
+function targetOf(folder: string, path: string, stat: { size: number; mtimeMs: number }): string {
+  const key = createHash('sha256').update(`${path} ${stat.size} ${stat.mtimeMs}`).digest('hex').slice(0, 12)
+  return join(folder, `tarball-${key}`)
+}
+
 /**
  * Unpacks a tarball once and returns the folder. Several processes may try at once: each unpacks into a draft, and
- * the first to finish wins. The folder's name follows the tarball's path, size and time, so a new version is unpacked anew.
+ * the first to finish wins.
  *
  * @throws Fault `image.unusable`; nothing half-unpacked is left.
  */
 export async function tarballImage(folder: string, name: string, path: string): Promise<string> {
   const stat = statSync(path, { throwIfNoEntry: false })
   if (stat === undefined) throw new Fault('image.unusable', { image: name, reason: `${path} does not exist` })
-  const key = createHash('sha256').update(`${path} ${stat.size} ${stat.mtimeMs}`).digest('hex').slice(0, 12)
-  const target = join(folder, `tarball-${key}`)
+  const target = targetOf(folder, path, stat)
   if (existsSync(target)) return target
   const draft = `${target}.${randomBytes(4).toString('hex')}`
   mkdirSync(draft, { recursive: true, mode: 0o755 })

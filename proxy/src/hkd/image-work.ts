@@ -1,0 +1,55 @@
+import { Gate } from '@ostler/kit/gate.ts'
+import type { Log } from '@ostler/kit/log.ts'
+
+/** Runs that may wait for one of the places: more desktops than a node has. */
+const ROOM = 100_000
+
+export interface ImageWorkSettings {
+  /** Images that are worked on at once (`internal.hkd.max_heavy`). */
+  readonly atOnce: number
+  readonly log: Log
+  /** Called when the work on an image that a desktop waits for has ended; the reason when it failed. */
+  readonly onEnd: (desktop: number, failure: string | undefined) => void
+}
+
+/**
+ * Long work on disk images, such as unpacking, ahead of the starts that need it: it takes none of their places, each image
+ * is worked on once however many desktops wait, and a few images at once.
+ */
+export class ImageWork {
+  readonly #settings: ImageWorkSettings
+  readonly #gate: Gate
+  /** Of each image under way, the desktops that wait for it. */
+  readonly #underWay = new Map<string, Set<number>>()
+
+  constructor(settings: ImageWorkSettings) {
+    this.#settings = settings
+    this.#gate = new Gate(settings.atOnce, ROOM)
+  }
+
+  /** Begins the work, or joins it when it is under way. */
+  begin(image: string, desktop: number, work: () => Promise<void>): void {
+    const known = this.#underWay.get(image)
+    if (known !== undefined) return void known.add(desktop)
+    const desktops = new Set([desktop])
+    this.#underWay.set(image, desktops)
+    const { log, onEnd } = this.#settings
+    log.info('image work begins', { image })
+    const end = (failure?: string): void => {
+      this.#underWay.delete(image)
+      for (const id of desktops) onEnd(id, failure)
+    }
+    this.#gate
+      .pass(work, () => new Error('too many images wait'))
+      .then(
+        () => {
+          log.info('image work ended', { image })
+          end()
+        },
+        (error: unknown) => {
+          log.error('image work failed', { image, error })
+          end(error instanceof Error ? error.message : String(error))
+        },
+      )
+  }
+}
