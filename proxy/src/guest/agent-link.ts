@@ -7,17 +7,15 @@ import {
 } from '@ostler/contract/agent-api.ts'
 import { Fault, faultFromBody } from '@ostler/contract/fault.ts'
 import { holderUri, pskIdentity } from '@ostler/contract/identity.ts'
+import { openSocketName } from '@ostler/kit/socket-name.ts'
 import type { IncomingMessage } from 'node:http'
 import { Agent, request, type RequestOptions } from 'node:https'
+import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
+import type { AgentAt } from '../model/agent-at.ts'
 
 /** One boot of one desktop, and where its agent listens. */
-export interface AgentAddress {
-  readonly desktop: number
-  readonly epoch: number
-  readonly host: string
-  readonly port: number
-}
+export type AgentAddress = { readonly desktop: number; readonly epoch: number } & AgentAt
 
 /** What a caller of agents presents. */
 export interface CallerIdentity {
@@ -48,8 +46,8 @@ export function openAgentLink(address: AgentAddress, identity: CallerIdentity): 
     checkServerIdentity: (_, certificate) =>
       certificate.subjectaltname === expected ? undefined : new Error('this is the agent of another boot'),
   }
-  const agent = new Agent({ keepAlive: true, maxFreeSockets: 1, ...tls })
-  const options: RequestOptions = { agent, host: address.host, port: address.port, ...tls }
+  const agent = new Dialler({ keepAlive: true, maxFreeSockets: 1, ...tls })
+  const options: RequestOptions = { agent, ...placeOf(address), ...tls }
   return {
     client: agentClient(async (procedure, body, signal) => {
       const response = await exchange(
@@ -61,6 +59,35 @@ export function openAgentLink(address: AgentAddress, identity: CallerIdentity): 
     }),
     watch: (signal) => watch(address, options, signal),
     [Symbol.dispose]: () => agent.destroy(),
+  }
+}
+
+function placeOf(at: AgentAt): { socketPath: string } | { host: string; port: number } {
+  return 'socketPath' in at ? { socketPath: at.socketPath } : { host: at.host, port: at.port }
+}
+
+/**
+ * Dials what it is told. A unix socket lies where the guest could put a link to another program's: the name is opened
+ * without following links, and that very socket is connected to.
+ */
+class Dialler extends Agent {
+  override createConnection(
+    options: RequestOptions & { path?: string },
+    callback?: (error: Error | null, stream: Duplex) => void,
+  ): Duplex | null | undefined {
+    if (options.socketPath == null) return super.createConnection(options, callback)
+    try {
+      const handle = openSocketName(options.socketPath)
+      const socket = super.createConnection({ ...options, path: handle.path }, callback)
+      // Once it is connected, or was refused, the name is not needed any more.
+      socket?.once('connect', () => socket.emit('named'))
+      socket?.once('close', () => socket.emit('named'))
+      socket?.once('named', () => handle[Symbol.dispose]())
+      return socket
+    } catch (error) {
+      callback?.(error as Error, undefined as unknown as Duplex)
+      return undefined
+    }
   }
 }
 
@@ -87,7 +114,7 @@ async function* watch(
 ): AsyncGenerator<SessionEvent, void, void> {
   const response = await exchange(address, {
     ...options,
-    agent: false,
+    agent: new Dialler(),
     method: 'GET',
     path: watchApi.path,
     signal,
@@ -118,7 +145,7 @@ export async function enrolAgent(
   signal: AbortSignal,
 ): Promise<void> {
   // One connection for both steps.
-  const agent = new Agent({
+  const agent = new Dialler({
     keepAlive: true,
     maxSockets: 1,
     minVersion: 'TLSv1.3',
@@ -127,7 +154,7 @@ export async function enrolAgent(
     ca: [],
     checkServerIdentity: () => new Error('this is not an agent in enrolment'),
   })
-  const options: RequestOptions = { agent, host: address.host, port: address.port, signal }
+  const options: RequestOptions = { agent, ...placeOf(address), signal }
   try {
     const response = await exchange(address, { ...options, method: 'GET', path: enrolApi.keyPath })
     const { publicKey } = enrolApi.key.parse(await readAnswer(address, response))

@@ -96,6 +96,7 @@ export class AgentWatch {
       epoch: address.epoch,
       secret: secret.toString('hex'),
       displayUid,
+      ...('socketPath' in address ? { listen: 'socket' } : {}),
     }
     writeWhole(join(bootFolder, TICKET), JSON.stringify(ticket), { mode: 0o600 })
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(ENROL_MS)])

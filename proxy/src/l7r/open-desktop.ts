@@ -1,11 +1,12 @@
 import { Fault, type FaultCode } from '@ostler/contract/fault.ts'
-import { AGENT_PORT, type DisplayKind, type SocketKind } from '@ostler/contract/identity.ts'
+import type { DisplayKind, SocketKind } from '@ostler/contract/identity.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { SignedIn } from '../auth/sign-in.ts'
 import type { DisplaySocket } from '../display/display-socket.ts'
 import type { StreamLimits } from '../display/splice.ts'
 import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
+import { parseAgentAt } from '../model/agent-at.ts'
 import type { SessionGrant } from '../model/policy.ts'
 import { addWish, findVm, type VmRow, wishOutcome } from '../store/vms.ts'
 import { type AccessParts, requireAccess, type Visitor } from './access.ts'
@@ -187,7 +188,7 @@ async function tryOpenSession(
   signal: AbortSignal,
 ): Promise<DisplaySocket> {
   const { request, vm, grant, seat } = opening
-  const address = { desktop: vm.id, epoch: vm.epoch, host: vm.address, port: AGENT_PORT }
+  const address = { desktop: vm.id, epoch: vm.epoch, ...parseAgentAt(vm) }
   using link = openAgentLink(address, parts.identity())
   const called = Date.now()
   const parameters = sessionParameters(request.parameters, request.guest.parameters, vm.isApplication, grant)

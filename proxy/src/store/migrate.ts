@@ -5,12 +5,14 @@ import type { Database } from './schema.ts'
 import * as skeleton from './migrations/0001-skeleton.ts'
 import * as signIn from './migrations/0002-sign-in.ts'
 import * as tickets from './migrations/0003-tickets.ts'
+import * as agentAt from './migrations/0005-agent-at.ts'
 
 /** Forward only: a released migration never changes, a mistake is mended by the next one. */
 const MIGRATIONS: Record<string, Migration> = {
   '0001-skeleton': skeleton,
   '0002-sign-in': signIn,
   '0003-tickets': tickets,
+  '0005-agent-at': agentAt,
 }
 
 /**

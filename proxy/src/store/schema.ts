@@ -158,6 +158,7 @@ export interface Database {
     epoch: Generated<number>
     host_id: ColumnType<number | null, number | null | undefined, number | null>
     fault: ColumnType<string | null, string | null | undefined, string | null>
+    agent_at: ColumnType<string | null, string | null | undefined, string | null>
   }
   vm_edge: { prior: VmState; state: VmState }
   vm_log: {

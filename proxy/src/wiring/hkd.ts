@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { leastLoaded } from '../balance/balancer.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { openTrust } from '../hkd/trust.ts'
+import { inTurn } from '../hypervisor/in-turn.ts'
 import { lxcHypervisor } from '../hypervisor/lxc/lxc.ts'
 import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
@@ -85,7 +86,7 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
   const hypervisor = hypervisorOf(config, cgroups)
   const ids = desktopsHere(config)
   await Promise.all(ids.map((id) => hypervisor.powerOff(id)))
-  const isGone = (id: number): boolean => hypervisor.observe(id) === 'absent'
+  const isGone = (id: number): boolean => hypervisor.observe(id).processes === 'absent'
   await comesToHold(() => ids.every(isGone), STOP_DESKTOPS_MS, 50)
   for (const id of ids) {
     await hypervisor.kill(id)
@@ -111,21 +112,23 @@ function desktopsHere(config: NodeValues): number[] {
 }
 
 function hypervisorOf(config: NodeValues, cgroups: CgroupLayout): Hypervisor {
-  return lxcHypervisor({
-    prefix: config['internal.vm.name.prefix'],
-    run: config['path.run'],
-    lxcPath: config['path.run.lxc'],
-    logs: config['path.log'],
-    images: config['path.storage.basefs'],
-    overlays: config['path.storage.overlayfs'],
-    homes: config['path.storage.homefs'],
-    bundle: config['path.agent.bundle'],
-    network: {
-      ...subnetOf(config),
-      bridge: config['vm.network.bridge'],
-      macPrefix: config['vm.network.mac.prefix'],
-    },
-    displayGid: requireAccount(config['l7r.as_user']).gid,
-    cgroups,
-  })
+  return inTurn(
+    lxcHypervisor({
+      prefix: config['internal.vm.name.prefix'],
+      run: config['path.run'],
+      lxcPath: config['path.run.lxc'],
+      logs: config['path.log'],
+      images: config['path.storage.basefs'],
+      overlays: config['path.storage.overlayfs'],
+      homes: config['path.storage.homefs'],
+      bundle: config['path.agent.bundle'],
+      network: {
+        ...subnetOf(config),
+        bridge: config['vm.network.bridge'],
+        macPrefix: config['vm.network.mac.prefix'],
+      },
+      displayGid: requireAccount(config['l7r.as_user']).gid,
+      cgroups,
+    }),
+  )
 }

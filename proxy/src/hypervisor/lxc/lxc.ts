@@ -1,4 +1,5 @@
 import { Fault } from '@ostler/contract/fault.ts'
+import { comesToHold } from '@ostler/kit/poll.ts'
 import { run, RunError } from '@ostler/kit/run.ts'
 import {
   chownSync,
@@ -40,6 +41,7 @@ export interface LxcSettings {
 }
 
 const START_MS = 30_000
+const END_MS = 5_000
 /** Its homes lie where they lay before there were tenants. */
 const FIRST_TENANT = 1
 
@@ -98,11 +100,12 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       } catch (cause) {
         const said = cause instanceof RunError ? (cause.stderr.trim().split('\n')[0] ?? '') : String(cause)
         const reason = firstError(existsSync(log) ? readFileSync(log, 'utf8') : '') ?? said
+        await endRemains(settings.cgroups, containerOf(spec.id))
         throw new Fault('container.failed', { desktop: spec.id, reason }, { cause })
       }
     },
 
-    observe: (id) => observeGroup(settings.cgroups, containerOf(id)),
+    observe: (id) => ({ processes: observeGroup(settings.cgroups, containerOf(id)) }),
 
     powerOff: async (id) => {
       // Without its monitor a container does not hear this; then the deadline ends it.
@@ -120,6 +123,18 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       await rm(join(settings.lxcPath, containerOf(id)), { recursive: true, force: true })
     },
   }
+}
+
+/** A start that failed says so while its first processes are still ending. */
+async function endRemains(cgroups: CgroupLayout, container: string): Promise<void> {
+  await comesToHold(
+    () => {
+      killGroup(cgroups, container)
+      return observeGroup(cgroups, container) === 'absent'
+    },
+    END_MS,
+    10,
+  )
 }
 
 async function lowerLayer(
