@@ -48,7 +48,7 @@ test('a peer that connects and says nothing does not hold up who has enrolled', 
   )
   const port = await freePort()
   const abort = new AbortController()
-  const enrolled = enrol(port, folder, silentLog, abort.signal)
+  const enrolled = enrol({ port }, folder, silentLog, abort.signal)
   const silent = connect(port, '127.0.0.1')
   onTestFinished(() => {
     silent.destroy()

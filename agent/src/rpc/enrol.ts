@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod/mini'
 import { closerOf } from './close-server.ts'
+import { listenAt, type Place } from './place.ts'
 import { answerFault, answerJson, readJson } from './http.ts'
 
 /** What the agent presents from now on. The key exists in memory alone. */
@@ -23,6 +24,7 @@ const ticketSchema: z.ZodMiniType<BootTicket> = z.strictObject({
   epoch: z.int().check(z.nonnegative()),
   secret: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
   displayUid: z.int().check(z.nonnegative()),
+  listen: z.optional(z.literal('socket')),
 })
 
 const LOOK_AGAIN_MS = 25
@@ -56,7 +58,7 @@ function secretFor(claimedIdentity: string, folder: string): Buffer | null {
  * Both ends prove the secret by TLS-PSK (1.3, with forward secrecy); no clock is looked at.
  */
 export async function enrol(
-  port: number,
+  place: Place,
   folder: string,
   log: Log,
   signal: AbortSignal,
@@ -87,10 +89,7 @@ export async function enrol(
   )
   const close = closerOf(server)
   server.on('tlsClientError', (error: Error) => log.warn('enrolment refused', { reason: error.message }))
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, resolve)
-  })
+  await listenAt(server, place)
   const abort = (): void => enrolled.reject(signal.reason as Error)
   signal.addEventListener('abort', abort, { once: true })
   try {
