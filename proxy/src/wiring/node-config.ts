@@ -87,6 +87,13 @@ export const NODE_OPTIONS = {
   ),
   'database.name': text('name of the database', 'ostler'),
   'database.as_user': text('system user of the private PostgreSQL', 'ostler-postgres'),
+  'vm.hypervisor': oneOf('what runs the desktops of this node', ['lxc', 'process'], 'lxc'),
+  'vm.process.uid.first': integer(
+    'driver process: user number of the first person; the others follow by their numbers',
+    2_000_000,
+    1_000,
+    2_000_000_000,
+  ),
   'vm.network.bridge': text('bridge of the desktops', 'ostler0'),
   'vm.network.gateway': text('address of the node on the bridge', '10.3.15.1'),
   'vm.network.netmask': text('netmask of the bridge', '255.255.255.0'),

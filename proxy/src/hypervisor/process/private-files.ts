@@ -1,8 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { run } from '@ostler/kit/run.ts'
-import { writeWhole } from '@ostler/kit/write-file.ts'
 import { randomBytes } from 'node:crypto'
-import { appendFileSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { appendFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** The one user of a desktop, as its programs see her. */
@@ -14,6 +13,8 @@ export interface SoleAccount {
 
 /** Password hashes of an image: every file of a desktop is its user's. */
 const SECRETS = ['shadow', 'shadow-', 'gshadow', 'gshadow-']
+/** Files that are written here: what the image has in their place may be a link. */
+const OWN_FILES = ['machine-id']
 /** Folders of /var that are empty at each start. `lib` stays the image's, and read-only. */
 const EMPTY_VAR = ['cache', 'lib', 'log', 'mail', 'spool', 'tmp']
 
@@ -37,10 +38,10 @@ export async function fillOverlay(
     })
   const etc = join(overlay, 'etc')
   await run('cp', ['--archive', '--no-preserve=ownership', '--', join(image, 'etc'), etc])
-  for (const secret of SECRETS) rmSync(join(etc, secret), { force: true })
+  for (const file of [...SECRETS, ...OWN_FILES]) rmSync(join(etc, file), { force: true })
   appendFileSync(join(etc, 'passwd'), `${name}:x:${uid}:${gid}::/home/${name}:/bin/bash\n`)
   appendFileSync(join(etc, 'group'), `${name}:x:${gid}:\n`)
-  writeWhole(join(etc, 'machine-id'), `${randomBytes(16).toString('hex')}\n`, { mode: 0o644 })
+  writeFileSync(join(etc, 'machine-id'), `${randomBytes(16).toString('hex')}\n`, { flag: 'wx' })
   for (const folder of EMPTY_VAR) mkdirSync(join(overlay, 'var', folder), { recursive: true, mode: 0o755 })
   symlinkSync('/run', join(overlay, 'var/run'))
   if (process.getuid?.() === 0)
