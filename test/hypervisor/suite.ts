@@ -15,7 +15,7 @@ export interface DriverRoom extends AsyncDisposable {
   broken(id: number): DesktopSpec
   /** What exists because of running desktops, one line each: processes, mounts, control groups, devices, files. */
   remains(): string[]
-  /** How the suite reaches into a desktop that runs; missing: its guests have no files. */
+  /** How the suite reaches into a desktop that runs; needed unless `can.files` is false. */
   readonly files?: GuestFiles
 }
 
@@ -38,6 +38,8 @@ export interface DriverAbilities {
   readonly verbs: number
   /** Until a desktop that was asked to halt, or killed, is gone. */
   readonly endMs: number
+  /** False: its guests have neither files nor processes of their own. */
+  readonly files?: boolean
   /** Limit of one test. */
   readonly testMs?: number
 }
@@ -234,9 +236,8 @@ export function hypervisorSuite(
       for (const { id } of even) expect(processes(id)).toBe('present')
     })
 
-    test('each boot finds an empty overlay and the home as it was', async (context) => {
-      const { files } = room
-      if (files === undefined) return context.skip('guests of this driver have no files')
+    test.runIf(can.files !== false)('each boot finds an empty overlay and the home as it was', async () => {
+      const files = filesOf(room)
       const desktop = await up(spec())
       const home = files.home(desktop)
       await files.write(desktop.id, `${home}/kept`, 'mine')
@@ -248,18 +249,23 @@ export function hypervisorSuite(
       expect(await files.read(desktop.id, `${files.fresh}/gone`)).toBeUndefined()
     })
 
-    test('two desktops see neither the files nor the processes of each other', async (context) => {
-      const { files } = room
-      if (files === undefined) return context.skip('guests of this driver have no files')
-      const [first, second] = [await up(spec()), await up(spec())]
-      for (const folder of [files.fresh, files.home(first)]) {
-        await files.write(first.id, `${folder}/secret`, 'of the first')
-        expect(await files.read(second.id, `${folder}/secret`)).toBeUndefined()
-      }
-      const [seenByFirst, seenBySecond] = [await files.processes(first.id), await files.processes(second.id)]
-      expect(seenByFirst.length).toBeGreaterThan(0)
-      expect(seenByFirst.length + seenBySecond.length).toBeLessThan(40)
-    })
+    test.runIf(can.files !== false)(
+      'two desktops see neither the files nor the processes of each other',
+      async () => {
+        const files = filesOf(room)
+        const [first, second] = [await up(spec()), await up(spec())]
+        for (const folder of [files.fresh, files.home(first)]) {
+          await files.write(first.id, `${folder}/secret`, 'of the first')
+          expect(await files.read(second.id, `${folder}/secret`)).toBeUndefined()
+        }
+        const [seenByFirst, seenBySecond] = [
+          await files.processes(first.id),
+          await files.processes(second.id),
+        ]
+        expect(seenByFirst.length).toBeGreaterThan(0)
+        expect(seenByFirst.length + seenBySecond.length).toBeLessThan(40)
+      },
+    )
 
     test(`any sequence of verbs leaves a desktop where a tiny model says (seed ${SEED})`, async () => {
       await fc.assert(
@@ -294,6 +300,11 @@ export function hypervisorSuite(
       }
     }
   })
+}
+
+function filesOf({ files }: DriverRoom): GuestFiles {
+  if (files === undefined) throw new Error('this room says nothing about the files of its guests')
+  return files
 }
 
 type Verb = 'prepare' | 'boot' | 'powerOff' | 'kill' | 'release' | 'restart'

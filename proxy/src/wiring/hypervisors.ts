@@ -3,8 +3,9 @@ import { inTurn } from '../hypervisor/in-turn.ts'
 import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
 import { lxcHypervisor } from '../hypervisor/lxc/lxc.ts'
 import { processHypervisor } from '../hypervisor/process/process.ts'
+import { simulatedHypervisor } from '../hypervisor/simulated/simulated.ts'
 import type { NodeValues } from './node-config.ts'
-import { requireAccount, subnetOf } from './node-parts.ts'
+import { requireAccount, subnetOf, yardSocket } from './node-parts.ts'
 
 /** The driver of this node's desktops. */
 export function openHypervisor(config: NodeValues, cgroups: CgroupLayout): Hypervisor {
@@ -31,6 +32,7 @@ const MAKERS: Readonly<Record<NodeValues['vm.hypervisor'], Maker>> = {
       ...placesOf(config),
       root: { firstUid: config['vm.process.uid.first'], cgroups },
     }),
+  simulated: (config) => simulatedHypervisor(yardSocket(config)),
 }
 
 function placesOf(config: NodeValues) {

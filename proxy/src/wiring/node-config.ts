@@ -87,7 +87,8 @@ export const NODE_OPTIONS = {
   ),
   'database.name': text('name of the database', 'ostler'),
   'database.as_user': text('system user of the private PostgreSQL', 'ostler-postgres'),
-  'vm.hypervisor': oneOf('what runs the desktops of this node', ['lxc', 'process'], 'lxc'),
+  'vm.hypervisor': oneOf('what runs the desktops of this node', ['lxc', 'process', 'simulated'], 'lxc'),
+  'vm.simulated.rules': optional(path('driver simulated: file that says how its machines behave')),
   'vm.process.uid.first': integer(
     'driver process: user number of the first person; the others follow by their numbers',
     2_000_000,

@@ -43,6 +43,11 @@ export function doorIdentityFile(config: NodeValues): string {
   return join(config['path.run'], 'l7r', 'identity.json')
 }
 
+/** The unix socket of the simulated machines. */
+export function yardSocket(config: NodeValues): string {
+  return join(config['path.run'], 'yard', 'yard.sock')
+}
+
 /** The unix socket of the api. */
 export function apiSocket(config: NodeValues): string {
   return join(config['path.run'], 'api', 'api.sock')
