@@ -18,6 +18,8 @@ export interface SimulatedRoom extends DriverRoom {
   /** `path.run` */
   readonly run: string
   open(): SimulatedHypervisor
+  /** Ends the yard with its machines; drivers stay. */
+  closeYard(): Promise<void>
 }
 
 /** @param rules how machines behave; those of an image named `broken` do not boot. */
@@ -29,6 +31,10 @@ export async function simulatedRoom(rules: YardRulesInput = {}): Promise<Simulat
   const path = join(folder, 'yard.sock')
   const server = await serveYard(yard, path)
   const drivers: SimulatedHypervisor[] = []
+  const closeYard = async (): Promise<void> => {
+    yard[Symbol.dispose]()
+    await server[Symbol.asyncDispose]()
+  }
   const spec = (id: number, image = 'simulated'): DesktopSpec => ({
     id,
     name: `desk-${id}`,
@@ -53,10 +59,10 @@ export async function simulatedRoom(rules: YardRulesInput = {}): Promise<Simulat
       ...[...yard.sightings().keys()].map((id) => `machine ${id}`),
       ...namesIn('files', join(run, 'desktops')),
     ],
+    closeYard,
     [Symbol.asyncDispose]: async () => {
       for (const driver of drivers) driver[Symbol.dispose]()
-      yard[Symbol.dispose]()
-      await server[Symbol.asyncDispose]()
+      await closeYard()
       rmSync(folder, { recursive: true, force: true })
     },
   }

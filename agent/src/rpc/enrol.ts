@@ -2,7 +2,7 @@ import { enrolApi } from '@ostler/contract/agent-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { type BootTicket, pskIdentity } from '@ostler/contract/identity.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { join } from 'node:path'
@@ -75,6 +75,9 @@ export async function enrol(
         } else if (request.method === 'POST' && request.url === enrolApi.certificatePath) {
           const body = enrolApi.certificate.safeParse(await readJson(request))
           if (!body.success) throw new Fault('request.invalid', { problem: z.prettifyError(body.error) })
+          // Asked before an agent was killed, it may be brought to the next one, whose key is another.
+          if (!isFor(keys.privateKey, body.data.certificate))
+            throw new Fault('request.invalid', { problem: 'the certificate is for another key' })
           response.once('finish', () =>
             enrolled.resolve({
               ...body.data,
@@ -97,5 +100,13 @@ export async function enrol(
   } finally {
     signal.removeEventListener('abort', abort)
     await close()
+  }
+}
+
+function isFor(key: KeyObject, certificate: string): boolean {
+  try {
+    return new X509Certificate(certificate).checkPrivateKey(key)
+  } catch {
+    return false
   }
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { leastLoaded } from '../balance/balancer.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { openTrust } from '../hkd/trust.ts'
+import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
 import { listenForHints } from '../store/hints.ts'
 import { registerHost, setHostState } from '../store/hosts.ts'
@@ -80,8 +81,16 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
     await comesToHold(() => !isAlive(hkd), STOP_HKD_MS, 50)
     signalProcess(hkd, 'SIGKILL')
   }
-  const hypervisor = openHypervisor(config, cgroups)
-  const ids = desktopsHere(config)
+  // Desktops that cannot be stopped must not keep the rest from it.
+  const trouble = await stopDesktops(openHypervisor(config, cgroups), desktopsHere(config), log).catch(
+    (error: unknown) => ({ error }),
+  )
+  await removeBridge(config['vm.network.bridge'])
+  await nodeCluster(config, cgroups).stop()
+  if (trouble !== undefined) throw trouble.error
+}
+
+async function stopDesktops(hypervisor: Hypervisor, ids: readonly number[], log: Log): Promise<undefined> {
   await Promise.all(ids.map((id) => hypervisor.powerOff(id)))
   const isGone = (id: number): boolean => hypervisor.observe(id).processes === 'absent'
   await comesToHold(() => ids.every(isGone), STOP_DESKTOPS_MS, 50)
@@ -91,8 +100,6 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
     await hypervisor.release(id)
     log.info('desktop stopped', { vm: id })
   }
-  await removeBridge(config['vm.network.bridge'])
-  await nodeCluster(config, cgroups).stop()
 }
 
 function hkdPidFile(config: NodeValues): string {

@@ -7,7 +7,7 @@ import {
   DISPLAY_SOCKETS,
   pskIdentity,
 } from '@ostler/contract/identity.ts'
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { chmodSync, readFileSync, rmSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
@@ -88,6 +88,9 @@ export class SimulatedAgent {
             return this.#parts.manner === 'lies' ? { publicKey: 7 } : { publicKey }
           }
           const { certificate, authority } = enrolApi.certificate.parse(await readBody(request))
+          // Asked before a restart, it may be brought to the agent after it.
+          if (!new X509Certificate(certificate).checkPrivateKey(keys.privateKey))
+            throw new Fault('request.invalid', { problem: 'the certificate is for another key' })
           response.once('finish', () => {
             server.close()
             this.#servers.delete(server)
