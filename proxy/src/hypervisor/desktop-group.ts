@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
-import { type CgroupLayout, cgroupNames } from './lxc/cgroup.ts'
+import { basename, dirname, join } from 'node:path'
+import { type CgroupLayout, cgroupNames, removeGroup } from './lxc/cgroup.ts'
 
 /** What all processes of a desktop together may take of their node. */
 export interface GroupLimits {
@@ -14,7 +14,8 @@ const CPU_PERIOD_US = 100_000
 const CONTROLLERS = ['memory', 'cpu', 'pids']
 
 /**
- * Makes the control groups of a desktop, with its limits, and puts processes with all of their threads into them.
+ * Makes the control groups of a desktop, with its limits, and puts processes with all of their threads into them: out of
+ * whatever group we were started in, since what ends that group must not end them.
  * @throws Error of the file system when a limit cannot be set.
  */
 export function enterGroup(
@@ -24,6 +25,7 @@ export function enterGroup(
   pids: readonly number[],
 ): void {
   const { payload } = cgroupNames(name)
+  for (const hierarchy of otherHierarchies(layout)) leaveOurs(join(hierarchy, payload), pids)
   for (const hierarchy of limitedHierarchies(layout)) {
     const group = join(hierarchy, payload)
     mkdirSync(group, { recursive: true })
@@ -32,6 +34,22 @@ export function enterGroup(
       if (layout.version === 2 || file.startsWith(`${basename(hierarchy)}.`))
         writeFileSync(join(group, file), value)
     for (const pid of pids) writeFileSync(join(group, 'cgroup.procs'), String(pid))
+  }
+}
+
+function otherHierarchies(layout: CgroupLayout): readonly string[] {
+  const limited = limitedHierarchies(layout)
+  return layout.hierarchies.filter((path) => !limited.includes(path))
+}
+
+/** A hierarchy that does not take them (cpuset without processors, one without controllers) is left. */
+function leaveOurs(group: string, pids: readonly number[]): void {
+  try {
+    mkdirSync(group, { recursive: true })
+    for (const pid of pids) writeFileSync(join(group, 'cgroup.procs'), String(pid))
+  } catch {
+    removeGroup(group)
+    removeGroup(dirname(group))
   }
 }
 
