@@ -23,7 +23,7 @@ await Promise.all([
   ),
   bundle(
     join(output, 'node'),
-    ['proxy/src/bin/hkd.ts', 'proxy/src/bin/l7r.ts', 'proxy/src/bin/api.ts'],
+    ['hkd', 'l7r', 'api', 'simulated-yard'].map((name) => `proxy/src/bin/${name}.ts`),
     [],
     [],
   ),

@@ -24,7 +24,7 @@ import {
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-export type ServiceName = 'hkd' | 'l7r' | 'api'
+export type ServiceName = 'hkd' | 'l7r' | 'api' | 'simulated-yard'
 
 /** What makes one whole node on this machine different from another. */
 export interface LocalNodeSettings {
@@ -41,8 +41,14 @@ export interface LocalNodeSettings {
 
 const BUILD = join(import.meta.dirname, '../build')
 const USERS = ['ostler', 'ostler-postgres']
-const READY: Readonly<Record<ServiceName, string>> = { hkd: 'node ready', l7r: 'door open', api: 'api ready' }
+const READY: Readonly<Record<ServiceName, string>> = {
+  hkd: 'node ready',
+  l7r: 'door open',
+  api: 'api ready',
+  'simulated-yard': 'yard ready',
+}
 const READY_MS = 90_000
+const AS_ROOT: readonly ServiceName[] = ['hkd', 'simulated-yard']
 
 /**
  * A whole node in one folder: the real services as their real users, with names of their own so that several can
@@ -104,7 +110,7 @@ export class LocalNode {
     const program = [join(folder, 'lib/node'), join(folder, `lib/${name}.cjs`), '--config', config]
     const user = findAccount('ostler')
     const drop = [`--reuid=${user?.uid ?? 0}`, `--regid=${user?.gid ?? 0}`, '--clear-groups', '--']
-    const argv = [...starter, ...(name === 'hkd' ? program : ['setpriv', ...drop, ...program])]
+    const argv = [...starter, ...(AS_ROOT.includes(name) ? program : ['setpriv', ...drop, ...program])]
     const child = spawn(argv[0] ?? '', argv.slice(1), {
       detached: true,
       stdio: ['ignore', output, output],
@@ -127,6 +133,7 @@ export class LocalNode {
   }
 
   async startAll(): Promise<void> {
+    if (this.settings.extra?.['vm.hypervisor'] === 'simulated') await this.start('simulated-yard')
     await this.start('hkd')
     await Promise.all([this.start('l7r'), this.start('api')])
   }
@@ -172,6 +179,7 @@ export async function removeLocalNode(folder: string): Promise<void> {
     await run(join(BUILD, 'node/node'), [join(BUILD, 'node/hkd.cjs'), '--config', config, 'shutdown'], {
       timeoutMs: 60_000,
     })
+  await endService(folder, 'simulated-yard') // its machines have been stopped by now
   await removeUsers(folder)
   rmSync(folder, { recursive: true, force: true })
 }
@@ -203,7 +211,7 @@ function pidFile(folder: string, name: string): string {
 function installPrograms(folder: string): void {
   const lib = join(folder, 'lib')
   mkdirSync(lib, { recursive: true, mode: 0o755 })
-  for (const name of ['node', 'hkd.cjs', 'l7r.cjs', 'api.cjs']) {
+  for (const name of ['node', 'hkd.cjs', 'l7r.cjs', 'api.cjs', 'simulated-yard.cjs']) {
     rmSync(join(lib, name), { force: true })
     try {
       linkSync(join(BUILD, 'node', name), join(lib, name))

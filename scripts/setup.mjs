@@ -57,6 +57,8 @@ const FOR_TEST = {
   // What accounts and languages of a desktop are tried with.
   '/usr/lib/libnss_extrausers.so.2': 'libnss-extrausers',
   '/usr/share/i18n/locales/de_DE': 'locales',
+  // What desktops of the driver `process` run in.
+  '/usr/bin/bwrap': 'bubblewrap',
   // What the examples of hooks work with.
   '/usr/bin/shellcheck': 'shellcheck',
   '/usr/bin/python3': 'python3',

@@ -191,6 +191,12 @@ const FAULTS = {
     sentence: 'The requested virtual machine is in an unstoppable state ({state})',
     advice: 'Wait until it has settled.',
   },
+  'desktop.stillRuns': {
+    status: 409,
+    exit: 75,
+    sentence: 'processes of desktop {desktop} are {processes}: what it runs on is not taken away',
+    advice: 'Wait until it has ended, or stop it.',
+  },
   'desktop.stopTimeout': {
     status: 408,
     exit: 75,

@@ -29,6 +29,8 @@ export interface BootTicket {
   readonly secret: string
   /** The numeric user id that alone may open the display's sockets. */
   readonly displayUid: number
+  /** The agent listens at `AGENT_SOCKET` of the display folder; missing: on its port. */
+  readonly listen?: 'socket' | undefined
 }
 
 /** The PSK identity that goes with a boot ticket. */
@@ -38,6 +40,9 @@ export function pskIdentity(desktop: number, epoch: number): string {
 
 /** Port of the agent inside the guest (`internal.vm.port.vma`). */
 export const AGENT_PORT = 3030
+
+/** Name of the agent's socket in the display folder, in desktops without a network. */
+export const AGENT_SOCKET = 'agent.sock'
 
 /** Where the node's run folder of a desktop appears inside the guest. */
 export const GUEST_BOOT_FOLDER = '/run/ostler/boot'

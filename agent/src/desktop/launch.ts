@@ -18,6 +18,7 @@ import {
 import { dirname, join } from 'node:path'
 import type { AgentValues } from '../config/options.ts'
 import type { AsUser } from '../platform/linux/as-user.ts'
+import { isSoleUser } from '../user/sole-user.ts'
 import { freeName } from './free-name.ts'
 import { nxOptionLine } from './nxagent-options.ts'
 import type { SessionRequest } from './request.ts'
@@ -133,6 +134,7 @@ export function writeOptions(
   const file = config['internal.vma.nxagent.config']
   mkdirSync(dirname(file), { recursive: true, mode: 0o755 })
   writeFileSync(file, line, { mode: 0o640 })
+  if (isSoleUser()) return // both are hers already
   chownSync(file, 0, account.gid)
   if (places.socket === undefined) return
   // The user makes her socket here and cannot list the folder; the node side only passes through.
@@ -154,7 +156,7 @@ function linkLog(log: string, link: string): void {
 function makeXSocketFolder(): void {
   const folder = '/tmp/.X11-unix'
   const there = lstatSync(folder, { throwIfNoEntry: false })
-  const isOurs = there?.isDirectory() === true && there.uid === 0
+  const isOurs = there?.isDirectory() === true && there.uid === process.getuid?.()
   if (!isOurs) {
     freeName(folder)
     mkdirSync(folder) // fails when somebody was quicker; in a sticky folder nobody can exchange what is ours

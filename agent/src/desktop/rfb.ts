@@ -1,10 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { createServer, type Socket } from 'node:net'
-import { freeName } from './free-name.ts'
-import { giveSocket } from './give-socket.ts'
+import { listenAt } from '../rpc/place.ts'
 import { showSession, type ViewerParts } from './viewer.ts'
-
-const ROOT = 0
 
 /**
  * Serves RFB on a unix socket of the display folder, for browsers behind the l7r.
@@ -17,22 +14,11 @@ export async function serveRfb(
   place: { socket: string; owner: number },
   parts: ViewerParts,
 ): Promise<AsyncDisposable> {
-  freeName(place.socket)
   const server = createServer({ pauseOnConnect: true }, (connection) => {
     connection.on('error', () => connection.destroy())
     showToViewer(parts, connection)
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(place.socket, resolve)
-  })
-  try {
-    // A user who has a session may have put a link there meanwhile.
-    giveSocket(place.socket, [ROOT], { uid: place.owner, gid: ROOT })
-  } catch (error) {
-    server.close()
-    throw error
-  }
+  await listenAt(server, place)
   return {
     [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
   }

@@ -1,6 +1,8 @@
 import { enrolApi } from '@ostler/contract/agent-api.ts'
 import { pskIdentity } from '@ostler/contract/identity.ts'
+import { makeAuthority, signCertificate } from '@ostler/kit/certificate.ts'
 import { silentLog } from '@ostler/kit/log.ts'
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
@@ -39,7 +41,7 @@ async function call(port: number, method: string, path: string, body = ''): Prom
   return await text(response)
 }
 
-test('a peer that connects and says nothing does not hold up who has enrolled', async () => {
+test('a peer that says nothing does not hold up who enrols, nor does a certificate for another key', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'ostler-enrol-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   writeFileSync(
@@ -48,15 +50,33 @@ test('a peer that connects and says nothing does not hold up who has enrolled', 
   )
   const port = await freePort()
   const abort = new AbortController()
-  const enrolled = enrol(port, folder, silentLog, abort.signal)
+  const enrolled = enrol({ port }, folder, silentLog, abort.signal)
   const silent = connect(port, '127.0.0.1')
   onTestFinished(() => {
     silent.destroy()
   })
   const hungUp = once(silent, 'close')
   await once(silent, 'connect')
-  expect(await call(port, 'GET', enrolApi.keyPath)).toContain('publicKey')
-  const signed = { certificate: 'a certificate', authority: 'an authority' }
+  const { publicKey } = enrolApi.key.parse(JSON.parse(await call(port, 'GET', enrolApi.keyPath)))
+  const authority = await makeAuthority('Test', 1)
+  const sign = async (key: Buffer) => ({
+    certificate: await signCertificate(authority, {
+      commonName: 'desktop',
+      uri: 'test:1',
+      publicKey: key,
+      days: 1,
+    }),
+    authority: authority.certificate,
+  })
+  const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey
+  for (const certificate of [
+    'no certificate',
+    (await sign(other.export({ type: 'spki', format: 'der' }))).certificate,
+  ]) {
+    const wrong = JSON.stringify({ certificate, authority: authority.certificate })
+    expect(await call(port, 'POST', enrolApi.certificatePath, wrong)).toContain('for another key')
+  }
+  const signed = await sign(Buffer.from(publicKey, 'base64'))
   await call(port, 'POST', enrolApi.certificatePath, JSON.stringify(signed))
   expect(await enrolled).toMatchObject(signed)
   await hungUp

@@ -2,13 +2,14 @@ import { enrolApi } from '@ostler/contract/agent-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { type BootTicket, pskIdentity } from '@ostler/contract/identity.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod/mini'
 import { closerOf } from './close-server.ts'
+import { listenAt, type Place } from './place.ts'
 import { answerFault, answerJson, readJson } from './http.ts'
 
 /** What the agent presents from now on. The key exists in memory alone. */
@@ -23,6 +24,7 @@ const ticketSchema: z.ZodMiniType<BootTicket> = z.strictObject({
   epoch: z.int().check(z.nonnegative()),
   secret: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
   displayUid: z.int().check(z.nonnegative()),
+  listen: z.optional(z.literal('socket')),
 })
 
 const LOOK_AGAIN_MS = 25
@@ -56,7 +58,7 @@ function secretFor(claimedIdentity: string, folder: string): Buffer | null {
  * Both ends prove the secret by TLS-PSK (1.3, with forward secrecy); no clock is looked at.
  */
 export async function enrol(
-  port: number,
+  place: Place,
   folder: string,
   log: Log,
   signal: AbortSignal,
@@ -73,6 +75,9 @@ export async function enrol(
         } else if (request.method === 'POST' && request.url === enrolApi.certificatePath) {
           const body = enrolApi.certificate.safeParse(await readJson(request))
           if (!body.success) throw new Fault('request.invalid', { problem: z.prettifyError(body.error) })
+          // Asked before an agent was killed, it may be brought to the next one, whose key is another.
+          if (!isFor(keys.privateKey, body.data.certificate))
+            throw new Fault('request.invalid', { problem: 'the certificate is for another key' })
           response.once('finish', () =>
             enrolled.resolve({
               ...body.data,
@@ -87,10 +92,7 @@ export async function enrol(
   )
   const close = closerOf(server)
   server.on('tlsClientError', (error: Error) => log.warn('enrolment refused', { reason: error.message }))
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, resolve)
-  })
+  await listenAt(server, place)
   const abort = (): void => enrolled.reject(signal.reason as Error)
   signal.addEventListener('abort', abort, { once: true })
   try {
@@ -98,5 +100,13 @@ export async function enrol(
   } finally {
     signal.removeEventListener('abort', abort)
     await close()
+  }
+}
+
+function isFor(key: KeyObject, certificate: string): boolean {
+  try {
+    return new X509Certificate(certificate).checkPrivateKey(key)
+  } catch {
+    return false
   }
 }

@@ -14,12 +14,13 @@ import { causedBy } from '@ostler/kit/log/cause.ts'
 import type { Observable } from '@ostler/kit/observable.ts'
 import { X509Certificate } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer, type Server } from 'node:https'
+import { createServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import * as z from 'zod/mini'
 import { closerOf } from './close-server.ts'
 import type { EnrolledIdentity } from './enrol.ts'
+import { listenAt, type Place } from './place.ts'
 import { answerFault, answerJson, refuseUpgrade, readJson } from './http.ts'
 
 /** A procedure that takes over its connection. It answers the 101, or throws a fault before it. */
@@ -52,7 +53,7 @@ export interface AgentServer extends AsyncDisposable {
  * one whose role may not call a procedure gets a 403.
  */
 export async function serveAgentApi(
-  port: number,
+  place: Place,
   identity: EnrolledIdentity,
   parts: AgentServerParts,
 ): Promise<AgentServer> {
@@ -83,7 +84,7 @@ export async function serveAgentApi(
     )
   })
   server.on('tlsClientError', (error: Error) => parts.log.warn('caller refused', { reason: error.message }))
-  await listen(server, port)
+  await listenAt(server, place)
   return {
     renew: (next) => {
       try {
@@ -194,11 +195,4 @@ function watch(response: ServerResponse, news: Observable<SessionEvent>): void {
   })
   response.on('error', () => response.destroy())
   send(standing())
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, resolve)
-  })
 }

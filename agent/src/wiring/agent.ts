@@ -1,6 +1,7 @@
 import { upgradeApi } from '@ostler/contract/agent-api.ts'
 import { consoleApi } from '@ostler/contract/console-frames.ts'
 import {
+  AGENT_SOCKET,
   type BootTicket,
   DISPLAY_SOCKETS,
   GUEST_BOOT_FOLDER,
@@ -24,6 +25,7 @@ import { Renewal } from '../rpc/renewal.ts'
 import { serveAgentApi, type Upgrade } from '../rpc/server.ts'
 import { sessionCalls } from '../rpc/session-calls.ts'
 import { serveSimpleRpc } from '../rpc/simple-rpc.ts'
+import { isSoleUser } from '../user/sole-user.ts'
 import { makeSession } from './session.ts'
 
 /** Puts the agent together, enrols it, and serves until the scope closes. The session outlives the scope. */
@@ -54,11 +56,15 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
   const rdpPlace = { socket: join(GUEST_DISPLAY_FOLDER, DISPLAY_SOCKETS.rdp), owner: ticket.displayUid }
   const rdp = scope.own(new RdpDisplay(rdpPlace, viewers))
   const calls = sessionCalls(session, config)
-  const identity = await enrol(port, GUEST_BOOT_FOLDER, log, scope.signal)
+  const place =
+    ticket.listen === 'socket'
+      ? { socket: join(GUEST_DISPLAY_FOLDER, AGENT_SOCKET), owner: ticket.displayUid }
+      : { port }
+  const identity = await enrol(place, GUEST_BOOT_FOLDER, log, scope.signal)
   log.info('enrolled', { desktop: ticket.desktop, epoch: ticket.epoch })
   const console_ = consoleOnFirstUse(live, identity, ticket, log, scope)
   const renewal = new Renewal(log)
-  const server = await serveAgentApi(port, identity, {
+  const server = await serveAgentApi(place, identity, {
     handlers: {
       ping: () => Promise.resolve({ version }),
       ...calls,
@@ -87,7 +93,8 @@ function consoleOnFirstUse(
   const load = async (): Promise<ConsoleUpgrade> => {
     const { consoleUpgrade } = await import('../console/upgrade.ts')
     const settings = {
-      enabled: () => live.values()['vma.console.enable'],
+      // Without root there is no login shell of another user, and no audit that the user cannot write to.
+      enabled: () => live.values()['vma.console.enable'] && !isSoleUser(),
       certificate: identity.certificate,
       authority: identity.authority,
       enrolledAt,

@@ -1,11 +1,14 @@
 import type { Duplex } from 'node:stream'
 import { Agent, type RequestOptions } from 'node:https'
-import { connect, type ConnectionOptions } from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
+import type { AgentAt } from '../model/agent-at.ts'
+import { dialAgent, dialled } from './dial.ts'
 
 /** How one boot of one desktop is called; two that are equal lead to the same agent. */
 export interface AgentLine {
   /** Names the boot, its address, and who calls. */
   readonly name: string
+  readonly at: AgentAt
   readonly tls: ConnectionOptions
 }
 
@@ -37,16 +40,16 @@ export class AgentLines extends Agent {
     return (options as WithLine).line.name
   }
 
-  override createConnection(options: RequestOptions): Duplex {
-    const { line, host, port } = options as WithLine
-    const { name } = line
+  override createConnection(
+    options: RequestOptions,
+    callback?: (error: Error | null, stream: Duplex) => void,
+  ): Duplex | undefined {
+    return dialled(() => this.#dial((options as WithLine).line), callback)
+  }
+
+  #dial({ name, at, tls }: AgentLine): Duplex {
     const session = this.#tickets.get(name)
-    const socket = connect({
-      ...line.tls,
-      host: host ?? '',
-      port: Number(port),
-      ...(session === undefined ? {} : { session }),
-    })
+    const socket = dialAgent(at, { ...tls, ...(session === undefined ? {} : { session }) })
     socket.on('session', (ticket: Buffer) => this.#keep(name, ticket))
     socket.once('close', (failed) => {
       if (failed) this.#tickets.delete(name)

@@ -11,18 +11,15 @@ import { Fault, faultFromBody } from '@ostler/contract/fault.ts'
 import { holderUri, pskIdentity } from '@ostler/contract/identity.ts'
 import { cause } from '@ostler/kit/log/cause.ts'
 import type { IncomingMessage } from 'node:http'
-import { Agent, request, type RequestOptions } from 'node:https'
+import { request, type RequestOptions } from 'node:https'
 import type { Socket } from 'node:net'
 import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
+import type { AgentAt } from '../model/agent-at.ts'
 import { type AgentLine, AgentLines } from './agent-lines.ts'
+import { AgentDialler } from './dial.ts'
 
 /** One boot of one desktop, and where its agent listens. */
-export interface AgentAddress {
-  readonly desktop: number
-  readonly epoch: number
-  readonly host: string
-  readonly port: number
-}
+export type AgentAddress = { readonly desktop: number; readonly epoch: number } & AgentAt
 
 /** What hkd and doors present to agents, and doors to each other. */
 export interface CallerIdentity {
@@ -72,7 +69,7 @@ export function openAgentLink(
   identity: CallerIdentity,
   lines?: AgentLines,
 ): AgentLink {
-  const { desktop, epoch, host, port } = address
+  const { desktop, epoch } = address
   const expected = `URI:${holderUri({ role: 'vma', desktop, epoch })}`
   const caller = callerOf(identity)
   const tls: ConnectionOptions = {
@@ -82,16 +79,18 @@ export function openAgentLink(
       certificate.subjectaltname === expected ? undefined : new Error('this is the agent of another boot'),
   }
   const own = lines === undefined ? new AgentLines() : undefined
-  const line: AgentLine = { name: `${desktop}/${epoch}@${host}:${port} by ${caller.number}`, tls }
-  const options = { agent: lines ?? own, line, host, port }
+  const at = 'socketPath' in address ? address.socketPath : `${address.host}:${address.port}`
+  const name = `${desktop}/${epoch}@${at} by ${caller.number}`
+  const line: AgentLine = { name, at: address, tls }
+  const options = { agent: lines ?? own, line }
   return {
     client: agentClient(async (procedure, body, signal) => {
       const call = { ...options, method: 'POST', path: `/vma/${procedure}` }
       const again = REPEATABLE.has(procedure)
       return await readAnswer(address, await exchange(address, call, { body, signal, again }))
     }),
-    watch: (signal) => watch(address, { host, port, ...tls }, signal),
-    upgrade: (wanted, headers, signal) => upgrade(address, { host, port, ...tls }, wanted, headers, signal),
+    watch: (signal) => watch(address, tls, signal),
+    upgrade: (wanted, headers, signal) => upgrade(address, tls, wanted, headers, signal),
     [Symbol.dispose]: () => own?.[Symbol.dispose](),
   }
 }
@@ -130,10 +129,10 @@ const SILENCE_MS = 3 * watchApi.heartbeatMs
 
 async function* watch(
   address: AgentAddress,
-  options: RequestOptions,
+  tls: ConnectionOptions,
   signal: AbortSignal,
 ): AsyncGenerator<SessionEvent, void, void> {
-  const call = { ...options, agent: false, method: 'GET', path: watchApi.path } as const
+  const call = { agent: new AgentDialler(address, tls), method: 'GET', path: watchApi.path } as const
   const response = await exchange(address, call, { signal })
   if (response.statusCode !== 200) await readAnswer(address, response)
   response.setTimeout(SILENCE_MS, () => response.destroy(new Error('no heartbeat')))
@@ -155,17 +154,16 @@ async function* watch(
 
 function upgrade(
   address: AgentAddress,
-  options: RequestOptions,
+  tls: ConnectionOptions,
   { path, protocol }: AgentUpgrade,
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const half = { allowHalfOpen: true }
+    // Half-open, which `ConnectionOptions` does not name.
+    const half = { ...tls, allowHalfOpen: true }
     const outgoing = request({
-      ...options,
-      ...half,
-      agent: false,
+      agent: new AgentDialler(address, half),
       method: 'GET',
       path,
       headers: { ...headers, Connection: 'Upgrade', Upgrade: protocol },
@@ -208,16 +206,15 @@ export async function enrolAgent(
   signal: AbortSignal,
 ): Promise<void> {
   // One connection for both steps.
-  const agent = new Agent({
-    keepAlive: true,
-    maxSockets: 1,
+  const tls: ConnectionOptions = {
     minVersion: 'TLSv1.3',
     pskCallback: () => ({ psk: secret, identity: pskIdentity(address.desktop, address.epoch) }),
     // The secret is the proof. A certificate, whoever vouches for it, is none.
     ca: [],
     checkServerIdentity: () => new Error('this is not an agent in enrolment'),
-  })
-  const options: RequestOptions = { agent, host: address.host, port: address.port }
+  }
+  const agent = new AgentDialler(address, tls, { keepAlive: true, maxSockets: 1 })
+  const options: RequestOptions = { agent }
   try {
     const ask = { ...options, method: 'GET', path: enrolApi.keyPath }
     const response = await exchange(address, ask, { signal })

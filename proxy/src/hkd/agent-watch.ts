@@ -4,7 +4,7 @@ import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { writeWhole } from '@ostler/kit/write-file.ts'
 import { randomBytes } from 'node:crypto'
-import { rmSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type AgentAddress, type AgentLink, enrolAgent, openAgentLink } from '../guest/agent-link.ts'
 import type { Trust } from './trust.ts'
@@ -96,8 +96,12 @@ export class AgentWatch {
       epoch: address.epoch,
       secret: secret.toString('hex'),
       displayUid,
+      ...('socketPath' in address ? { listen: 'socket' } : {}),
     }
-    writeWhole(join(bootFolder, TICKET), JSON.stringify(ticket), { mode: 0o600 })
+    writeWhole(join(bootFolder, TICKET), JSON.stringify(ticket), {
+      mode: 0o600,
+      owner: statSync(bootFolder), // who the agent is on this node
+    })
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(ENROL_MS)])
     await enrolAgent(
       address,

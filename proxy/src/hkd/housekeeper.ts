@@ -1,10 +1,10 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import { AGENT_PORT } from '@ostler/contract/identity.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { causedBy } from '@ostler/kit/log/cause.ts'
 import { Series } from '@ostler/kit/series.ts'
 import type { LoadBalancer } from '../balance/balancer.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor/hypervisor.ts'
+import { type AgentAt, parseAgentAt } from '../model/agent-at.ts'
 import { decide } from '../model/decide.ts'
 import { expiryStep } from '../model/expiry.ts'
 import { runFolder } from '../model/run-folder.ts'
@@ -167,7 +167,7 @@ export class Housekeeper {
     const { db } = this.#parts
     const { id } = plan
     const effect = this.#ensureEffect(plan)
-    const processes = this.#parts.hypervisor.observe(id)
+    const { processes, agentAt } = this.#parts.hypervisor.observe(id)
     const mustDie = processes === 'present' && MUST_BE_DEAD.includes(plan.state)
     if (mustDie) await this.#parts.hypervisor.kill(id)
     const ageMs = Math.min(plan.ageMs, performance.now() - effect.since)
@@ -181,7 +181,7 @@ export class Housekeeper {
       faulty: plan.fault !== null,
     })
     if (event === 'start' && !(await this.#isAble(plan))) return false
-    if (event !== undefined) return await this.#move(plan, event, effect)
+    if (event !== undefined) return await this.#move(plan, event, effect, agentAt)
     if (merged !== undefined && settled(plan.state, merged.goal)) {
       if (!ONE_TIME_WISHES[merged.goal].includes(merged.wish.kind)) return false
       await serveWishes(db, id, merged.goal, `already ${plan.state}`)
@@ -191,17 +191,17 @@ export class Housekeeper {
     const untilExpiry = plan.state === 'running' ? await this.#expire(plan) : Infinity
     const { deadlineMs } = vmMachine[plan.state]
     const untilDeadline = deadlineMs === null ? Infinity : deadlineMs - ageMs + 10
-    const changed = (): boolean => this.#parts.hypervisor.observe(id) !== processes
+    const changed = (): boolean => this.#parts.hypervisor.observe(id).processes !== processes
     const until = Math.min(untilDeadline, untilExpiry)
     this.#lookLater(id, mustDie ? KILL_AGAIN_MS : until, WATCH_MS[plan.state], changed)
     return false
   }
 
-  async #move(plan: VmPlan, event: VmEvent, effect: Effect): Promise<boolean> {
+  async #move(plan: VmPlan, event: VmEvent, effect: Effect, agentAt: AgentAt | undefined): Promise<boolean> {
     const { db, hypervisor, metrics, log } = this.#parts
     const to = next(plan.state, event)
     if (to === undefined) throw new Error(`decide gave ${event} in ${plan.state}`)
-    const move = { vm: plan, event, to, ...moveDetails(plan, event, to, effect.fault) }
+    const move = { vm: plan, event, to, ...moveDetails(plan, event, to, effect.fault, agentAt) }
     if (to === 'stopped' || to === 'failed') {
       // First free, then say so: if we die between, the next look does both again.
       await hypervisor.release(plan.id)
@@ -352,10 +352,11 @@ export class Housekeeper {
     const known = this.#watches.get(plan.id)
     if (known?.epoch === plan.epoch) return
     known?.watch[Symbol.dispose]()
-    const { db, trust, run, displayUid, log } = this.#parts
+    const { db, hypervisor, trust, run, displayUid, log } = this.#parts
+    const at = hypervisor.observe(plan.id).agentAt ?? parseAgentAt(plan)
     const watch = new AgentWatch(
       {
-        address: { desktop: plan.id, epoch: plan.epoch, host: plan.address, port: AGENT_PORT },
+        address: { desktop: plan.id, epoch: plan.epoch, ...at },
         bootFolder: runFolder(run, plan.id).boot,
         displayUid,
         trust,

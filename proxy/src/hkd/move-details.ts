@@ -1,4 +1,5 @@
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
+import { type AgentAt, formatAgentAt } from '../model/agent-at.ts'
 import { type VmEvent, vmMachine, type VmState } from '../model/vm-machine.ts'
 import { mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
 import type { Transition, VmPlan } from '../store/vms.ts'
@@ -18,6 +19,7 @@ export function moveDetails(
   event: VmEvent,
   to: VmState,
   effectFault: string | undefined,
+  agentAt: AgentAt | undefined,
 ): Omit<Transition, 'vm' | 'event' | 'to'> {
   const steps = STEPS[event] ?? []
   switch (to) {
@@ -27,18 +29,24 @@ export function moveDetails(
       return {
         steps,
         fault: null,
+        agentAt: null,
         ...(queuedAt === undefined ? {} : { queuedAt }),
         ...(imageId === undefined ? {} : { imageId }),
       }
     }
     case 'running':
-      return { steps, serves: { goal: 'up', outcome: 'running' } }
+      return { steps, agentAt: formatAgentAt(agentAt), serves: { goal: 'up', outcome: 'running' } }
     case 'stopped':
       if (event === 'reset') return {}
-      return { hostId: null, serves: { goal: 'down', outcome: 'stopped' }, ...startAgain(plan) }
+      return {
+        hostId: null,
+        agentAt: null,
+        serves: { goal: 'down', outcome: 'stopped' },
+        ...startAgain(plan),
+      }
     case 'failed': {
       const fault = plan.fault ?? faultText(plan, event, effectFault)
-      return { hostId: null, fault, serves: { goal: 'up', outcome: fault } }
+      return { hostId: null, agentAt: null, fault, serves: { goal: 'up', outcome: fault } }
     }
     case 'killing':
       // A stop that takes too long is no fault of the desktop's.

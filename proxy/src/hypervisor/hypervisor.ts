@@ -1,3 +1,4 @@
+import type { AgentAt } from '../model/agent-at.ts'
 import type { DiskImageKind } from '../model/disk-image.ts'
 
 /** What it takes to run a desktop. */
@@ -5,6 +6,7 @@ export interface DesktopSpec {
   readonly id: number
   readonly name: string
   /** Whose home is mounted. */
+  readonly ownerId: number
   readonly tenantId: number
   readonly login: string
   readonly address: string
@@ -19,9 +21,17 @@ export interface DesktopSpec {
 /** Whether processes of a desktop exist on this node. */
 export type Processes = 'present' | 'absent' | 'unknown'
 
+/** What a look at a desktop tells. */
+export interface Sighting {
+  readonly processes: Processes
+  /** Where its agent is reached, while it is present; `undefined`: at its address, on the port of all agents. */
+  readonly agentAt?: AgentAt
+}
+
 /**
  * Runs desktops on one node. Six idempotent verbs and no stored handles: everything is found again by names that
- * derive from the desktop's number, so it does not matter who called what before.
+ * derive from the desktop's number, so it does not matter who called what before. `test/hypervisor/suite.ts` is run
+ * against every driver; callers get them through `inTurn`, which refuses what would harm a running desktop.
  */
 export interface Hypervisor {
   readonly name: string
@@ -30,12 +40,12 @@ export interface Hypervisor {
    * ahead of `prepare`, once for all desktops of the image, and may be run again.
    */
   imageWork?(spec: DesktopSpec): (() => Promise<void>) | undefined
-  /** Makes image, overlay, home and run folder ready. Throws `image.unusable`. Nothing runs yet. */
+  /** Makes image, an empty overlay, home and run folder ready. Throws `image.unusable`. Nothing runs yet. */
   prepare(spec: DesktopSpec): Promise<void>
   /** Starts it, unless it runs. Throws `container.failed`; then nothing runs. */
   boot(spec: DesktopSpec): Promise<void>
   /** Looks. Never throws: what cannot be seen is `unknown`. */
-  observe(id: number): Processes
+  observe(id: number): Sighting
   /** Asks the guest to halt, and returns at once. */
   powerOff(id: number): Promise<void>
   /** Ends every process of the desktop, and returns when it has tried. */

@@ -1,11 +1,12 @@
 import { Fault, type FaultCode } from '@ostler/contract/fault.ts'
-import { AGENT_PORT, type DisplayKind, type SocketKind } from '@ostler/contract/identity.ts'
+import type { DisplayKind, SocketKind } from '@ostler/contract/identity.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { DisplaySocket } from '../display/display-socket.ts'
 import type { StreamLimits } from '../display/splice.ts'
 import type { AgentLines } from '../guest/agent-lines.ts'
 import { type CallerIdentity, openAgentLink } from '../guest/agent-link.ts'
+import { parseAgentAt } from '../model/agent-at.ts'
 import { beyondScreen, type DisplayWay, displayWay, VIEWER } from '../model/display.ts'
 import type { SessionGrant } from '../model/policy.ts'
 import { sessionProperties } from '../store/properties.ts'
@@ -259,7 +260,7 @@ async function tryOpenSession(
   const { request, vm, seat, way, parameters } = opening
   // The screen of a machine is there without any agent.
   if (way.session === undefined) return void (await seat.confirm())
-  const address = { desktop: vm.id, epoch: vm.epoch, host: vm.address, port: AGENT_PORT }
+  const address = { desktop: vm.id, epoch: vm.epoch, ...parseAgentAt(vm) }
   const { client } = openAgentLink(address, parts.identity(), parts.lines)
   const called = Date.now()
   const call = { display: way.session, parameters, seat: seat.epoch }

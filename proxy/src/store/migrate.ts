@@ -6,6 +6,7 @@ import * as skeleton from './migrations/0001-skeleton.ts'
 import * as signIn from './migrations/0002-sign-in.ts'
 import * as tickets from './migrations/0003-tickets.ts'
 import * as starts from './migrations/0004-starts.ts'
+import * as agentAt from './migrations/0005-agent-at.ts'
 import * as tunnels from './migrations/0006-tunnels.ts'
 import * as displays from './migrations/0007-displays.ts'
 import * as doors from './migrations/0008-doors.ts'
@@ -18,6 +19,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0002-sign-in': signIn,
   '0003-tickets': tickets,
   '0004-starts': starts,
+  '0005-agent-at': agentAt,
   '0006-tunnels': tunnels,
   '0007-displays': displays,
   '0008-doors': doors,

@@ -201,6 +201,7 @@ export interface Database {
     disk_image_id: ColumnType<number | null, number | null | undefined, number | null>
     /** How often an administrator has ended who sat here, and all tunnels. */
     disconnects: Generated<number>
+    agent_at: ColumnType<string | null, string | null | undefined, string | null>
   }
   vm_edge: { prior: VmState; state: VmState }
   vm_log: {

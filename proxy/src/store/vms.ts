@@ -29,6 +29,8 @@ export interface VmRow {
   readonly epoch: number
   readonly hostId: number | null
   readonly address: string
+  /** Where its agent is reached (model/agent-at.ts); null: at its address. */
+  readonly agentAt: string | null
   readonly fault: string | null
 }
 
@@ -72,6 +74,7 @@ const COLUMNS = [
   'vm.epoch',
   'vm.host_id as hostId',
   'vm.address',
+  'vm.agent_at as agentAt',
   'vm.fault',
 ] as const
 
@@ -117,7 +120,8 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
     SELECT vm.id, vm.name, vm.user_id AS "ownerId", users.tenant_id AS "tenantId",
       flavour.name AS "flavourName", vm.blocked,
       flavour.is_application AS "isApplication", flavour.displays, vm.state, vm.epoch, vm.host_id AS "hostId",
-      vm.address, vm.fault, vm.held, (extract(epoch FROM clock_timestamp() - vm.state_since) * 1000)::float8 AS "ageMs",
+      vm.address, vm.agent_at AS "agentAt", vm.fault, vm.held,
+      (extract(epoch FROM clock_timestamp() - vm.state_since) * 1000)::float8 AS "ageMs",
       users.login,
       json_build_object('id', flavour.id, 'name', flavour.name, 'memoryMb', flavour.memory_mb,
         'cpuPercent', flavour.cpu_percent) AS flavour,
@@ -148,6 +152,8 @@ export interface Transition {
   /** What the boot that begins runs. */
   readonly imageId?: number
   readonly fault?: string | null
+  /** Where the agent of this boot is reached; left alone when not given. */
+  readonly agentAt?: string | null
   /** Steps of the start's timeline that are reached by this. */
   readonly steps?: readonly TimelineStep[]
   /** When the start was wished for. */
@@ -229,6 +235,7 @@ async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
       ...(AT_REST.includes(to) ? { disk_image_id: null } : {}),
       // Whatever was to expire is another boot's from here on (C-107).
       ...(to === 'preparing' || AT_REST.includes(to) ? NEVER_EXPIRES : {}),
+      ...(move.agentAt === undefined ? {} : { agent_at: move.agentAt }),
     }))
     .where('id', '=', vm.id)
     .where('state', '=', vm.state)

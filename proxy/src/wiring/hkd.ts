@@ -12,14 +12,13 @@ import { ConsoleSigner } from '../hkd/console-signer.ts'
 import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { openTrust } from '../hkd/trust.ts'
-import { lxcHypervisor } from '../hypervisor/lxc/lxc.ts'
-import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
-import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
+import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
 import { type HintChannel, listenForHints } from '../store/hints.ts'
 import { registerHost, setHostState } from '../store/hosts.ts'
 import { countDesktops } from '../store/vms.ts'
 import { answerLocally } from './asked-locally.ts'
+import { openHypervisor } from './hypervisors.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
 import { doorIdentityFile, hkdSocket, requireAccount, subnetOf } from './node-parts.ts'
@@ -66,7 +65,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   const housekeeper = new Housekeeper({
     db,
     hostId,
-    hypervisor: hypervisorOf(config, cgroups),
+    hypervisor: openHypervisor(config, cgroups),
     balancer: leastLoaded,
     trust,
     run: config['path.run'],
@@ -114,10 +113,18 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
     await comesToHold(() => !isAlive(hkd), STOP_HKD_MS, 50)
     signalProcess(hkd, 'SIGKILL')
   }
-  const hypervisor = hypervisorOf(config, cgroups)
-  const ids = desktopsHere(config)
+  // Desktops that cannot be stopped must not keep the rest from it.
+  const trouble = await stopDesktops(openHypervisor(config, cgroups), desktopsHere(config), log).catch(
+    (error: unknown) => ({ error }),
+  )
+  await removeBridge(config['vm.network.bridge'])
+  await nodeCluster(config, cgroups).stop()
+  if (trouble !== undefined) throw trouble.error
+}
+
+async function stopDesktops(hypervisor: Hypervisor, ids: readonly number[], log: Log): Promise<undefined> {
   await Promise.all(ids.map((id) => hypervisor.powerOff(id)))
-  const isGone = (id: number): boolean => hypervisor.observe(id) === 'absent'
+  const isGone = (id: number): boolean => hypervisor.observe(id).processes === 'absent'
   await comesToHold(() => ids.every(isGone), STOP_DESKTOPS_MS, 50)
   for (const id of ids) {
     await hypervisor.kill(id)
@@ -125,39 +132,18 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
     await hypervisor.release(id)
     log.info('desktop stopped', { vm: id })
   }
-  await removeBridge(config['vm.network.bridge'])
-  await nodeCluster(config, cgroups).stop()
 }
 
 function hkdPidFile(config: NodeValues): string {
   return join(config['path.run'], 'hkd.pid')
 }
 
-/** Numbers of the desktops that have a container folder here. */
+/** Numbers of the desktops that have a run folder here, whichever driver made it. */
 function desktopsHere(config: NodeValues): number[] {
-  const prefix = config['internal.vm.name.prefix']
-  if (!existsSync(config['path.run.lxc'])) return []
-  return readdirSync(config['path.run.lxc'])
-    .filter((name) => name.startsWith(prefix))
-    .map((name) => Number(name.slice(prefix.length)))
-}
-
-function hypervisorOf(config: NodeValues, cgroups: CgroupLayout): Hypervisor {
-  return lxcHypervisor({
-    prefix: config['internal.vm.name.prefix'],
-    run: config['path.run'],
-    lxcPath: config['path.run.lxc'],
-    logs: config['path.log'],
-    images: config['path.storage.basefs'],
-    overlays: config['path.storage.overlayfs'],
-    homes: config['path.storage.homefs'],
-    bundle: config['path.agent.bundle'],
-    network: {
-      ...subnetOf(config),
-      bridge: config['vm.network.bridge'],
-      macPrefix: config['vm.network.mac.prefix'],
-    },
-    displayGid: requireAccount(config['l7r.as_user']).gid,
-    cgroups,
-  })
+  const folder = join(config['path.run'], 'desktops')
+  return existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => /^\d+$/.test(name))
+        .map(Number)
+    : []
 }

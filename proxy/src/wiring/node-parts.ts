@@ -53,6 +53,11 @@ export function hkdSocket(config: NodeValues): string {
   return join(config['path.run'], 'hkd.sock')
 }
 
+/** The unix socket of the simulated machines. */
+export function yardSocket(config: NodeValues): string {
+  return join(config['path.run'], 'yard', 'yard.sock')
+}
+
 /** The unix socket of the api. */
 export function apiSocket(config: NodeValues): string {
   return join(config['path.run'], 'api', 'api.sock')

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { dirname, join } from 'node:path'
 import type { AgentValues } from '../../config/options.ts'
 import type { Accounts, UserRequest } from '../../user/account.ts'
+import { isSoleUser } from '../../user/sole-user.ts'
 import { explainHomeError } from '../../user/home-folder.ts'
 
 /** useradd's exit code when it could not make the home; it does not say why. */
@@ -29,6 +30,8 @@ async function createAccount(
   run: typeof runProgram,
   request: UserRequest,
 ): ReturnType<Accounts['create']> {
+  if (isSoleUser())
+    throw new Fault('session.user', { user: request.name, reason: 'this desktop is for its one user alone' })
   const isHomeNew = statSync(request.home, { throwIfNoEntry: false }) === undefined
   const { groups, warnings } = existingGroups(request.groups, commands)
   const undoing: Undoing = []

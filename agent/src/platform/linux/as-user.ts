@@ -1,3 +1,4 @@
+import { isSoleUser } from '../../user/sole-user.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
 import { DEFAULT_ENV } from '@ostler/kit/run.ts'
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
@@ -15,14 +16,13 @@ export interface AsUser {
 
 /** @param setpriv util-linux's setpriv: spawn's own uid option would keep root's groups. */
 export function asUserWith(setpriv: () => string): AsUser {
-  return (account, command, args, options) =>
-    spawn(
+  return (account, command, args, options) => {
+    const become = [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--init-groups', '--inh-caps=-all']
+    return spawn(
       setpriv(),
       [
-        `--reuid=${account.uid}`,
-        `--regid=${account.gid}`,
-        '--init-groups',
-        '--inh-caps=-all',
+        // The one user of a desktop is who we are already.
+        ...(isSoleUser() ? ['--no-new-privs'] : become),
         '--',
         // Her environment and her folder begin here: until now we are root, and they could say where setpriv or its libraries are.
         'env',
@@ -34,4 +34,5 @@ export function asUserWith(setpriv: () => string): AsUser {
       ],
       { env: DEFAULT_ENV, stdio: options.stdio, cwd: '/', detached: true },
     )
+  }
 }

@@ -1,25 +1,17 @@
 import { Fault } from '@ostler/contract/fault.ts'
+import { comesToHold } from '@ostler/kit/poll.ts'
 import { run, RunError } from '@ostler/kit/run.ts'
-import {
-  chownSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { macOf, type Subnet } from '../../model/address.ts'
-import { type RunFolder, runFolder } from '../../model/run-folder.ts'
-import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
+import { runFolder } from '../../model/run-folder.ts'
+import type { Hypervisor } from '../hypervisor.ts'
+import { freshOverlay, imageFolder } from '../image-folder.ts'
+import { homeFolder, makeRunFolder, removeRunFolder } from '../run-folders.ts'
 import { type CgroupLayout, killGroup, observeGroup, removeGroups } from './cgroup.ts'
 import { containerConfig } from './container-config.ts'
 import { firstError } from './lxc-log.ts'
-import { instantImage } from './instant-image.ts'
 import { isUnpacked, tarballImage } from './tarball-image.ts'
 
 export interface LxcSettings {
@@ -40,14 +32,7 @@ export interface LxcSettings {
 }
 
 const START_MS = 30_000
-/** Its homes lie where they lay before there were tenants. */
-const FIRST_TENANT = 1
-
-/** Where a home is. Users of two tenants may have the same login, and must not get each other's. */
-function homeFolder(homes: string, { tenantId, login, flavour }: DesktopSpec): string {
-  return join(homes, tenantId === FIRST_TENANT ? '' : `@${tenantId}`, `${login}-${flavour.id}`)
-}
-
+const END_MS = 5_000
 /** Desktops as LXC containers: an image below, an overlay above it, the home apart. */
 export function lxcHypervisor(settings: LxcSettings): Hypervisor {
   const containerOf = (id: number): string => `${settings.prefix}${id}`
@@ -64,22 +49,24 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
           },
 
     prepare: async (spec) => {
-      const image = await lowerLayer(settings, spec)
-      const overlay = await freshOverlay(settings, spec.id)
+      const image = await imageFolder(settings.images, spec)
+      const hasAgent = existsSync(join(image, 'usr/lib/systemd/system/ostler-vma.service'))
+      const upper = join(await freshOverlay(settings.overlays, spec.id), 'upper')
+      mkdirSync(upper, { mode: 0o755 })
       const home = homeFolder(settings.homes, spec)
       mkdirSync(home, { recursive: true, mode: 0o755 })
-      const folders = await makeRunFolder(settings, spec.id)
+      const folders = await makeRunFolder(settings.run, spec.id, settings.displayGid)
       const folder = join(settings.lxcPath, containerOf(spec.id))
       mkdirSync(folder, { recursive: true, mode: 0o700 })
       mkdirSync(settings.logs, { recursive: true, mode: 0o755 })
       const config = containerConfig({
         container: containerOf(spec.id),
         hostname: spec.name,
-        lower: image.folder,
-        upper: overlay,
+        lower: image,
+        upper,
         home,
         run: folders,
-        bundle: image.hasAgent ? undefined : settings.bundle,
+        bundle: hasAgent ? undefined : settings.bundle,
         sharesUsr: spec.image.kind === 'instant',
         network: {
           ...settings.network,
@@ -106,11 +93,12 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       } catch (cause) {
         const said = cause instanceof RunError ? (cause.stderr.trim().split('\n')[0] ?? '') : String(cause)
         const reason = firstError(existsSync(log) ? readFileSync(log, 'utf8') : '') ?? said
+        await endRemains(settings.cgroups, containerOf(spec.id))
         throw new Fault('container.failed', { desktop: spec.id, reason }, { cause })
       }
     },
 
-    observe: (id) => observeGroup(settings.cgroups, containerOf(id)),
+    observe: (id) => ({ processes: observeGroup(settings.cgroups, containerOf(id)) }),
 
     powerOff: async (id) => {
       // Without its monitor a container does not hear this; then the deadline ends it.
@@ -124,66 +112,21 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
 
     release: async (id) => {
       await removeGroups(settings.cgroups, containerOf(id))
-      await removeRunFolder(settings, id)
+      const folder = runFolder(settings.run, id)
+      await removeRunFolder(folder, [folder.display])
       await rm(join(settings.lxcPath, containerOf(id)), { recursive: true, force: true })
     },
   }
 }
 
-async function lowerLayer(
-  settings: LxcSettings,
-  { image }: DesktopSpec,
-): Promise<{ folder: string; hasAgent: boolean }> {
-  mkdirSync(settings.images, { recursive: true, mode: 0o755 })
-  if (image.kind === 'instant') return { folder: instantImage(settings.images), hasAgent: false }
-  const folder =
-    image.kind === 'tarball' ? await tarballImage(settings.images, image.name, image.path) : image.path
-  const unusable = (reason: string): Fault => new Fault('image.unusable', { image: image.name, reason })
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
-    throw unusable(`${folder} is no folder`)
-  // A link such as sbin -> usr/sbin may dangle here and be right in the guest.
-  if (lstatSync(join(folder, 'sbin'), { throwIfNoEntry: false }) === undefined)
-    throw unusable(`${folder} has no sbin at its top: it is not the root of a system`)
-  return { folder, hasAgent: existsSync(join(folder, 'usr/lib/systemd/system/ostler-vma.service')) }
-}
-
-/** Makes an empty overlay; what an earlier boot left is removed. */
-async function freshOverlay(settings: LxcSettings, id: number): Promise<string> {
-  const folder = join(settings.overlays, String(id))
-  if (existsSync(folder)) {
-    const doomed = join(settings.overlays, `deleteme-${basename(folder)}-${process.pid}`)
-    renameSync(folder, doomed)
-    await rm(doomed, { recursive: true, force: true })
-  }
-  mkdirSync(join(folder, 'upper'), { recursive: true, mode: 0o755 })
-  return join(folder, 'upper')
-}
-
-/**
- * Only root and the display group pass through `desktops`; the guest gets its two folders bound in. The one that it
- * writes to is a file system of its own, too small to fill the node's.
- */
-async function makeRunFolder(settings: LxcSettings, id: number): Promise<RunFolder> {
-  const folder = runFolder(settings.run, id)
-  const all = join(settings.run, 'desktops')
-  mkdirSync(all, { recursive: true, mode: 0o750 })
-  chownSync(all, 0, settings.displayGid)
-  mkdirSync(folder.boot, { recursive: true, mode: 0o755 })
-  mkdirSync(folder.display, { recursive: true, mode: 0o751 })
-  if (!isMountPoint(folder.display))
-    await run('mount', ['-t', 'tmpfs', '-o', DISPLAY_LIMITS, 'ostler-display', folder.display])
-  return folder
-}
-
-const DISPLAY_LIMITS = 'size=64k,nr_inodes=64,mode=0751,nosuid,nodev,noexec'
-
-async function removeRunFolder(settings: LxcSettings, id: number): Promise<void> {
-  const folder = runFolder(settings.run, id)
-  if (isMountPoint(folder.display)) await run('umount', ['--lazy', folder.display])
-  await rm(folder.root, { recursive: true, force: true })
-}
-
-function isMountPoint(path: string): boolean {
-  const here = statSync(path, { throwIfNoEntry: false })
-  return here !== undefined && here.dev !== statSync(dirname(path)).dev
+/** A start that failed says so while its first processes are still ending. */
+async function endRemains(cgroups: CgroupLayout, container: string): Promise<void> {
+  await comesToHold(
+    () => {
+      killGroup(cgroups, container)
+      return observeGroup(cgroups, container) === 'absent'
+    },
+    END_MS,
+    10,
+  )
 }

@@ -1,0 +1,237 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { AGENT_SOCKET } from '@ostler/contract/identity.ts'
+import { comesToHold } from '@ostler/kit/poll.ts'
+import { signalProcess } from '@ostler/kit/process-table.ts'
+import { DEFAULT_ENV } from '@ostler/kit/run.ts'
+import { type ChildProcess, spawn } from 'node:child_process'
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  rmSync,
+} from 'node:fs'
+import { basename, join } from 'node:path'
+import type { Writable } from 'node:stream'
+import { runFolder } from '../../model/run-folder.ts'
+import { enterGroup } from '../desktop-group.ts'
+import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
+import { freshOverlay, imageFolder } from '../image-folder.ts'
+import { type CgroupLayout, killGroup, removeGroups } from '../lxc/cgroup.ts'
+import { homeFolder, makeRunFolder, removeRunFolder } from '../run-folders.ts'
+import { fillOverlay } from './private-files.ts'
+import { sandboxCommand, SOLE_UID } from './sandbox.ts'
+import { findSandbox, KnownSandboxes } from './sandbox-processes.ts'
+
+export interface ProcessSettings {
+  /** Begins the names of control groups. */
+  readonly prefix: string
+  readonly run: string
+  readonly images: string
+  readonly overlays: string
+  readonly homes: string
+  readonly bundle: string
+  /** The group that may pass through the run folders to the displays. */
+  readonly displayGid: number
+  /**
+   * Where we are root: the user number of the first person on the node, and how the control groups are mounted. `undefined`: we
+   * are an ordinary user, and so is every desktop.
+   */
+  readonly root: { readonly firstUid: number; readonly cgroups: CgroupLayout } | undefined
+}
+
+const START_MS = 20_000
+const END_MS = 5_000
+const MAX_PROCESSES = 2_048
+const MAX_WORDS = 4_096
+/** Where bubblewrap waits for its control group. */
+const BLOCK_FD = 3
+/** What the first process is before the init is reached. */
+const ON_THE_WAY = ['bwrap', 'prlimit', 'setpriv']
+
+/**
+ * Desktops as bubblewrap's sandboxes: a namespace of each kind, no network but loopback, the image read-only, one user who owns
+ * all that runs inside. Needs no root. With root, each person's desktops are a user of their own, in a control group.
+ */
+export function processHypervisor(settings: ProcessSettings): Hypervisor {
+  const known = new KnownSandboxes()
+  const folderOf = (id: number): string => runFolder(settings.run, id).root
+  const groupOf = (id: number): string => `${settings.prefix}${id}`
+  const ownerOf = ({ ownerId }: DesktopSpec): { uid: number; gid: number } => {
+    if (settings.root === undefined) return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+    const uid = settings.root.firstUid + ownerId
+    return { uid, gid: uid }
+  }
+  const killOnce = (id: number): void => {
+    const { inits, keepers } = findSandbox(folderOf(id))
+    // The first process takes all others with it; what holds it from outside follows, or is killed where it stands.
+    for (const process_ of [...inits, ...keepers]) signalProcess(process_, 'SIGKILL')
+    if (settings.root !== undefined) killGroup(settings.root.cgroups, groupOf(id))
+  }
+  const killAll = (id: number): Promise<boolean> =>
+    comesToHold(
+      () => {
+        killOnce(id)
+        return !known.isThere(folderOf(id))
+      },
+      END_MS,
+      5,
+    )
+
+  return {
+    name: 'process',
+
+    prepare: async (spec) => {
+      const image = await imageFolder(settings.images, spec)
+      const owner = ownerOf(spec)
+      const inside = settings.root === undefined ? { uid: SOLE_UID, gid: SOLE_UID } : owner
+      const overlay = await freshOverlay(settings.overlays, spec.id)
+      await fillOverlay(overlay, image, spec, { name: spec.login, ...inside }, owner)
+      const home = homeFolder(settings.homes, spec)
+      if (mkdirSync(home, { recursive: true, mode: 0o755 }) !== undefined)
+        chownSync(home, owner.uid, owner.gid)
+      await makeRunFolder(settings.run, spec.id, settings.displayGid, owner)
+    },
+
+    boot: async (spec) => {
+      const folder = runFolder(settings.run, spec.id)
+      if (known.isThere(folder.root)) return
+      const failed = (reason: string, cause?: unknown): Fault =>
+        new Fault('container.failed', { desktop: spec.id, reason }, { cause })
+      if (!existsSync(folder.boot)) throw failed('it was not prepared')
+      const command = sandboxCommand({
+        hostname: spec.name,
+        image: await imageFolder(settings.images, spec),
+        sharesUsr: spec.image.kind === 'instant',
+        overlay: join(settings.overlays, String(spec.id)),
+        home: homeFolder(settings.homes, spec),
+        run: folder,
+        bundle: settings.bundle,
+        user: settings.root === undefined ? undefined : ownerOf(spec),
+        memoryMb: spec.flavour.memoryMb,
+        processes: MAX_PROCESSES,
+        blockFd: settings.root === undefined ? undefined : BLOCK_FD,
+      })
+      const words = openWords(join(folder.display, 'start.log'))
+      try {
+        const child = launch(command, words, settings.root !== undefined)
+        if (settings.root !== undefined)
+          await limit(child, settings.root.cgroups, groupOf(spec.id), spec.flavour)
+        await untilInit(child, folder.root)
+      } catch (cause) {
+        await killAll(spec.id)
+        throw failed(firstOf(words) ?? (cause instanceof Error ? cause.message : String(cause)), cause)
+      } finally {
+        closeSync(words)
+      }
+    },
+
+    observe: (id) =>
+      known.isThere(folderOf(id))
+        ? {
+            processes: 'present',
+            agentAt: { socketPath: join(runFolder(settings.run, id).display, AGENT_SOCKET) },
+          }
+        : { processes: 'absent' },
+
+    powerOff: (id) => {
+      for (const init of findSandbox(folderOf(id)).inits) signalProcess(init, 'SIGTERM')
+      return Promise.resolve()
+    },
+
+    kill: async (id) => {
+      await killAll(id)
+    },
+
+    release: async (id) => {
+      const folder = runFolder(settings.run, id)
+      if (settings.root !== undefined) await removeGroups(settings.root.cgroups, groupOf(id))
+      await removeRunFolder(folder, [folder.display])
+    },
+  }
+}
+
+/** A new file for what is said at a start: where the guest may write, so that its words cannot fill the node's disk. */
+function openWords(path: string): number {
+  rmSync(path, { force: true })
+  return openSync(path, 'wx+', 0o600)
+}
+
+/** Starts bubblewrap, which then needs us no more. */
+function launch([program = '', ...args]: string[], words: number, waits: boolean): ChildProcess {
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'ignore', words, ...(waits ? (['pipe'] as const) : [])],
+    env: DEFAULT_ENV,
+    cwd: '/',
+    detached: true,
+  })
+  child.unref()
+  return child
+}
+
+/** Puts a sandbox that waits into its control group, and lets it go on. */
+async function limit(
+  child: ChildProcess,
+  cgroups: CgroupLayout,
+  group: string,
+  flavour: DesktopSpec['flavour'],
+): Promise<void> {
+  const gate = child.stdio[BLOCK_FD] as Writable
+  gate.on('error', () => gate.destroy()) // it has ended, which is heard elsewhere
+  const pid = child.pid ?? 0
+  let children: number[] = []
+  await comesToHold(() => hasEnded(child) || (children = childrenOf(pid)).length > 0, START_MS, 2)
+  if (!hasEnded(child))
+    enterGroup(cgroups, group, { ...flavour, processes: MAX_PROCESSES }, [pid, ...children])
+  gate.end('go')
+}
+
+/** Waits until the init runs. @throws Error when it does not come. */
+async function untilInit(child: ChildProcess, folder: string): Promise<void> {
+  const failure: { error?: Error } = {}
+  child.once('error', (error) => (failure.error = error))
+  const runs = (): boolean =>
+    findSandbox(folder).inits.some(({ pid }) => !ON_THE_WAY.includes(basename(programOf(pid))))
+  let running = false
+  const settled = (): boolean => (running = runs()) || hasEnded(child) || failure.error !== undefined
+  const inTime = await comesToHold(settled, START_MS, 4)
+  if (running && !hasEnded(child)) return
+  if (failure.error !== undefined) throw failure.error
+  throw new Error(
+    inTime ? `bubblewrap ended with ${child.exitCode ?? child.signalCode ?? ''}` : 'it does not start',
+  )
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null
+}
+
+function programOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`)
+  } catch {
+    return 'bwrap' // it has ended, or is not there yet
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
+  }
+}
+
+/** The first line of what was said; the guest may have written it. */
+function firstOf(words: number): string | undefined {
+  const bytes = Buffer.alloc(MAX_WORDS)
+  const line = bytes
+    .toString('utf8', 0, readSync(words, bytes, 0, MAX_WORDS, 0))
+    .split('\n')[0]
+    ?.trim()
+  return line === '' ? undefined : line
+}

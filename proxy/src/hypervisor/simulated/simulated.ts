@@ -1,0 +1,110 @@
+import { Fault, faultFromBody } from '@ostler/contract/fault.ts'
+import { comesToHold } from '@ostler/kit/poll.ts'
+import { connect, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import type { Hypervisor, Sighting } from '../hypervisor.ts'
+import type { YardCall, YardWord } from './yard-server.ts'
+
+const CONNECT_MS = 5_000
+const RETRY_MS = 100
+
+type Verb = YardCall extends infer Call ? (Call extends { n: number } ? Omit<Call, 'n'> : never) : never
+
+/** Desktops that are scripts (`yard.ts`), in a process of their own that is found by its socket. */
+export interface SimulatedHypervisor extends Hypervisor, Disposable {
+  /** Sets how machines behave from their next boot on. @throws Fault `config.invalid`. */
+  setRules(rules: unknown): Promise<void>
+}
+
+/**
+ * Drives a yard. While it cannot be reached nobody can tell what runs: every desktop is `unknown`.
+ * @param path the yard's socket.
+ */
+export function simulatedHypervisor(path: string): SimulatedHypervisor {
+  const link = new YardLink(path)
+  return {
+    name: 'simulated',
+    prepare: (spec) => link.call({ verb: 'prepare', spec }),
+    boot: (spec) => link.call({ verb: 'boot', spec }),
+    observe: (id) => link.observe(id),
+    powerOff: (id) => link.call({ verb: 'powerOff', id }),
+    kill: (id) => link.call({ verb: 'kill', id }),
+    release: (id) => link.call({ verb: 'release', id }),
+    setRules: (rules) => link.call({ verb: 'rules', rules }),
+    [Symbol.dispose]: () => link.close(),
+  }
+}
+
+class YardLink {
+  readonly #path: string
+  #socket: Socket | undefined
+  #seen = new Map<number, Sighting>()
+  /** True when the yard has told all. */
+  #whole = false
+  #closed = false
+  #retry: NodeJS.Timeout | undefined
+  #calls = 0
+  readonly #open = new Map<number, { resolve: () => void; reject: (error: unknown) => void }>()
+
+  constructor(path: string) {
+    this.#path = path
+    this.#connect()
+  }
+
+  observe(id: number): Sighting {
+    if (!this.#whole) return { processes: 'unknown' }
+    return this.#seen.get(id) ?? { processes: 'absent' }
+  }
+
+  async call(verb: Verb): Promise<void> {
+    if (!(await comesToHold(() => this.#whole, CONNECT_MS, 5))) throw this.#gone()
+    const n = ++this.#calls
+    await new Promise<void>((resolve, reject) => {
+      this.#open.set(n, { resolve, reject })
+      this.#socket?.write(`${JSON.stringify({ n, ...verb })}\n`)
+    })
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#retry)
+    this.#socket?.destroy()
+  }
+
+  #connect(): void {
+    const socket = connect(this.#path)
+    this.#socket = socket
+    this.#seen = new Map()
+    socket.unref() // whoever waits for an answer has a reason of its own to stay
+    socket.on('error', () => socket.destroy())
+    createInterface(socket)
+      .on('line', (line) => this.#hear(JSON.parse(line) as YardWord))
+      .on('error', () => {})
+    socket.once('close', () => {
+      this.#whole = false
+      for (const { reject } of this.#open.values()) reject(this.#gone())
+      this.#open.clear()
+      if (!this.#closed) this.#retry = setTimeout(() => this.#connect(), RETRY_MS).unref()
+    })
+  }
+
+  #hear(word: YardWord): void {
+    if ('all' in word) this.#whole = true
+    else if ('sighting' in word) {
+      if (word.sighting.processes === 'absent') this.#seen.delete(word.id)
+      else this.#seen.set(word.id, word.sighting)
+    } else {
+      const call = this.#open.get(word.n)
+      this.#open.delete(word.n)
+      if (word.fault === undefined) call?.resolve()
+      else call?.reject(faultFromBody(word.fault) ?? this.#gone())
+    }
+  }
+
+  #gone(): Fault {
+    return new Fault('container.failed', {
+      desktop: '',
+      reason: `no simulated yard answers at ${this.#path}`,
+    })
+  }
+}

@@ -1,0 +1,84 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { chmodSync, mkdirSync, rmSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { dirname } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { DesktopSpec, Sighting } from '../hypervisor.ts'
+import { type Yard, YARD_VERBS } from './yard.ts'
+
+/** One line from a driver: a verb, or new rules. */
+export type YardCall =
+  | { readonly n: number; readonly verb: 'prepare' | 'boot'; readonly spec: DesktopSpec }
+  | { readonly n: number; readonly verb: 'powerOff' | 'kill' | 'release'; readonly id: number }
+  | { readonly n: number; readonly verb: 'rules'; readonly rules: unknown }
+
+/** One line to a driver: a machine that was seen, the end of those that were there at the beginning, or an answer. */
+export type YardWord =
+  | { readonly id: number; readonly sighting: Sighting }
+  | { readonly all: true }
+  | { readonly n: number; readonly fault?: unknown }
+
+/**
+ * Lets drivers work a yard through a unix socket that only our own user may open. A driver that goes takes nothing with it.
+ * @throws Error of the system, as when another yard listens there.
+ */
+export async function serveYard(yard: Yard, path: string): Promise<AsyncDisposable> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => socket.destroy())
+    const say = (word: YardWord): void => void socket.write(`${JSON.stringify(word)}\n`)
+    const stop = yard.onChange((id, sighting) => say({ id, sighting }))
+    socket.once('close', () => {
+      stop()
+      sockets.delete(socket)
+    })
+    for (const [id, sighting] of yard.sightings()) say({ id, sighting })
+    say({ all: true })
+    createInterface(socket).on('line', (line) => {
+      const call = parseCall(line)
+      if (call === undefined) return void socket.destroy()
+      perform(yard, call).then(
+        () => say({ n: call.n }),
+        (error: unknown) =>
+          say({
+            n: call.n,
+            fault:
+              error instanceof Fault
+                ? error
+                : new Fault('container.failed', { desktop: 0, reason: String(error) }),
+          }),
+      )
+    })
+  })
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  rmSync(path, { force: true })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(path, resolve)
+  })
+  chmodSync(path, 0o600)
+  return {
+    [Symbol.asyncDispose]: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      for (const socket of sockets) socket.destroy()
+      await closed
+    },
+  }
+}
+
+/** Drivers are our own: what is no call of theirs comes from a program that has no business here. */
+function parseCall(line: string): YardCall | undefined {
+  try {
+    const call = JSON.parse(line) as YardCall
+    return call.verb === 'rules' || YARD_VERBS.includes(call.verb) ? call : undefined
+  } catch {
+    return undefined
+  }
+}
+
+async function perform(yard: Yard, call: YardCall): Promise<void> {
+  if (call.verb === 'rules') yard.setRules(call.rules)
+  else if ('spec' in call) await yard[call.verb](call.spec)
+  else await yard[call.verb](call.id)
+}
