@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
 import { readSpiceLink } from '../display/spice-link.ts'
+import { spiceRecords } from '../display/spice-records.ts'
 import { DISPLAY_TICKETS, MAX_TICKET_USES } from '../model/ticket.ts'
 import { type Ticket, takeTicket } from '../store/tickets.ts'
 import { readAuthParameters } from '../store/tokens.ts'
@@ -133,7 +134,8 @@ async function begin(
   seat.signal.throwIfAborted()
   answer()
   const cut = AbortSignal.any([stopping, seat.signal])
-  await carry(opened, socket, { head, signal: cut }, log.child({ vm: ticket.vmId, user: ticket.by, display }))
+  const stream = display === 'spice' ? spiceRecords(socket) : socket
+  await carry(opened, stream, { head, signal: cut }, log.child({ vm: ticket.vmId, user: ticket.by, display }))
 }
 
 /** A further channel of a SPICE client: it has the desktop as long as she has. */
@@ -161,8 +163,19 @@ async function join(
     return void socket.destroy()
   }
   // How long she may stay is counted on her first channel; others may be idle while it is not.
-  const opened = { seat, display, receivedAt, claimedAt: receivedAt, limits: { idleMs: 0, maxMs: 0 } }
-  await carry(opened, socket, { head: link.bytes, signal: cut }, lines.child({ channel: link.channel }))
+  const opened = {
+    seat,
+    display,
+    receivedAt,
+    claimedAt: receivedAt,
+    limits: { idleMs: 0, maxMs: 0 },
+  }
+  await carry(
+    opened,
+    spiceRecords(socket),
+    { head: link.bytes, signal: cut },
+    lines.child({ channel: link.channel }),
+  )
 }
 
 /** Whom a ticket was made for, if she may still come in. Throws Fault `auth.required`. */
