@@ -89,12 +89,14 @@ async function open(arrival: Arrival, opener: Opener, quiet: () => void): Promis
   const digest = digestOf(opener.ticket)
   const ticket = await takeTicket(parts.db, digest, opener.kinds)
   if (ticket === undefined) throw new Fault('auth.required', { reason: 'a ticket that is not good' })
-  const answer = (): void => {
+  const answer = (): Duplex => {
     quiet()
-    arrival.socket.write(opener.opened)
+    const { request, socket } = arrival
+    socket.write(opener.opened)
+    return ticket.kind === 'spice' && request.method === 'CONNECT' ? spiceRecords(socket) : socket
   }
   const seat = ticket.detail['seat']
-  if (typeof seat === 'number') return await join(arrival, ticket, seat, answer)
+  if (typeof seat === 'number') return void await join(arrival, ticket, seat, answer)
   // Its client is still on her way, and nobody else may come with her ticket.
   if (ticket.kind === 'spice' && ticket.usesLeft !== MAX_TICKET_USES - 1)
     throw new Fault('auth.required', { reason: 'a ticket that is in use' })
@@ -103,11 +105,11 @@ async function open(arrival: Arrival, opener: Opener, quiet: () => void): Promis
 
 /** The first connection of a client: it claims the desktop. */
 async function begin(
-  { parts, desk, request, socket, head, stopping, log }: Arrival,
+  { parts, desk, request, head, stopping, log }: Arrival,
   ticket: Ticket,
   digest: Buffer,
   progress: (text: string) => void,
-  answer: () => void,
+  answer: () => Duplex,
 ): Promise<void> {
   const display = DISPLAY_TICKETS.find((kind) => kind === ticket.kind)
   if (display === undefined) throw new Error(`a ticket for ${ticket.kind}`)
@@ -132,18 +134,17 @@ async function begin(
   using _display = closing(opened.display)
   if (display === 'spice') await bindTicket(parts.db, digest, opened)
   seat.signal.throwIfAborted()
-  answer()
+  const client = answer()
   const cut = AbortSignal.any([stopping, seat.signal])
-  const stream = display === 'spice' ? spiceRecords(socket) : socket
-  await carry(opened, stream, { head, signal: cut }, log.child({ vm: ticket.vmId, user: ticket.by, display }))
+  await carry(opened, client, { head, signal: cut }, log.child({ vm: ticket.vmId, user: ticket.by, display }))
 }
 
 /** A further channel of a SPICE client: it has the desktop as long as she has. */
 async function join(
-  { parts, socket, head, stopping, log }: Arrival,
+  { parts, head, stopping, log }: Arrival,
   ticket: Ticket,
   epoch: number,
-  answer: () => void,
+  answer: () => Duplex,
 ): Promise<void> {
   const receivedAt = performance.now()
   await using seat = await parts.seats.join(ticket.vmId, epoch)
@@ -153,14 +154,14 @@ async function join(
   using _display = closing(display)
   const cut = AbortSignal.any([stopping, seat.signal])
   cut.throwIfAborted()
-  answer()
+  const client = answer()
   const lines = log.child({ vm: vm.id, user: ticket.by, display: 'spice' })
-  const link = await readSpiceLink(socket, head, cut)
+  const link = await readSpiceLink(client, head, cut)
   const closed = String(ticket.detail['closed'] ?? '').split(',')
   // One that names no session would begin another one, and end that of who has the seat.
   if (link === undefined || link.session === 0 || closed.includes(String(link.channel))) {
     lines.info('channel refused', { seat: epoch, channel: link?.channel })
-    return void socket.destroy()
+    return void client.destroy()
   }
   // How long she may stay is counted on her first channel; others may be idle while it is not.
   const opened = {
@@ -170,12 +171,7 @@ async function join(
     claimedAt: receivedAt,
     limits: { idleMs: 0, maxMs: 0 },
   }
-  await carry(
-    opened,
-    spiceRecords(socket),
-    { head: link.bytes, signal: cut },
-    lines.child({ channel: link.channel }),
-  )
+  await carry(opened, client, { head: link.bytes, signal: cut }, lines.child({ channel: link.channel }))
 }
 
 /** Whom a ticket was made for, if she may still come in. Throws Fault `auth.required`. */
