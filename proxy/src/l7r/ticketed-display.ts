@@ -96,7 +96,7 @@ async function open(arrival: Arrival, opener: Opener, quiet: () => void): Promis
     return ticket.kind === 'spice' && request.method === 'CONNECT' ? spiceRecords(socket) : socket
   }
   const seat = ticket.detail['seat']
-  if (typeof seat === 'number') return void await join(arrival, ticket, seat, answer)
+  if (typeof seat === 'number') return void (await join(arrival, ticket, seat, answer))
   // Its client is still on her way, and nobody else may come with her ticket.
   if (ticket.kind === 'spice' && ticket.usesLeft !== MAX_TICKET_USES - 1)
     throw new Fault('auth.required', { reason: 'a ticket that is in use' })
