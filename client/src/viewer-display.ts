@@ -35,7 +35,7 @@ export async function showInViewer(
   const socketPath = join(folder, 'display.sock')
   const streams = new Set<Duplex>([first.stream])
   const firstEnd = Promise.withResolvers<DisplayEnd>()
-  let connected = false
+  const seen = { connected: false }
 
   const carry = ({ stream, head }: DisplayStream, link: Socket): void => {
     streams.add(stream)
@@ -52,8 +52,8 @@ export async function showInViewer(
   }
   const server = createServer((link) => {
     link.on('error', () => link.destroy())
-    if (!connected) {
-      connected = true
+    if (!seen.connected) {
+      seen.connected = true
       for (const event of ['end', 'close'] as const) {
         link.once(event, () => firstEnd.resolve('window closed'))
         first.stream.once(event, () => firstEnd.resolve('server closed'))
@@ -74,14 +74,14 @@ export async function showInViewer(
   const kill = (): void => void program.kill('SIGTERM')
   signal.addEventListener('abort', kill, { once: true })
   let said = ''
-  program.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString('utf8')).slice(-4_096)))
+  program.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString('utf8')).slice(-4_096)))
   const exit = new Promise<string>((resolve) => {
     program.once('error', (error) => resolve(error.message))
     program.once('close', (code, by) => resolve(lastLine(said) ?? `it ended with ${by ?? code ?? 'nothing'}`))
   })
   try {
     const end = await Promise.race([firstEnd.promise, exit.then(() => 'window closed' as const)])
-    if (!connected && !signal.aborted)
+    if (!seen.connected && !signal.aborted)
       throw new Fault('client.displayFailed', { program: basename(viewer.path), reason: await exit })
     if (signal.aborted) return 'window closed'
     const late = new Promise<void>((resolve) => setTimeout(resolve, FAREWELL_MS).unref())

@@ -1,8 +1,13 @@
+import { spawn } from 'node:child_process'
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { addFlavour } from '../../proxy/src/store/admin.ts'
 import { DoorRoom } from '../fixtures/door-room.ts'
 import { GREEN, type MachineScreen, startMachineScreen } from '../fixtures/machine-screen.ts'
+import { Visitor } from '../fixtures/visitor.ts'
 import { openScreen, type XScreen } from '../fixtures/x-screen.ts'
 import { PASSWORD, until } from '../fixtures/world.ts'
 
@@ -45,7 +50,7 @@ test.each([
   ['vnc', 'xtigervncviewer', 'in a VNC viewer'],
 ] as const)('%s in %s shows the screen, and leaves nothing behind', async (display, viewer, label) => {
   await using client = screen.connect(room, 'ann', ['--display', display, '--viewer', viewer])
-  await until('a picture', async () => (await screen.share(GREEN)) > 0.05, 40_000)
+  await until('a picture', async () => (await screen.share(GREEN)) > 0.05, 20_000)
   expect(await seat()).toMatchObject({ state: 'connected', label: `ann, ${label}` })
   client.process.kill('SIGTERM')
   expect(await client.ended, client.said()).toBe(0)
@@ -55,10 +60,79 @@ test.each([
 
 test('whoever opens it elsewhere takes it away with all its channels, and the viewer ends', async () => {
   await using loser = screen.connect(room, 'ann', ['--display', 'spice'])
-  await until('a picture', async () => (await screen.share(GREEN)) > 0.05, 40_000)
+  await until('a picture', async () => (await screen.share(GREEN)) > 0.05, 20_000)
   await using other = await openScreen()
   await using _winner = other.connect(room, 'ann', ['--display', 'vnc'])
   expect(await loser.ended, loser.said()).toBe(75)
   await until('the window to go', async () => (await screen.share(GREEN)) === 0)
-  await until('a picture', async () => (await other.share(GREEN)) > 0.05, 40_000)
+  await until('a picture', async () => (await other.share(GREEN)) > 0.05, 20_000)
+})
+
+describe('a file of the portal', () => {
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'ostler-vv-'))
+    return () => rmSync(folder, { recursive: true, force: true })
+  })
+
+  /** Runs remote-viewer where the door's certificate is among those that the system trusts, or is not. */
+  function view(file: string, trusted: boolean): { said: () => string } & AsyncDisposable {
+    const bundle = join(folder, 'authorities')
+    const certificate = join(room.node.settings.folder, 'state/l7r/cert.pem')
+    writeFileSync(bundle, readFileSync(trusted ? certificate : '/etc/ssl/certs/ca-certificates.crt'))
+    const steps = 'mount --bind "$1" /etc/ssl/certs/ca-certificates.crt && exec remote-viewer --debug "$2"'
+    const child = spawn('unshare', ['--mount', 'sh', '-c', steps, 'sh', bundle, file], {
+      env: { ...process.env, DISPLAY: screen.display },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let said = ''
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    const ended = new Promise((resolve) => child.once('close', resolve))
+    return {
+      said: () => said,
+      [Symbol.asyncDispose]: async () => {
+        child.kill('SIGTERM')
+        await ended
+      },
+    }
+  }
+
+  async function download(): Promise<string> {
+    const visitor = new Visitor()
+    const portal = `https://127.0.0.1:${room.port}/portal`
+    const headers = { Origin: `https://127.0.0.1:${room.port}` }
+    await visitor.visit(`${portal}/api/sign-in`, { headers, json: { login: 'ann', password: PASSWORD } })
+    const { status, text } = await visitor.visit(`${portal}/desktops/1/display.vv`)
+    expect(status, text).toBe(200)
+    const file = join(folder, 'green.vv')
+    writeFileSync(file, text, { mode: 0o600 })
+    return file
+  }
+
+  test('opens the screen in remote-viewer through the one port, and is deleted', async () => {
+    const file = await download()
+    const copy = join(folder, 'copy.vv')
+    copyFileSync(file, copy)
+    {
+      await using viewer = view(file, true)
+      await until('a picture', async () => (await screen.share(GREEN)) > 0.05, 20_000).catch(
+        (cause: unknown) => {
+          throw new Error(viewer.said(), { cause })
+        },
+      )
+      expect(existsSync(file)).toBe(false)
+      expect(await seat()).toMatchObject({ state: 'connected', label: 'ann, in a SPICE viewer' })
+    }
+    await until('the seat to be free', async () => (await seat())?.state === 'disconnected')
+    await using again = view(copy, true)
+    await until('remote-viewer to be refused', () => /failed to connect|Proxy/i.test(again.said()), 20_000)
+    expect(await screen.share(GREEN)).toBe(0)
+  })
+
+  test('opens nothing where nobody vouches for the certificate of the door', async () => {
+    await using viewer = view(await download(), false)
+    await until('a refusal', () => viewer.said().includes('Unacceptable TLS certificate'), 20_000)
+    expect(await seat()).toMatchObject({ state: 'disconnected' })
+  })
 })

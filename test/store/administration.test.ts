@@ -268,7 +268,7 @@ describe('policy', () => {
     [{ name: 'x', use: 'no', from: '' }, /^400 .*from names no address/],
     [{ name: 'x', use: 'no', osf: 'nothing' }, '404 there is no osf nothing'],
     [{ name: 'x', use: 'no', tenant: 'nothing' }, '404 there is no tenant nothing'],
-    [{ name: 'x', displays: 'nx,spice' }, /^400 .*displays/s],
+    [{ name: 'x', displays: 'nx,telnet' }, /^400 .*displays/s],
     [{ name: 'x', roots: '/media', use: 'yes' }, /^400 .*roots need folders/s],
     [{ name: 'x', use: 'no', colour: 'red' }, /^400 .*colour/s],
     [{ name: 'last', use: 'no' }, '409 policy last exists already'],

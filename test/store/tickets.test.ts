@@ -44,6 +44,7 @@ test('a ticket opens what it was made for, once, and says for whom', async () =>
     epoch: 3,
     by: 'ann',
     detail: { user: 'root' },
+    usesLeft: 0,
   })
   expect(await takeTicket(db, digest, ['console'])).toBeUndefined()
 })

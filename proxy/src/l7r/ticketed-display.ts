@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
 import { readSpiceLink } from '../display/spice-link.ts'
+import { spiceRecords } from '../display/spice-records.ts'
 import { DISPLAY_TICKETS, MAX_TICKET_USES } from '../model/ticket.ts'
 import { type Ticket, takeTicket } from '../store/tickets.ts'
 import { readAuthParameters } from '../store/tokens.ts'
@@ -99,10 +100,12 @@ async function open(arrival: Arrival, opener: Opener, quiet: () => void): Promis
   const ticket = await takeTicket(parts.db, digest, opener.kinds)
   if (ticket === undefined) throw new Fault('auth.required', { reason: 'a ticket that is not good' })
   arrival.visit.user = ticket.by
-  const answer = (): void => {
+  const answer = (): Duplex => {
     quiet()
-    arrival.socket.write(opener.opened)
+    const { request, socket } = arrival
+    socket.write(opener.opened)
     arrival.visit.answered(opener.status, 0)
+    return ticket.kind === 'spice' && request.method === 'CONNECT' ? spiceRecords(socket) : socket
   }
   const seat = ticket.detail['seat']
   if (typeof seat === 'number') return void (await join(arrival, ticket, seat, answer))
@@ -114,11 +117,11 @@ async function open(arrival: Arrival, opener: Opener, quiet: () => void): Promis
 
 /** The first connection of a client: it claims the desktop. */
 async function begin(
-  { parts, desk, request, socket, head, stopping, visit }: Arrival,
+  { parts, desk, request, head, stopping, visit }: Arrival,
   ticket: Ticket,
   digest: Buffer,
   progress: (text: string) => void,
-  answer: () => void,
+  answer: () => Duplex,
 ): Promise<void> {
   const display = DISPLAY_TICKETS.find((kind) => kind === ticket.kind)
   if (display === undefined) throw new Error(`a ticket for ${ticket.kind}`)
@@ -143,20 +146,20 @@ async function begin(
   using _display = closing(opened.display)
   if (display === 'spice') await bindTicket(parts.db, digest, opened)
   seat.signal.throwIfAborted()
-  answer()
+  const client = answer()
   const cut = AbortSignal.any([stopping, seat.signal])
   const count = parts.metrics.streamOpens(display, opened.display.socket)
   const { address } = connection
   const log = visit.log.child({ vm: ticket.vmId, user: ticket.by, display, address })
-  await carry(opened, socket, { head, signal: cut, count }, log)
+  await carry(opened, client, { head, signal: cut, count }, log)
 }
 
 /** A further channel of a SPICE client: it has the desktop as long as she has. */
 async function join(
-  { parts, request, socket, head, stopping, visit }: Arrival,
+  { parts, request, head, stopping, visit }: Arrival,
   ticket: Ticket,
   epoch: number,
-  answer: () => void,
+  answer: () => Duplex,
 ): Promise<void> {
   const receivedAt = performance.now()
   await using seat = await parts.seats.join(ticket.vmId, epoch)
@@ -166,22 +169,22 @@ async function join(
   using _display = closing(display)
   const cut = AbortSignal.any([stopping, seat.signal])
   cut.throwIfAborted()
-  answer()
+  const client = answer()
   const { address } = fromIncoming(request).connection
   const lines = visit.log.child({ vm: vm.id, user: ticket.by, display: 'spice', address })
-  const link = await readSpiceLink(socket, head, cut)
+  const link = await readSpiceLink(client, head, cut)
   const closed = String(ticket.detail['closed'] ?? '').split(',')
   // One that names no session would begin another one, and end that of who has the seat.
   if (link === undefined || link.session === 0 || closed.includes(String(link.channel))) {
     lines.info('channel refused', { seat: epoch, channel: link?.channel })
-    return void socket.destroy()
+    return void client.destroy()
   }
   // How long she may stay is counted on her first channel; others may be idle while it is not.
   const opened = { seat, display, receivedAt, claimedAt: receivedAt, limits: { idleMs: 0, maxMs: 0 } }
   const count = parts.metrics.streamOpens('spice', display.socket)
   await carry(
     opened,
-    socket,
+    client,
     { head: link.bytes, signal: cut, count },
     lines.child({ channel: link.channel }),
   )
