@@ -237,7 +237,7 @@ describe('a file for remote-viewer', () => {
     const lines = [`Host: 127.0.0.1:${seats.doors[0].port}`, `Cookie: ${cookie}`, ...headers]
     const request = get(`/portal/desktops/${id}/display.vv`, undefined, lines).replaceAll('\n', '\r\n')
     made.send(request)
-    const text = await made.bytes((said) => /\r\n\r\n.|[45]\d\d/s.test(said))
+    const text = await made.bytes((said) => /^HTTP\/1.1 [45]|\r\n\r\n./s.test(said))
     return { text, ticket: /^host=(\S+)$/m.exec(text)?.[1] ?? '' }
   }
 

@@ -4,8 +4,11 @@ import { Scope } from '@ostler/kit/scope.ts'
 import { HOP_NAME, HOP_PROTOCOL, ticketDigest } from '@ostler/proxy/l7r/hop/hop-words.ts'
 import type { CallerIdentity } from '@ostler/proxy/guest/agent-link.ts'
 import { registerHost } from '@ostler/proxy/store/hosts.ts'
+import { displaySocket } from '@ostler/proxy/model/run-folder.ts'
 import { addTicket, type NewTicket } from '@ostler/proxy/store/tickets.ts'
 import { randomBytes } from 'node:crypto'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { connect, type ConnectionOptions, createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -245,6 +248,7 @@ describe('the door of a node, called for a display', () => {
     expect(await answer({ epoch: 2 })).toBe('the ticket is not good')
     expect(await answer({ kind: 'console' })).toBe('the ticket is not good')
     expect(await answer({ detail: { socket: '../../1/display/nx' } })).toBe('the ticket names no display')
+    rmSync(displaySocket(join(room.node.settings.folder, 'run'), id, 'serial'))
     expect(await answer({ detail: { socket: 'serial' } })).toMatch(/ENOENT/)
     await room.db.updateTable('vm').set({ host_id: far.hostId }).where('id', '=', id).execute()
     expect(await answer({})).toBe('the desktop does not run there')

@@ -60,7 +60,9 @@ async function traces(vmId: number): Promise<{ seats: number; wishes: number }> 
 
 /** A whole answer, as clients insist on it: a body that is not empty, with its length, behind its head in TLS records of their own. */
 function expectFault(answer: DoorAnswer, status: number, body: string): void {
-  expect(answer).toMatchObject({ status, body: `${body}\r\n`, interims: [] })
+  expect(answer).toMatchObject({ status, body: `${body}\r\n` })
+  // On a slow machine a client hears that she is being signed in.
+  expect(answer.interims.filter((text) => text !== 'Signing in')).toEqual([])
   expect(answer.headers.get('Content-Type')).toBe('text/plain')
   expect(answer.headers.get('Content-Length')).toBe(String(answer.body.length))
   expect(answer.records).toEqual([answer.raw.slice(0, -answer.body.length), answer.body])

@@ -125,7 +125,7 @@ export function replyFault(reply: Reply, error: unknown, log: Log): void {
 
 /** Failures after a desktop was acquired are wrapped as QVD's clients know them. */
 function sentence(fault: Fault): string {
-  const late = /^(session|agent|display|hook|home)\.|^desktop\.(start|queue)/.test(fault.code)
+  const late = /^(session|agent|hook|home)\.|^display\.unreachable$|^desktop\.(start|queue)/.test(fault.code)
   return late
     ? `The requested virtual machine is not available: ${fault.message}, retry later.`
     : fault.message

@@ -10,4 +10,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     ALTER TABLE ostler.policy_rule
       ADD CONSTRAINT policy_rule_displays_check CHECK (displays <@ ${kinds})`.execute(db)
+  // The first channel of a SPICE client binds its ticket to its seat.
+  await sql`GRANT UPDATE (detail) ON ostler.ticket TO ostler_l7r`.execute(db)
 }
