@@ -87,8 +87,10 @@ async function signInAs(login: string, visitor = new Visitor()): Promise<Answer>
   return await visitor.visit(await atProvider(visitor, login))
 }
 
+/** What a user is told, without the name of her connection. */
 function sentenceOf({ text }: Answer): string {
-  return (/<p role="alert">([^<]*)</.exec(text)?.[1] ?? text).replaceAll('&#39;', "'")
+  const told = /<p role="alert">([^<]*)</.exec(text)?.[1] ?? text
+  return told.replaceAll('&#39;', "'").replace(/ \(reference \w+\)/, '')
 }
 
 describe('a user whom the provider knows', () => {
