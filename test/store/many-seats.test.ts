@@ -9,8 +9,8 @@ import {
   type Seat,
 } from '@ostler/proxy/store/seats.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
+import { PreparingClient } from '@ostler/proxy/store/prepared.ts'
 import { sql } from 'kysely'
-import pg from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 import { addTestFlavour, addTestUser } from '../fixtures/database-rows.ts'
@@ -38,22 +38,21 @@ beforeAll(async () => {
 })
 afterAll(() => database[Symbol.asyncDispose]())
 
+/** The driver's own connection, below what we have put upon it. */
+const driver = Object.getPrototypeOf(PreparingClient.prototype) as { query(...args: unknown[]): unknown }
+const query = Reflect.get(driver, 'query') as (...args: unknown[]) => unknown
+
 /** Says of each statement from now on how many parameters it had. */
 function countParameters(): number[] {
   const counts: number[] = []
-  // Whoever looks on passes everything through.
-  const query = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (
-    this: pg.Client,
-    ...asked: unknown[]
-  ) {
+  const looking = vi.spyOn(driver, 'query').mockImplementation(function (this: unknown, ...asked) {
     const [first, second] = asked as [string | { values?: unknown[] }, unknown[]?]
     counts.push((typeof first === 'string' ? second : first.values)?.length ?? 0)
-    return Reflect.apply(original, this, asked) as undefined
+    return Reflect.apply(query, this, asked)
   })
-  onTestFinished(() => query.mockRestore())
+  onTestFinished(() => looking.mockRestore())
   return counts
 }
-const original = Reflect.get(pg.Client.prototype, 'query') as (...args: unknown[]) => unknown
 
 const leases = async (): Promise<number> => {
   const { rows } = await sql<{ count: number }>`
