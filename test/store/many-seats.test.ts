@@ -40,7 +40,7 @@ afterAll(() => database[Symbol.asyncDispose]())
 
 /** The driver's own connection, below what we have put upon it. */
 const driver = Object.getPrototypeOf(PreparingClient.prototype) as { query(...args: unknown[]): unknown }
-const query = Reflect.get(driver, 'query') as (...args: unknown[]) => unknown
+const query = Reflect.get<typeof driver, 'query'>(driver, 'query')
 
 /** Says of each statement from now on how many parameters it had. */
 function countParameters(): number[] {
