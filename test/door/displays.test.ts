@@ -256,6 +256,18 @@ describe('a file for remote-viewer', () => {
     expect(ticket).toMatch(/^[0-9a-f]{40}$/)
   })
 
+  test('is followed in the log by the id of its connection, to the loss of its seat', async () => {
+    const desktop = await desktopOf('machine')
+    const main = await tunnel((await fetchFile(desktop)).ticket)
+    await untilShown(main.made, 'spice')
+    await enter(desktop, 'spice')
+    await main.made.untilClosed()
+    const lines = seats.doors[0].log().filter((line) => line['vm'] === desktop.id)
+    const named = (message: string) => lines.find((line) => line.message === message)?.['connection']
+    expect(named('seat claimed')).toMatch(/^[a-z0-9]{12}$/)
+    expect(named('seat lost')).toBe(named('seat claimed'))
+  })
+
   test('opens the screen with all its channels, at any door, and a second time nothing', async () => {
     const desktop = await desktopOf('machine')
     const { ticket } = await fetchFile(desktop)

@@ -1,3 +1,4 @@
+import { CONNECTION_HEADER } from '@ostler/contract/connection-id.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { DISPLAY_TICKET_PATH } from '@ostler/contract/desktop.ts'
 import type { IncomingMessage } from 'node:http'
@@ -30,6 +31,7 @@ export interface TicketedDisplay {
 interface Opener {
   readonly ticket: string
   readonly kinds: readonly Ticket['kind'][]
+  /** Its head without the last lines. */
   readonly opened: string
   readonly status: number
   readonly progress: (text: string) => void
@@ -64,7 +66,7 @@ function readConnect(request: IncomingMessage): Opener {
   return {
     ticket,
     kinds: DISPLAY_TICKETS,
-    opened: 'HTTP/1.1 200 OK\r\n\r\n',
+    opened: 'HTTP/1.1 200 OK\r\n',
     status: 200,
     progress: () => {},
   }
@@ -76,7 +78,7 @@ function readUpgrade(request: IncomingMessage, progress: (text: string) => void)
   if (token === undefined || kinds.length === 0)
     throw new Fault('request.upgradeRequired', { protocol: DISPLAY_TICKETS.join(', ') })
   const ticket = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
-  const opened = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${token}\r\n\r\n`
+  const opened = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${token}\r\n`
   return { ticket, kinds, opened, status: 101, progress }
 }
 
@@ -103,7 +105,7 @@ async function open(arrival: Arrival, opener: Opener, quiet: () => void): Promis
   const answer = (): Duplex => {
     quiet()
     const { request, socket } = arrival
-    socket.write(opener.opened)
+    socket.write(`${opener.opened}${CONNECTION_HEADER}: ${fromIncoming(request).connection.id}\r\n\r\n`)
     arrival.visit.answered(opener.status, 0)
     return ticket.kind === 'spice' && request.method === 'CONNECT' ? spiceRecords(socket) : socket
   }
