@@ -220,6 +220,16 @@ describe('tickets', () => {
     expect((await made.ask(`CONNECT ${ticket || 'x'}:1 HTTP/1.0\r\n\r\n`)).status).toBe(401)
   })
 
+  test('that nobody can look up is answered with 503, not as a bad one, and it is not used up', async () => {
+    const desktop = await desktopOf('machine')
+    const { ticket } = await enter(desktop, 'spice')
+    {
+      await using _ = await seats.room.takeDatabaseAway()
+      expect((await enterWith(ticket)).answer.status).toBe(503)
+    }
+    await until('the ticket to open', async () => (await enterWith(ticket)).answer.status === 101)
+  })
+
   test('of SPICE opens no other display, and one of an earlier boot nothing', async () => {
     const desktop = await desktopOf('everything')
     const spice = await enter(desktop, 'spice')

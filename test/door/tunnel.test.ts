@@ -526,10 +526,10 @@ test("an agent is called where the desktop's row says that it is, which need not
   using connection = await open(await ticketTo(room, desktop, 'support'))
   await connection.bytes(includes('hello '))
   await ofDesktop.set({ agent_at: 'nowhere' }).execute()
-  expect(await refused(await ticketTo(room, desktop, 'folder'))).toMatchObject({
-    status: 503,
-    fault: 'agent.unreachable',
-  })
+  const answer = await refused(await ticketTo(room, desktop, 'folder'))
+  // Its guest is still there: nobody else may get the address.
+  await ofDesktop.set({ address, agent_at: null }).execute()
+  expect(answer).toMatchObject({ status: 503, fault: 'agent.unreachable' })
 })
 
 /** A browser's tunnel; what it was told and how it ended. */

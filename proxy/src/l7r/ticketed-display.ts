@@ -7,11 +7,13 @@ import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
 import { readSpiceLink } from '../display/spice-link.ts'
 import { spiceRecords } from '../display/spice-records.ts'
 import { DISPLAY_TICKETS, MAX_TICKET_USES } from '../model/ticket.ts'
+import { digestOf } from '../model/ticket-text.ts'
 import { type Ticket, takeTicket } from '../store/tickets.ts'
 import { readAuthParameters } from '../store/tokens.ts'
 import { findVm } from '../store/vms.ts'
+import { asking } from './asking.ts'
 import { carry } from './carry.ts'
-import { bindTicket, DISPLAY_TICKET, digestOf } from './display-tickets.ts'
+import { bindTicket, DISPLAY_TICKET } from './display-tickets.ts'
 import { fromIncoming } from './http/request.ts'
 import { closing, type DoorParts, openDesktop } from './open-desktop.ts'
 import { interimProgress, replyFault, replyOn } from './respond.ts'
@@ -99,7 +101,7 @@ async function open(arrival: Arrival, opener: Opener, quiet: () => void): Promis
   parts.host.requireOpen()
   if (!DISPLAY_TICKET.test(opener.ticket)) throw new Fault('auth.required', { reason: 'no ticket' })
   const digest = digestOf(opener.ticket)
-  const ticket = await takeTicket(parts.db, digest, opener.kinds)
+  const ticket = await asking(takeTicket(parts.db, digest, opener.kinds))
   if (ticket === undefined) throw new Fault('auth.required', { reason: 'a ticket that is not good' })
   arrival.visit.user = ticket.by
   const answer = (): Duplex => {

@@ -24,7 +24,7 @@ import { type Connection, connectionOf, type DoorRequest, fromIncoming } from '.
 import type { DoorParts } from '../open-desktop.ts'
 import { requireSameOrigin } from '../portal.ts'
 import { asFault, interimProgress, type Reply, replyOn } from '../respond.ts'
-import { asking } from '../seat-keeper.ts'
+import { asking } from '../asking.ts'
 import { Visit } from '../visit.ts'
 import { consoleEnd } from './console.ts'
 import type { FarEnd } from './far-end.ts'
