@@ -220,6 +220,16 @@ describe('tickets', () => {
     expect((await made.ask(`CONNECT ${ticket || 'x'}:1 HTTP/1.0\r\n\r\n`)).status).toBe(401)
   })
 
+  test('that nobody can look up is answered with 503, not as a bad one, and it is not used up', async () => {
+    const desktop = await desktopOf('machine')
+    const { ticket } = await enter(desktop, 'spice')
+    {
+      await using _ = await seats.room.takeDatabaseAway()
+      expect((await enterWith(ticket)).answer.status).toBe(503)
+    }
+    await until('the ticket to open', async () => (await enterWith(ticket)).answer.status === 101)
+  })
+
   test('of SPICE opens no other display, and one of an earlier boot nothing', async () => {
     const desktop = await desktopOf('everything')
     const spice = await enter(desktop, 'spice')
@@ -254,6 +264,18 @@ describe('a file for remote-viewer', () => {
     expect(text.toLowerCase()).toContain('cache-control: no-store')
     expect(text).toMatch(/content-disposition: attachment; filename="desktop\d+\.vv"/i)
     expect(ticket).toMatch(/^[0-9a-f]{40}$/)
+  })
+
+  test('is followed in the log by the id of its connection, to the loss of its seat', async () => {
+    const desktop = await desktopOf('machine')
+    const main = await tunnel((await fetchFile(desktop)).ticket)
+    await untilShown(main.made, 'spice')
+    await enter(desktop, 'spice')
+    await main.made.untilClosed()
+    const lines = seats.doors[0].log().filter((line) => line['vm'] === desktop.id)
+    const named = (message: string) => lines.find((line) => line.message === message)?.['connection']
+    expect(named('seat claimed')).toMatch(/^[a-z0-9]{12}$/)
+    expect(named('seat lost')).toBe(named('seat claimed'))
   })
 
   test('opens the screen with all its channels, at any door, and a second time nothing', async () => {

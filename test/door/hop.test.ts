@@ -1,7 +1,8 @@
 import { issueIdentity, makeAuthority } from '@ostler/kit/certificate.ts'
 import { signalProcess } from '@ostler/kit/process-table.ts'
 import { Scope } from '@ostler/kit/scope.ts'
-import { HOP_NAME, HOP_PROTOCOL, ticketDigest } from '@ostler/proxy/l7r/hop/hop-words.ts'
+import { HOP_NAME, HOP_PROTOCOL } from '@ostler/proxy/l7r/hop/hop-words.ts'
+import { digestOf } from '@ostler/proxy/model/ticket-text.ts'
 import type { CallerIdentity } from '@ostler/proxy/guest/agent-link.ts'
 import { registerHost } from '@ostler/proxy/store/hosts.ts'
 import { displaySocket } from '@ostler/proxy/model/run-folder.ts'
@@ -191,7 +192,7 @@ describe('the door of a node, called for a display', () => {
   async function newTicket(vmId: number, options: Partial<NewTicket> = {}): Promise<Buffer> {
     const ticket = randomBytes(32)
     await addTicket(room.db, {
-      digest: ticketDigest(ticket),
+      digest: digestOf(ticket),
       kind: 'hop',
       vmId,
       epoch: 1,

@@ -2,6 +2,7 @@ import { upgradeApi } from '@ostler/contract/agent-api.ts'
 import { consoleApi } from '@ostler/contract/console-frames.ts'
 import { checkConsoleTicket, UsedNonces } from '@ostler/contract/console-ticket.ts'
 import { Fault } from '@ostler/contract/fault.ts'
+import { AGENT_PORT } from '@ostler/contract/identity.ts'
 import { TICKET_PROTOCOL, TUNNEL_UPGRADE, type TunnelOffer } from '@ostler/contract/tunnel.ts'
 import { selfSigned } from '@ostler/kit/certificate.ts'
 import { isAlive, signalProcess } from '@ostler/kit/process-table.ts'
@@ -511,6 +512,24 @@ test('a door that is replaced lets its tunnels go on', async () => {
   await connection.bytes(includes('still here'))
   connection[Symbol.dispose]()
   await until('the old worker to end', () => !isAlive(worker), PATIENCE_MS)
+})
+
+test("an agent is called where the desktop's row says that it is, which need not be the desktop's address", async () => {
+  const desktop = await newDesktop()
+  const ofDesktop = room.db.updateTable('vm').where('id', '=', desktop.id)
+  const { address } = await room.db
+    .selectFrom('vm')
+    .select('address')
+    .where('id', '=', desktop.id)
+    .executeTakeFirstOrThrow()
+  await ofDesktop.set({ address: '127.0.0.77', agent_at: `${address}:${AGENT_PORT}` }).execute()
+  using connection = await open(await ticketTo(room, desktop, 'support'))
+  await connection.bytes(includes('hello '))
+  await ofDesktop.set({ agent_at: 'nowhere' }).execute()
+  const answer = await refused(await ticketTo(room, desktop, 'folder'))
+  // Its guest is still there: nobody else may get the address.
+  await ofDesktop.set({ address, agent_at: null }).execute()
+  expect(answer).toMatchObject({ status: 503, fault: 'agent.unreachable' })
 })
 
 /** A browser's tunnel; what it was told and how it ended. */

@@ -1,4 +1,5 @@
-import { HOP_NAME, HOP_PROTOCOL, ticketDigest } from '@ostler/proxy/l7r/hop/hop-words.ts'
+import { HOP_NAME, HOP_PROTOCOL } from '@ostler/proxy/l7r/hop/hop-words.ts'
+import { digestOf } from '@ostler/proxy/model/ticket-text.ts'
 import { addTicket } from '@ostler/proxy/store/tickets.ts'
 import { run } from '@ostler/kit/run.ts'
 import { randomBytes } from 'node:crypto'
@@ -94,7 +95,7 @@ describe.each(Object.entries(PEOPLE))('%s', (_, person) => {
       .where('id', '=', ann.id)
       .executeTakeFirstOrThrow()
     await addTicket(database.db, {
-      digest: ticketDigest(ticket),
+      digest: digestOf(ticket),
       kind: 'hop',
       vmId: ann.id,
       epoch,

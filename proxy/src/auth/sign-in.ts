@@ -2,8 +2,8 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { DeadlineExceeded, withDeadline } from '@ostler/kit/deadline.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { Secret } from '@ostler/kit/secret.ts'
-import { createHash } from 'node:crypto'
 import type { AttemptOutcome } from '../model/sign-in-attempt.ts'
+import { digestOf } from '../model/ticket-text.ts'
 import type { AttemptBook } from './attempts.ts'
 import { hasControl } from './credentials.ts'
 import type { PasswordDesk } from './password-desk.ts'
@@ -117,7 +117,7 @@ export class SignInDesk {
    * @throws Fault `auth.required` when nobody knows it, or when it is spent or too old; `auth.unavailable`.
    */
   async byToken(token: Secret, origin: SignInOrigin): Promise<SignedIn> {
-    const digest = createHash('sha256').update(token.reveal()).digest()
+    const digest = digestOf(token.reveal())
     return await this.#orUnavailable(async () => {
       const record = await this.#parts.records.takeToken(digest, origin.address)
       if (record === undefined) throw refused('unknown token')

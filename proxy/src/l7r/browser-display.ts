@@ -1,30 +1,24 @@
 import { parseClientOptions } from '@ostler/contract/client-options.ts'
 import { CONNECTION_HEADER } from '@ostler/contract/connection-id.ts'
 import { Fault } from '@ostler/contract/fault.ts'
-import type { Log } from '@ostler/kit/log.ts'
+import { onAbort } from '@ostler/kit/on-abort.ts'
 import { parse as parseCookies } from 'hono/utils/cookie'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
+import { closeWith, takeBrowser } from './browser-stream.ts'
 import { COOKIE_NAME, type CookieJar } from './cookie.ts'
-import { fromIncoming } from './http/request.ts'
+import { connectionOf, fromIncoming, parseTarget } from './http/request.ts'
 import { carry } from './carry.ts'
-import { type DoorParts, openDesktop } from './open-desktop.ts'
+import { closing, type DoorParts, openDesktop } from './open-desktop.ts'
 import type { HeldSeat } from './seat-keeper.ts'
 import { requireSameOrigin, guestOf } from './portal.ts'
-import { parseTarget } from './http/request.ts'
-import { asFault, referenceOf, replyFault, replyOn } from './respond.ts'
+import { replyFault, replyOn } from './respond.ts'
 import { Visit } from './visit.ts'
 
 const DISPLAY_PATH = /^\/portal\/desktops\/(\d{1,9})\/display$/
 
-/** Close codes of our own: 4000 plus the fault's HTTP status. The reason says it in words. */
-const CLOSE_BASE = 4_000
-/** Bytes that a close frame has room for. */
-const MAX_REASON = 120
-/** So long a browser has to take what was said last. */
-const LINGER_MS = 5_000
 /** So long a browser whose display has closed waits for the reason. */
 const REASON_MS = 1_000
 
@@ -53,7 +47,7 @@ export function browserDisplay(parts: DoorParts, jar: CookieJar, desk: SignInDes
     handleProtocols: (protocols) => (protocols.has('binary') ? 'binary' : false),
   })
   server.on('headers', (headers, request) => {
-    headers.push(`${CONNECTION_HEADER}: ${fromIncoming(request).connection.id}`)
+    headers.push(`${CONNECTION_HEADER}: ${connectionOf(request.socket).id}`)
   })
   return {
     owns: (path) => DISPLAY_PATH.test(path),
@@ -97,15 +91,13 @@ async function show(
   const receivedAt = performance.now()
   const { log } = visit
   const { id: connection, address } = fromIncoming(request).connection
+  using browser = takeBrowser(webSocket)
   using alive = keepAsking(webSocket, request, parts.keepAliveMs)
-  const left = new AbortController()
-  webSocket.on('error', () => webSocket.terminate())
-  webSocket.once('close', () => left.abort(new Error('the browser left')))
   const { path, parameters } = parseTarget(request.url ?? '')
   const vmId = Number(DISPLAY_PATH.exec(path)?.[1])
   try {
     parseClientOptions(parameters)
-    const signal = AbortSignal.any([left.signal, stopping, alive.signal])
+    const signal = AbortSignal.any([browser.left, stopping, alive.signal])
     const opened = await openDesktop(
       parts,
       {
@@ -121,13 +113,13 @@ async function show(
       signal,
     )
     await using seat = opened.seat
+    using _display = closing(opened.display)
     // Said before the stream goes, so that the loser of a take-over is told why.
     const cut = AbortSignal.any([stopping, seat.signal, alive.signal])
-    cut.addEventListener('abort', () => closeWith(webSocket, cut.reason, log, connection), { once: true })
-    const stream = streamOf(webSocket)
+    using _telling = onAbort(cut, (reason) => closeWith(webSocket, reason, log, connection))
     await carry(
       opened,
-      stream,
+      browser.stream,
       { signal: cut, count: parts.metrics.streamOpens('rfb', opened.display.socket) },
       log.child({ vm: vmId, user: guest.login, display: 'rfb', address }),
     )
@@ -135,25 +127,7 @@ async function show(
     webSocket.close(1000)
   } catch (error) {
     closeWith(webSocket, error, log, connection)
-  } finally {
-    const deadline = setTimeout(() => webSocket.terminate(), LINGER_MS)
-    webSocket.once('close', () => clearTimeout(deadline))
-    if (webSocket.readyState === webSocket.CLOSED) clearTimeout(deadline)
   }
-}
-
-/**
- * The bytes of a WebSocket as a stream. Its end does not tear the socket down, or the closing words would be lost
- * that wait behind the last picture; and it ends with the socket, however much of it was read.
- */
-export function streamOf(webSocket: WebSocket): Duplex {
-  const stream = createWebSocketStream(webSocket)
-  stream._destroy = (error, done) => {
-    done(error)
-    process.nextTick(() => stream.emit('close'))
-  }
-  webSocket.once('close', () => stream.destroy())
-  return stream
 }
 
 /**
@@ -165,18 +139,6 @@ async function tellIfTaken(seat: HeldSeat): Promise<void> {
   await Promise.race([seat.confirm(), late]).catch((error: unknown) => {
     if (seat.signal.aborted) throw error
   })
-}
-
-/** Closes with the code and the sentence of a failure. */
-export function closeWith(webSocket: WebSocket, error: unknown, log: Log, connection: string): void {
-  if (webSocket.readyState !== webSocket.OPEN) return
-  const fault = asFault(error, log, connection)
-  const reference = referenceOf(fault, connection)
-  const sentence = Buffer.from(fault.message)
-    .subarray(0, MAX_REASON - reference.length)
-    .toString('utf8')
-    .replace(/\ufffd$/, '')
-  webSocket.close(CLOSE_BASE + fault.status, sentence + reference)
 }
 
 /**

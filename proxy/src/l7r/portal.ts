@@ -120,15 +120,15 @@ export function portal(
     const items = (await desktopsOf(parts, visitor)).map(listItem)
     return context.json({ login: visitor.guest.login, desktops: items })
   })
-  app.get('/portal/api/desktops/:id{\\d+}/start', async (context) =>
+  app.get('/portal/api/desktops/:id{\\d{1,9}}/start', async (context) =>
     streamStart(context, parts, await visitorOf(context), Number(context.req.param('id')), stopping),
   )
-  app.post('/portal/api/desktops/:id{\\d+}/stop', async (context) => {
+  app.post('/portal/api/desktops/:id{\\d{1,9}}/stop', async (context) => {
     const visitor = await visitorOf(context)
     await stopDesktop(parts, visitor, Number(context.req.param('id')), () => {}, context.req.raw.signal)
     return context.body(null, 204)
   })
-  app.post('/portal/api/desktops/:id{\\d+}/tunnel', async (context) => {
+  app.post('/portal/api/desktops/:id{\\d{1,9}}/tunnel', async (context) => {
     const visitor = await visitorOf(context)
     const vmId = Number(context.req.param('id'))
     return context.json(await issueTunnelTicket(parts, visitor, vmId, context.req.query('kind')), 201)
@@ -242,6 +242,9 @@ async function streamStart(
       if (left.signal.aborted) return
       const fault = asFault(error, parts.log)
       await send({ kind: 'failed', text: `${fault.message}${referenceOf(fault)}`, advice: fault.advice })
+    } finally {
+      // Nobody hears any more of a start that goes on: its user no longer wishes it.
+      left.abort(new Error('the stream ended'))
     }
   })
 }

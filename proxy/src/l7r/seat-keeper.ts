@@ -16,6 +16,7 @@ import {
   type Seat,
   type SeatLoss,
 } from '../store/seats.ts'
+import { asking } from './asking.ts'
 
 /** A part in a seat: that of the connection that claimed it, or of a further one of the same client. */
 export interface SeatShare extends AsyncDisposable {
@@ -273,14 +274,4 @@ function faultOf({ label, endedBy }: SeatLoss): Fault {
   return endedBy === null
     ? new Fault('desktop.moved', { by: label })
     : new Fault('desktop.disconnected', { by: endedBy })
-}
-
-/** What the database does not answer is told as that. @throws Fault `database.unavailable`. */
-export async function asking<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new Fault('database.unavailable', { reason }, { cause })
-  }
 }

@@ -126,8 +126,11 @@ function servePages(parts: DoorServerParts, times: DialectTimes): Server {
   })
   server.on('connect', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
-    parts.ticketed.connect(request, socket, head, parts.stopping).catch((error: unknown) => {
-      parts.log.error('tunnel failed', { error })
+    const connected = causedBy(connectionOf(request.socket).id, () =>
+      parts.ticketed.connect(request, socket, head, parts.stopping),
+    )
+    connected.catch((error: unknown) => {
+      parts.log.error('viewer failed', { error })
       socket.destroy()
     })
   })

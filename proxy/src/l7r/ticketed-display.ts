@@ -1,3 +1,4 @@
+import { CONNECTION_HEADER } from '@ostler/contract/connection-id.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { DISPLAY_TICKET_PATH } from '@ostler/contract/desktop.ts'
 import type { IncomingMessage } from 'node:http'
@@ -6,11 +7,13 @@ import type { SignedIn, SignInDesk } from '../auth/sign-in.ts'
 import { readSpiceLink } from '../display/spice-link.ts'
 import { spiceRecords } from '../display/spice-records.ts'
 import { DISPLAY_TICKETS, MAX_TICKET_USES } from '../model/ticket.ts'
+import { digestOf } from '../model/ticket-text.ts'
 import { type Ticket, takeTicket } from '../store/tickets.ts'
 import { readAuthParameters } from '../store/tokens.ts'
 import { findVm } from '../store/vms.ts'
+import { asking } from './asking.ts'
 import { carry } from './carry.ts'
-import { bindTicket, DISPLAY_TICKET, digestOf } from './display-tickets.ts'
+import { bindTicket, DISPLAY_TICKET } from './display-tickets.ts'
 import { fromIncoming } from './http/request.ts'
 import { closing, type DoorParts, openDesktop } from './open-desktop.ts'
 import { interimProgress, replyFault, replyOn } from './respond.ts'
@@ -30,6 +33,7 @@ export interface TicketedDisplay {
 interface Opener {
   readonly ticket: string
   readonly kinds: readonly Ticket['kind'][]
+  /** Its head without the last lines. */
   readonly opened: string
   readonly status: number
   readonly progress: (text: string) => void
@@ -64,7 +68,7 @@ function readConnect(request: IncomingMessage): Opener {
   return {
     ticket,
     kinds: DISPLAY_TICKETS,
-    opened: 'HTTP/1.1 200 OK\r\n\r\n',
+    opened: 'HTTP/1.1 200 OK\r\n',
     status: 200,
     progress: () => {},
   }
@@ -76,7 +80,7 @@ function readUpgrade(request: IncomingMessage, progress: (text: string) => void)
   if (token === undefined || kinds.length === 0)
     throw new Fault('request.upgradeRequired', { protocol: DISPLAY_TICKETS.join(', ') })
   const ticket = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
-  const opened = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${token}\r\n\r\n`
+  const opened = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${token}\r\n`
   return { ticket, kinds, opened, status: 101, progress }
 }
 
@@ -97,13 +101,13 @@ async function open(arrival: Arrival, opener: Opener, quiet: () => void): Promis
   parts.host.requireOpen()
   if (!DISPLAY_TICKET.test(opener.ticket)) throw new Fault('auth.required', { reason: 'no ticket' })
   const digest = digestOf(opener.ticket)
-  const ticket = await takeTicket(parts.db, digest, opener.kinds)
+  const ticket = await asking(takeTicket(parts.db, digest, opener.kinds))
   if (ticket === undefined) throw new Fault('auth.required', { reason: 'a ticket that is not good' })
   arrival.visit.user = ticket.by
   const answer = (): Duplex => {
     quiet()
     const { request, socket } = arrival
-    socket.write(opener.opened)
+    socket.write(`${opener.opened}${CONNECTION_HEADER}: ${fromIncoming(request).connection.id}\r\n\r\n`)
     arrival.visit.answered(opener.status, 0)
     return ticket.kind === 'spice' && request.method === 'CONNECT' ? spiceRecords(socket) : socket
   }

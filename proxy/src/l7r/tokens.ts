@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { SignedIn } from '../auth/sign-in.ts'
+import { digestOf } from '../model/ticket-text.ts'
 import type { Db } from '../store/open.ts'
 import { addToken, saveAuthParameters } from '../store/tokens.ts'
 import { randomLetters } from './random-letters.ts'
@@ -17,11 +17,6 @@ export async function keepParameters(db: Db, guest: SignedIn): Promise<number> {
 export function makeToken(): { token: string; digest: Buffer } {
   const token = randomLetters(LENGTH)
   return { token, digest: digestOf(token) }
-}
-
-/** What is kept of a token. */
-export function digestOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest()
 }
 
 /** Makes a token with which a guest comes in again for a day, on any number of connections. */

@@ -13,6 +13,7 @@ export function ticketDigest(text: string | undefined): Buffer | undefined {
   return text !== undefined && TICKET.test(text) ? digestOf(text) : undefined
 }
 
-function digestOf(text: string): Buffer {
+/** What is kept of a ticket or a token. */
+export function digestOf(text: string | Buffer): Buffer {
   return createHash('sha256').update(text).digest()
 }

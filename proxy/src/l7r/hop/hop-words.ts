@@ -1,5 +1,4 @@
 import { Fault, faultFromBody } from '@ostler/contract/fault.ts'
-import { createHash } from 'node:crypto'
 
 /**
  * What two doors say to each other, inside mutual TLS 1.3, before the display's bytes: the caller sends its ticket,
@@ -16,11 +15,6 @@ export const HOP_MS = 5_000
 
 const LENGTH_BYTES = 2
 const MAX_FAULT = 4_096
-
-/** What is kept of a ticket. */
-export function ticketDigest(ticket: Buffer): Buffer {
-  return createHash('sha256').update(ticket).digest()
-}
 
 /** @param refusal `undefined`: yes. */
 export function hopAnswer(refusal: Fault | undefined): Buffer {

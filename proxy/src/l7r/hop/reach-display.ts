@@ -8,12 +8,13 @@ import { reachDisplay } from '../../display/reach.ts'
 import { type CallerIdentity, secureContextOf } from '../../guest/agent-link.ts'
 import { displaySocket } from '../../model/run-folder.ts'
 import { TICKET_SECONDS } from '../../model/ticket.ts'
+import { digestOf } from '../../model/ticket-text.ts'
 import { findDoor } from '../../store/hosts.ts'
 import type { Db } from '../../store/open.ts'
 import { addTicket } from '../../store/tickets.ts'
 import type { HostWatch } from '../host-watch.ts'
 import type { Reach } from '../open-desktop.ts'
-import { HOP_MS, HOP_NAME, HOP_PROTOCOL, takeHopAnswer, TICKET_BYTES, ticketDigest } from './hop-words.ts'
+import { HOP_MS, HOP_NAME, HOP_PROTOCOL, takeHopAnswer, TICKET_BYTES } from './hop-words.ts'
 
 export interface ReachParts {
   readonly db: Db
@@ -50,7 +51,7 @@ async function hop(
     throw unreachable('it has not said where it is')
   const ticket = randomBytes(TICKET_BYTES)
   await addTicket(db, {
-    digest: ticketDigest(ticket),
+    digest: digestOf(ticket),
     kind: 'hop',
     vmId: vm.id,
     epoch: vm.epoch,

@@ -6,13 +6,14 @@ import type { DisplaySocket } from '../../display/display-socket.ts'
 import { reachDisplay } from '../../display/reach.ts'
 import { splice } from '../../display/splice.ts'
 import { displaySocket } from '../../model/run-folder.ts'
+import { digestOf } from '../../model/ticket-text.ts'
 import type { Db } from '../../store/open.ts'
 import { takeTicket, type Ticket } from '../../store/tickets.ts'
 import { findVm } from '../../store/vms.ts'
 import type { HostWatch } from '../host-watch.ts'
 import { SocketInput } from '../listen/socket-input.ts'
 import { asFault, closeGently } from '../respond.ts'
-import { HOP_MS, hopAnswer, TICKET_BYTES, ticketDigest } from './hop-words.ts'
+import { HOP_MS, hopAnswer, TICKET_BYTES } from './hop-words.ts'
 
 export interface HopParts {
   readonly db: Db
@@ -23,6 +24,9 @@ export interface HopParts {
   readonly stopping: AbortSignal
   readonly log: Log
 }
+
+/** A door whose node is gone without a word is missed soon: its display takes no second client. */
+const KEEP_ALIVE_MS = 10_000
 
 /** Carries displays of this node for doors of others. They have proved to be doors before they come here. */
 export function serveHops(parts: HopParts): (socket: Socket, address: string) => void {
@@ -35,6 +39,7 @@ export function serveHops(parts: HopParts): (socket: Socket, address: string) =>
 }
 
 async function serveHop(parts: HopParts, socket: Socket, address: string): Promise<void> {
+  socket.setKeepAlive(true, KEEP_ALIVE_MS)
   const asked = await readTicket(socket)
   if (asked === undefined) {
     parts.log.warn('hop without a ticket', { address })
@@ -67,7 +72,7 @@ async function readTicket(socket: Socket): Promise<{ digest: Buffer; rest: Buffe
     const until = performance.now() + HOP_MS
     for (let bytes = Buffer.alloc(0); ;) {
       if (bytes.length >= TICKET_BYTES)
-        return { digest: ticketDigest(bytes.subarray(0, TICKET_BYTES)), rest: bytes.subarray(TICKET_BYTES) }
+        return { digest: digestOf(bytes.subarray(0, TICKET_BYTES)), rest: bytes.subarray(TICKET_BYTES) }
       const chunk = await input.read(until - performance.now())
       if (typeof chunk === 'string') return undefined
       bytes = Buffer.concat([bytes, chunk])

@@ -1,3 +1,4 @@
+import { CONNECTION_HEADER } from '@ostler/contract/connection-id.ts'
 import { consoleApi } from '@ostler/contract/console-frames.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import {
@@ -9,6 +10,7 @@ import {
   type TunnelKind,
 } from '@ostler/contract/tunnel.ts'
 import type { Log } from '@ostler/kit/log.ts'
+import { onAbort } from '@ostler/kit/on-abort.ts'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { DisplaySocket } from '../../display/display-socket.ts'
@@ -16,12 +18,13 @@ import { splice } from '../../display/splice.ts'
 import { ticketDigest } from '../../model/ticket-text.ts'
 import { takeTicket, type Ticket } from '../../store/tickets.ts'
 import { findVm, type VmRow } from '../../store/vms.ts'
-import { type BrowserDisplay, closeWith, streamOf } from '../browser-display.ts'
-import { type Connection, type DoorRequest, fromIncoming } from '../http/request.ts'
+import type { BrowserDisplay } from '../browser-display.ts'
+import { closeWith, takeBrowser } from '../browser-stream.ts'
+import { type Connection, connectionOf, type DoorRequest, fromIncoming } from '../http/request.ts'
 import type { DoorParts } from '../open-desktop.ts'
 import { requireSameOrigin } from '../portal.ts'
 import { asFault, interimProgress, type Reply, replyOn } from '../respond.ts'
-import { asking } from '../seat-keeper.ts'
+import { asking } from '../asking.ts'
 import { Visit } from '../visit.ts'
 import { consoleEnd } from './console.ts'
 import type { FarEnd } from './far-end.ts'
@@ -38,8 +41,6 @@ const FAR_ENDS: Readonly<Record<TunnelKind, FarEnd>> = {
   ssh: sshEnd,
   folder: folderEnd,
 }
-/** So long a browser has to take what was said last. */
-const LINGER_MS = 5_000
 /** What a browser sends at once: more is nobody's typing. */
 const MAX_MESSAGE = 1 << 20
 
@@ -100,7 +101,8 @@ async function connect(
   signal.throwIfAborted()
   // From here on no failure can be an HTTP status.
   socket.write(
-    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${TUNNEL_UPGRADE}\r\n\r\n`,
+    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${TUNNEL_UPGRADE}\r\n` +
+      `${CONNECTION_HEADER}: ${connection.id}\r\n\r\n`,
   )
   opening.visit.answered(101, 0)
   await carryTunnel(opening, tunnel, socket, head, stopping, connection.address)
@@ -113,6 +115,9 @@ function browserTunnel(parts: DoorParts, keeper: TunnelKeeper): BrowserDisplay {
     maxPayload: MAX_MESSAGE,
     // The ticket is never said back.
     handleProtocols: (offered) => (offered.has(TUNNEL_UPGRADE) ? TUNNEL_UPGRADE : false),
+  })
+  server.on('headers', (headers, incoming) => {
+    headers.push(`${CONNECTION_HEADER}: ${connectionOf(incoming.socket).id}`)
   })
   return {
     owns: (path) => path === TUNNEL_SOCKET_PATH,
@@ -148,25 +153,16 @@ async function showTunnel(
   { id, address }: Connection,
 ): Promise<void> {
   const { log } = opening.visit
-  const left = new AbortController()
-  webSocket.on('error', () => webSocket.terminate())
-  webSocket.once('close', () => left.abort(new Error('the browser left')))
-  // From now on what the browser sends is kept, for it may type before the far end is reached.
-  const stream = streamOf(webSocket)
-  stream.on('error', () => stream.destroy())
+  using browser = takeBrowser(webSocket)
   try {
-    using tunnel = await openTunnel(opening, shown, undefined, AbortSignal.any([left.signal, stopping]))
+    using tunnel = await openTunnel(opening, shown, undefined, AbortSignal.any([browser.left, stopping]))
     // Said before the stream goes.
     const cut = AbortSignal.any([stopping, tunnel.kept.signal])
-    cut.addEventListener('abort', () => closeWith(webSocket, cut.reason, log, id), { once: true })
-    await carryTunnel(opening, tunnel, stream, undefined, stopping, address)
+    using _telling = onAbort(cut, (reason) => closeWith(webSocket, reason, log, id))
+    await carryTunnel(opening, tunnel, browser.stream, undefined, stopping, address)
     webSocket.close(1000)
   } catch (error) {
     closeWith(webSocket, error, log, id)
-  } finally {
-    const deadline = setTimeout(() => webSocket.terminate(), LINGER_MS)
-    webSocket.once('close', () => clearTimeout(deadline))
-    if (webSocket.readyState === webSocket.CLOSED) clearTimeout(deadline)
   }
 }
 

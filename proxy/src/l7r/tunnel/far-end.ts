@@ -1,8 +1,8 @@
+import { parseAgentAt } from '../../model/agent-at.ts'
 import type { VmState } from '../../model/vm-machine.ts'
 import type { DisplaySocket } from '../../display/display-socket.ts'
 import type { Ticket } from '../../store/tickets.ts'
 import type { VmRow } from '../../store/vms.ts'
-import { AGENT_PORT } from '@ostler/contract/identity.ts'
 import { type AgentLink, openAgentLink } from '../../guest/agent-link.ts'
 import type { DoorParts } from '../open-desktop.ts'
 
@@ -31,9 +31,9 @@ export interface FarEnd {
 /** So long an agent may take for its 101. */
 const AGENT_ANSWER_MS = 10_000
 
-/** The agent of the boot that the ticket is for. */
+/** The agent of the boot that the ticket is for. @throws Fault `agent.unreachable` when nobody knows where it is. */
 export function agentOf({ parts, vm }: Tunnelling): AgentLink {
-  const address = { desktop: vm.id, epoch: vm.epoch, host: vm.address, port: AGENT_PORT }
+  const address = { desktop: vm.id, epoch: vm.epoch, ...parseAgentAt(vm) }
   return openAgentLink(address, parts.identity())
 }
 

@@ -3,7 +3,7 @@ import type { Log } from '@ostler/kit/log.ts'
 import type { VmState } from '../../model/vm-machine.ts'
 import type { Db } from '../../store/open.ts'
 import { type TunnelGround, tunnelGrounds } from '../../store/tunnels.ts'
-import { asking } from '../seat-keeper.ts'
+import { asking } from '../asking.ts'
 
 /** What a tunnel stands on: it is cut when that is gone. */
 export interface TunnelBase {
