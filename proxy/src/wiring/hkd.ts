@@ -9,6 +9,7 @@ import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { leastLoaded } from '../balance/balancer.ts'
 import { ConsoleSigner } from '../hkd/console-signer.ts'
+import { DoorSsl } from '../hkd/door-ssl.ts'
 import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { openTrust } from '../hkd/trust.ts'
@@ -21,7 +22,7 @@ import { answerLocally } from './asked-locally.ts'
 import { openHypervisor } from './hypervisors.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
-import { doorIdentityFile, hkdSocket, requireAccount, subnetOf } from './node-parts.ts'
+import { doorIdentityFile, givenSslFile, hkdSocket, requireAccount, subnetOf } from './node-parts.ts'
 import { preflight } from './preflight.ts'
 import { watchProcess } from './process-metrics.ts'
 
@@ -80,13 +81,16 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   await setHostState(db, hostId, 'running')
   housekeeper.start()
   const consoles = scope.own(new ConsoleSigner(db, hostId, trust, log))
+  const ssl = scope.own(new DoorSsl({ db, trust, file: givenSslFile(config), reader: door, log }))
   const onHint = (channel: HintChannel | undefined, vmId: number | undefined): void => {
+    if (channel === undefined || channel === 'ostler_config') ssl.look()
+    if (channel === 'ostler_config') return
     if (channel !== 'ostler_vm') consoles.look()
     if (channel === 'ostler_ticket') return
     if (vmId === undefined) housekeeper.lookAtAll()
     else housekeeper.look(vmId)
   }
-  scope.own(listenForHints(address, ['ostler_vm', 'ostler_ticket'], onHint, log))
+  scope.own(listenForHints(address, ['ostler_vm', 'ostler_ticket', 'ostler_config'], onHint, log))
   // The last to be put on is the first to be taken off: what is under way may take a while to end.
   scope.defer(() => setHostState(db, hostId, 'stopping'))
   await answerLocally(
