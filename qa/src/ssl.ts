@@ -63,7 +63,7 @@ function read(name: string, file: string): string {
 function show(shown: SslShown, out: Console): void {
   const { origin, file, certificate, ca, crl, setAt, shownHere } = shown
   if (certificate === null) return out.print('origin: none, the doors of this node speak without TLS')
-  const extras = [...(ca ? ['ca'] : []), ...(crl ? ['crl'] : [])].map((name) => ` and ${name}`).join('')
+  const extras = [...(ca ? [', ca'] : []), ...(crl ? [', crl'] : [])].join('')
   out.print(`subject: ${certificate.subject}`)
   out.print(`issuer: ${certificate.issuer}`)
   out.print(`names: ${certificate.names.join(', ') || 'none'}`)
