@@ -20,7 +20,7 @@ const AGENT_DAYS = 30
 
 /** The node's part in the installation's trust: it signs agents, and gives the callers of agents their identities. */
 export interface Trust {
-  /** What hkd itself presents to agents. Its key is in memory alone. */
+  /** What hkd itself presents to agents, as it now is. Its key is in memory alone. */
   readonly own: CallerIdentity
   signAgent(
     desktop: number,
@@ -39,11 +39,17 @@ export interface Opener {
   open(sealed: string): string
 }
 
+/** What a running hkd has besides. */
+export interface NodeTrust extends Trust, Opener {
+  /** Makes hkd's own identity anew: the same object until then. */
+  renewOwn(): Promise<void>
+}
+
 /**
  * Opens the authority out of the database, or makes it. Its key is sealed under the node key, a file of root's:
  * neither the database nor a dump of it can sign anything.
  */
-export async function openTrust(db: Db, nodeKeyFile: string): Promise<Trust & Opener> {
+export async function openTrust(db: Db, nodeKeyFile: string): Promise<NodeTrust> {
   const nodeKey = readOrMakeKey(nodeKeyFile)
   const stored = await readAuthority(db)
   let authority: Identity
@@ -62,8 +68,14 @@ export async function openTrust(db: Db, nodeKeyFile: string): Promise<Trust & Op
     ...(await issueIdentity(authority, { commonName: role, uri: holderUri({ role }), days: CALLER_DAYS })),
     authority: authority.certificate,
   })
+  let own = await issue('hkd')
   return {
-    own: await issue('hkd'),
+    get own() {
+      return own
+    },
+    renewOwn: async () => {
+      own = await issue('hkd')
+    },
     signAgent: async (desktop, epoch, publicKey) => ({
       certificate: await signCertificate(authority, {
         commonName: `desktop ${desktop}`,

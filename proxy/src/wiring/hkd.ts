@@ -12,6 +12,7 @@ import { ConsoleSigner } from '../hkd/console-signer.ts'
 import { DoorSsl } from '../hkd/door-ssl.ts'
 import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
+import { keepIdentities } from '../hkd/identities.ts'
 import { openTrust } from '../hkd/trust.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
@@ -25,9 +26,6 @@ import type { NodeValues } from './node-config.ts'
 import { doorIdentityFile, givenSslFile, hkdSocket, requireAccount, subnetOf } from './node-parts.ts'
 import { preflight } from './preflight.ts'
 import { watchProcess } from './process-metrics.ts'
-
-/** A door's identity is good for a year: a node may run longer than that. */
-const RENEW_MS = 86_400_000
 
 /** Starts the housekeeping daemon: database, trust, network, then the desktops. */
 export async function startHkd(config: NodeValues, log: Log, scope: Scope): Promise<void> {
@@ -43,14 +41,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   chmodSync(config['path.storage.root'], 0o700)
   const { db, address } = await openNodeDatabase(config, cgroups, log, scope)
   const trust = await openTrust(db, join(config['path.state'], 'node.key'))
-  const issueDoorIdentity = (): Promise<void> => trust.issueDoorIdentity(doorIdentityFile(config), door)
-  await issueDoorIdentity()
-  const renewal = setInterval(() => {
-    issueDoorIdentity().catch((error: unknown) =>
-      log.warn('the identity of the door was not renewed', { error }),
-    )
-  }, RENEW_MS)
-  scope.defer(() => clearInterval(renewal))
+  scope.own(await keepIdentities({ trust, file: doorIdentityFile(config), door, log }))
   await ensureBridge(config['vm.network.bridge'], subnetOf(config))
 
   const memoryMb = Math.floor(totalmem() / 2 ** 20) - config['internal.vm.cgroup.memory_reserve']
