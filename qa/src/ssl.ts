@@ -17,7 +17,7 @@ export async function certificateOfDoors(
   api: ApiClient,
   out: Console,
 ): Promise<void> {
-  if (words.length === 0) return show((await api.get(SSL_PATH)) as SslShown, out)
+  if (words.length === 0) return void show((await api.get(SSL_PATH)) as SslShown, out)
   if (words.join(' ') === 'del') {
     const { wasSet, file } = (await api.delete(SSL_PATH)) as { wasSet: boolean; file: string }
     out.print(
@@ -62,7 +62,7 @@ function read(name: string, file: string): string {
 
 function show(shown: SslShown, out: Console): void {
   const { origin, file, certificate, ca, crl, setAt, shownHere } = shown
-  if (certificate === null) return out.print('origin: none, the doors of this node speak without TLS')
+  if (certificate === null) return void out.print('origin: none, the doors of this node speak without TLS')
   const extras = [...(ca ? [', ca'] : []), ...(crl ? [', crl'] : [])].join('')
   out.print(`subject: ${certificate.subject}`)
   out.print(`issuer: ${certificate.issuer}`)
