@@ -174,6 +174,37 @@ export interface KeyValue {
 }
 export const CONFIGURATION_PATH = '/v1/configuration'
 
+/** The certificate of all doors. PEM; the key goes in and never comes out. */
+export const SSL_PATH = '/v1/ssl'
+const pem = z.string().min(1).max(500_000)
+export const sslBody = z.strictObject({ key: pem, cert: pem, ca: pem.optional(), crl: pem.optional() })
+
+export interface SslShown {
+  /** Where it comes from; `none`: the doors of the node that was asked speak without TLS. */
+  readonly origin: 'database' | 'file' | 'none'
+  /** What the doors of that node show when there is none in the database. */
+  readonly file: string
+  readonly certificate: {
+    readonly subject: string
+    readonly issuer: string
+    readonly names: readonly string[]
+    /** ISO 8601. */
+    readonly validFrom: string
+    readonly validTo: string
+    /** SHA-256, in hexadecimal with colons. */
+    readonly fingerprint: string
+    /** How many certificates are sent, its own among them. */
+    readonly chain: number
+    readonly warnings: readonly string[]
+  } | null
+  /** Whether the database has these as well. */
+  readonly ca: boolean
+  readonly crl: boolean
+  readonly setAt: string | null
+  /** The fingerprint of what the doors of that node have now. */
+  readonly shownHere: string | null
+}
+
 /** The kinds of things that there are, where they are, and what it takes to add one. */
 export const ADMIN_OBJECTS = {
   tenant: { path: '/v1/tenants', schema: newTenant },

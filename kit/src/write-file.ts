@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chownSync, closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fchownSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
@@ -20,7 +20,8 @@ export function writeWhole(
     const bytes = Buffer.from(content)
     for (let written = 0; written < bytes.length;) written += writeSync(fd, bytes, written)
     fsyncSync(fd)
-    if (options.owner !== undefined) chownSync(draft, options.owner.uid, options.owner.gid)
+    // By what we opened: the folder may be somebody else's, who could put a link there.
+    if (options.owner !== undefined) fchownSync(fd, options.owner.uid, options.owner.gid)
     renameSync(draft, path)
   } catch (error) {
     rmSync(draft, { force: true })

@@ -10,6 +10,7 @@ import {
 } from '@ostler/contract/admin-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { ApiClient } from './api-client.ts'
+import { certificateOfDoors } from './ssl.ts'
 import { table } from './table.ts'
 
 export interface Console {
@@ -58,7 +59,12 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     },
   },
   policy: { ...listed('policy'), ...added('policy'), del: deleteRule },
-  config: { get: getConfiguration, set: setConfiguration, del: deleteConfiguration },
+  config: {
+    get: getConfiguration,
+    set: setConfiguration,
+    del: deleteConfiguration,
+    ssl: certificateOfDoors,
+  },
 }
 
 /**

@@ -49,6 +49,7 @@ const identity = await selfSigned(['localhost', '127.0.0.1'], 30)
 export async function openDoor(options: DoorOptions = {}): Promise<DoorUnderTest> {
   const folder = mkdtempSync(join(tmpdir(), 'ostler-door-'))
   const files = {
+    given: join(folder, 'given.json'),
     key: join(folder, 'key.pem'),
     cert: join(folder, 'cert.pem'),
     ca: options.ca,

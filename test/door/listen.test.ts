@@ -1,7 +1,8 @@
 import { comesToHold } from '@ostler/kit/poll.ts'
+import { writeWhole } from '@ostler/kit/write-file.ts'
 import { parseNetworks } from '@ostler/proxy/l7r/listen/networks.ts'
 import { X509Certificate } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -272,6 +273,23 @@ describe('client certificates', () => {
       asked.lines.some(({ message }) => message.startsWith('the new certificates are not used'))
     expect(await comesToHold(said, 20_000, 20)).toBe(true)
     await authority.writeList()
+  })
+
+  test('authorities and lists that hkd has out of the database win over the files, and their end leads back', async () => {
+    const other = await makeTestAuthority(join(folder, 'given'))
+    const [stranger, gone] = [await other.issue('stranger'), await other.issue('gone')]
+    await other.revoke(gone)
+    const read = (path: string): string => readFileSync(path, 'utf8')
+    const own = { key: read(join(asked.folder, 'key.pem')), cert: read(join(asked.folder, 'cert.pem')) }
+    const given = { ...own, ca: read(other.caFile), crl: read(other.crlFile) }
+    expect(await seenBy(asked, stranger)).toBeNull()
+    writeWhole(join(asked.folder, 'given.json'), JSON.stringify(given), { mode: 0o400 })
+    await comesToSee(asked, stranger, 'stranger')
+    expect(await seenBy(asked, gone)).toBe('closed')
+    expect(await seenBy(asked, ann)).toBeNull()
+    rmSync(join(asked.folder, 'given.json'))
+    await comesToSee(asked, ann, 'ann')
+    expect(await seenBy(asked, stranger)).toBeNull()
   })
 
   test.each([

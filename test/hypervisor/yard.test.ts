@@ -90,6 +90,30 @@ test('an agent that answers is enrolled by its ticket and watched, through a uni
   })
 })
 
+test('an identity of hkd that was renewed is what the agent is shown from then on, and it stays up', async () => {
+  const room = await yardOf({})
+  const first = trust
+  let own = first.own
+  trust = {
+    ...first,
+    get own() {
+      return own
+    },
+  }
+  try {
+    const one = await watched(room)
+    expect(await isUp(one)).toBe(true)
+    const old = one.watch.link
+    own = { ...own }
+    expect(await comesToHold(() => one.watch.link !== old, 30_000, 10)).toBe(true)
+    for (const link of [old, one.watch.link])
+      expect(await link?.client.ping({})).toEqual({ version: 'simulated' })
+    expect(one.ups()).toBe(1)
+  } finally {
+    trust = first
+  }
+})
+
 test.each<[string, Script]>([
   ['never comes', { agentMs: null }],
   ['lets its callers wait', { agent: 'hangs' }],

@@ -504,7 +504,7 @@ test('what a provider said of itself is asked again after an hour, and counts wh
     'l7r.auth.oidc.redirect_url': callback(door.port),
   }).values
   let now = Date.now()
-  const parts = { certificate: '', log: silentLog, now: () => now }
+  const parts = { certificate: () => '', log: silentLog, now: () => now }
   const desk = new OidcDesk({ ...parts, values: () => Promise.resolve(values) })
   for (let times = 0; times < 3; times++) await desk.begin(undefined)
   expect(own.described).toBe(1)

@@ -97,6 +97,8 @@ export class ConfigurationDesk {
     const isOurs = Object.hasOwn(AUTH_OPTIONS, key)
     const isOfSite = word !== '' && !Object.hasOwn(PLUGINS, word.toLowerCase())
     if ((isOurs && !key.startsWith(LIMITS)) || (isOfSite && !this.#source.keys.includes(key))) return
+    if (key.startsWith('l7r.ssl.'))
+      throw invalid(`${key} is set by qa config ssl key=FILE cert=FILE [ca=FILE] [crl=FILE]`)
     if (!this.#source.keys.includes(key)) throw this.#unknown(key)
     throw invalid(`${key} is read from the configuration file of each node: set it there`)
   }

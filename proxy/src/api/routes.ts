@@ -42,6 +42,7 @@ import { body } from './body.ts'
 import { ConfigurationDesk, type ConfigurationSource } from './configuration.ts'
 import { addImageRoutes } from './images.ts'
 import { policyRule } from './policy-rule.ts'
+import { addSslRoutes } from './ssl.ts'
 import { type DoorPlace, offerTunnel } from './tunnel-offer.ts'
 
 const newWish = z.strictObject({ kind: z.enum(['run', 'stop']), reason: z.string().max(200).default('qa') })
@@ -53,11 +54,13 @@ export interface AdminParts {
   readonly configuration: ConfigurationSource
   /** The door of this node, as it is now. */
   readonly door: () => DoorPlace
+  /** The certificate that this node's doors have of their own. */
+  readonly certificateFile: string
   readonly log: Log
 }
 
 /** The administrator's REST interface. Whoever can open its unix socket is the administrator. */
-export function adminRoutes({ db, pool, configuration, door, log }: AdminParts): Hono {
+export function adminRoutes({ db, pool, configuration, door, certificateFile, log }: AdminParts): Hono {
   const app = new Hono()
   const desk = new ConfigurationDesk(db, configuration)
   app.onError((error, context) => {
@@ -75,6 +78,7 @@ export function adminRoutes({ db, pool, configuration, door, log }: AdminParts):
   addProperties(app, db, desk)
   addBlocks(app, db, desk)
   addConfigurationRoutes(app, db, desk)
+  addSslRoutes(app, db, { certificate: () => door().certificate, file: certificateFile }, log)
   app.get('/v1/desktops/:name/explain', async (context) =>
     context.json(await explainDesktop(db, await desktopByName(db, context.req.param('name')))),
   )

@@ -17,6 +17,8 @@ export interface FarDisplay {
   readonly takeAnswer: (bytes: Buffer) => number | undefined
   /** For the connection, and again for the answer. */
   readonly ms: number
+  /** Gives up before the answer; afterwards it has no effect. */
+  readonly signal: AbortSignal
 }
 
 /** OpenSSL hands out at most one record at a time, which is copied here and consumed in the same step. */
@@ -30,10 +32,12 @@ const KEEP_ALIVE_MS = 10_000
  * over before `read`, and a consumer that says false stops the other end; but what OpenSSL has already taken
  * out of the network, 64 KB at most, still comes.
  *
- * @throws Error saying what failed on the way: the connection, a certificate, the protocol, a deadline, the answer.
+ * @throws Error saying what failed on the way: the connection, a certificate, the protocol, a deadline, the answer; or the
+ *   signal's reason.
  */
 export function connectFarDisplay(far: FarDisplay): Promise<DisplaySocket> {
   return new Promise((resolve, reject) => {
+    far.signal.throwIfAborted()
     let kept = NOTHING
     let consumer = (bytes: Buffer): boolean => {
       kept = Buffer.concat([kept, bytes])
@@ -49,9 +53,15 @@ export function connectFarDisplay(far: FarDisplay): Promise<DisplaySocket> {
     const timer = setTimeout(() => failed(new Error('it does not answer in time')), far.ms)
     const failed = (error: Error): void => {
       clearTimeout(timer)
+      far.signal.removeEventListener('abort', left)
       reject(error)
       socket.destroy()
     }
+    const left = (): void => {
+      const reason: unknown = far.signal.reason
+      failed(reason instanceof Error ? reason : new Error('it is not wanted any more'))
+    }
+    far.signal.addEventListener('abort', left, { once: true })
     const closed = (): void => failed(new Error('it closed the connection without an answer'))
     socket.once('error', failed)
     socket.once('close', closed)
@@ -73,6 +83,7 @@ export function connectFarDisplay(far: FarDisplay): Promise<DisplaySocket> {
       }
       if (length === undefined) return true
       clearTimeout(timer)
+      far.signal.removeEventListener('abort', left)
       socket.off('error', failed)
       socket.off('close', closed)
       socket.off('end', closed)

@@ -115,8 +115,14 @@ export class AgentWatch {
   async #watch(signal: AbortSignal): Promise<void> {
     const { address, trust } = this.#settings
     this.#link?.[Symbol.dispose]()
-    this.#link = openAgentLink(address, trust.own)
+    let shown = trust.own
+    this.#link = openAgentLink(address, shown)
     for await (const event of this.#link.watch(signal)) {
+      if (shown !== trust.own) {
+        shown = trust.own
+        // Calls that are under way and the stream go on over the old one, whose connections then end by themselves.
+        this.#link = openAgentLink(address, shown)
+      }
       // Whatever ticket lies there has done its work, or was one too many.
       if (!this.#up) rmSync(join(this.#settings.bootFolder, TICKET), { force: true })
       this.#setUp(true, event)

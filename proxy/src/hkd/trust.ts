@@ -2,13 +2,14 @@ import { type ConsoleTicket, signConsoleTicket, TICKET_LIFE_MS } from '@ostler/c
 import { holderUri } from '@ostler/contract/identity.ts'
 import { issueIdentity, makeAuthority, signCertificate, type Identity } from '@ostler/kit/certificate.ts'
 import { Fault } from '@ostler/contract/fault.ts'
+import { boxKey, openWith, sealWith } from '@ostler/kit/sealed-box.ts'
 import { writeWhole } from '@ostler/kit/write-file.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { chownSync, existsSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { CallerIdentity } from '../guest/agent-link.ts'
-import { readAuthority, writeAuthority } from '../store/authority.ts'
+import { publishSealingKey, readAuthority, writeAuthority } from '../store/authority.ts'
 import type { Db } from '../store/open.ts'
 
 const KEY_BYTES = 32
@@ -19,7 +20,7 @@ const AGENT_DAYS = 30
 
 /** The node's part in the installation's trust: it signs agents, and gives the callers of agents their identities. */
 export interface Trust {
-  /** What hkd itself presents to agents. Its key is in memory alone. */
+  /** What hkd itself presents to agents, as it now is. Its key is in memory alone. */
   readonly own: CallerIdentity
   signAgent(
     desktop: number,
@@ -32,25 +33,49 @@ export interface Trust {
   issueDoorIdentity(file: string, reader: Account): Promise<void>
 }
 
+/** Opens what others have sealed for hkd with the key that is in the database. */
+export interface Opener {
+  /** @throws Error when it was sealed for somebody else or altered. */
+  open(sealed: string): string
+}
+
+/** What a running hkd has besides. */
+export interface NodeTrust extends Trust, Opener {
+  /** Makes hkd's own identity anew: the same object until then. */
+  renewOwn(): Promise<void>
+}
+
 /**
  * Opens the authority out of the database, or makes it. Its key is sealed under the node key, a file of root's:
  * neither the database nor a dump of it can sign anything.
  */
-export async function openTrust(db: Db, nodeKeyFile: string): Promise<Trust> {
+export async function openTrust(db: Db, nodeKeyFile: string): Promise<NodeTrust> {
   const nodeKey = readOrMakeKey(nodeKeyFile)
   const stored = await readAuthority(db)
   let authority: Identity
   if (stored === undefined) {
     authority = await makeAuthority('Ostler', AUTHORITY_DAYS)
-    await writeAuthority(db, { certificate: authority.certificate, sealedKey: seal(nodeKey, authority.key) })
-  } else authority = { certificate: stored.certificate, key: unseal(nodeKey, stored.sealedKey) }
+    const sealedKey = sealWith(nodeKey, authority.key).toString('base64')
+    await writeAuthority(db, { certificate: authority.certificate, sealedKey })
+  } else {
+    const key = openWith(nodeKey, Buffer.from(stored.sealedKey, 'base64'))
+    authority = { certificate: stored.certificate, key }
+  }
+  const box = boxKey(authority.key, 'ostler: for hkd alone')
+  await publishSealingKey(db, box.publicKey)
 
   const issue = async (role: 'hkd' | 'l7r'): Promise<CallerIdentity> => ({
     ...(await issueIdentity(authority, { commonName: role, uri: holderUri({ role }), days: CALLER_DAYS })),
     authority: authority.certificate,
   })
+  let own = await issue('hkd')
   return {
-    own: await issue('hkd'),
+    get own() {
+      return own
+    },
+    renewOwn: async () => {
+      own = await issue('hkd')
+    },
     signAgent: async (desktop, epoch, publicKey) => ({
       certificate: await signCertificate(authority, {
         commonName: `desktop ${desktop}`,
@@ -67,6 +92,7 @@ export async function openTrust(db: Db, nodeKeyFile: string): Promise<Trust> {
       const nonce = randomBytes(NONCE_BYTES).toString('base64url')
       return signConsoleTicket({ ...asked, nonce, issued, expires }, authority.key)
     },
+    open: (sealed) => box.open(sealed),
     issueDoorIdentity: async (file, reader) => {
       writeWhole(file, JSON.stringify(await issue('l7r')), { mode: 0o400, owner: reader })
       // The door's own: its socket lies there too.
@@ -81,19 +107,4 @@ function readOrMakeKey(file: string): Buffer {
   if (key.length !== KEY_BYTES)
     throw new Fault('config.invalid', { problems: `${file} holds no node key: restore it from a backup` })
   return key
-}
-
-/** AES-256-GCM: nonce, tag and ciphertext, base64. */
-function seal(key: Buffer, plaintext: string): string {
-  const nonce = randomBytes(12)
-  const cipher = createCipheriv('aes-256-gcm', key, nonce)
-  const sealed = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()])
-  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64')
-}
-
-function unseal(key: Buffer, sealed: string): string {
-  const bytes = Buffer.from(sealed, 'base64')
-  const cipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12))
-  cipher.setAuthTag(bytes.subarray(12, 28))
-  return Buffer.concat([cipher.update(bytes.subarray(28)), cipher.final()]).toString('utf8')
 }

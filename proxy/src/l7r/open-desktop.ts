@@ -52,9 +52,14 @@ export interface DoorParts extends AccessParts {
 
 /**
  * Connects to a socket of a desktop, on whichever node it runs.
- * @throws Fault `display.unreachable`.
+ * @param signal gives up before it is connected; afterwards it has no effect.
+ * @throws Fault `display.unreachable`, or the signal's reason.
  */
-export type Reach = (vm: Pick<VmRow, 'id' | 'epoch' | 'hostId'>, kind: SocketKind) => Promise<DisplaySocket>
+export type Reach = (
+  vm: Pick<VmRow, 'id' | 'epoch' | 'hostId'>,
+  kind: SocketKind,
+  signal: AbortSignal,
+) => Promise<DisplaySocket>
 
 /** Says to whoever waits what is going on, in QVD's words. */
 export type Progress = (text: string) => void
@@ -237,7 +242,7 @@ async function openSession(
       await tryOpenSession(parts, opening, progress, signal)
       progress(`Connecting X session for VM_ID: ${vm.id}`)
       signal.throwIfAborted()
-      return await parts.reach(vm, opening.way.socket)
+      return await parts.reach(vm, opening.way.socket, signal)
     } catch (error) {
       signal.throwIfAborted()
       await seat.confirm()

@@ -169,12 +169,12 @@ async function join(
   await using seat = await parts.seats.join(ticket.vmId, epoch)
   const vm = await findVm(parts.db, ticket.vmId)
   if (vm === undefined) throw new Fault('desktop.unknown')
-  const display = await parts.reach(vm, 'spice')
-  using _display = closing(display)
+  const { address, closed: left } = fromIncoming(request).connection
   const cut = AbortSignal.any([stopping, seat.signal])
+  const display = await parts.reach(vm, 'spice', AbortSignal.any([cut, left]))
+  using _display = closing(display)
   cut.throwIfAborted()
   const client = answer()
-  const { address } = fromIncoming(request).connection
   const lines = visit.log.child({ vm: vm.id, user: ticket.by, display: 'spice', address })
   const link = await readSpiceLink(client, head, cut)
   const closed = String(ticket.detail['closed'] ?? '').split(',')

@@ -20,3 +20,18 @@ export async function writeAuthority(db: Db, authority: StoredAuthority): Promis
     .values({ certificate: authority.certificate, sealed_key: authority.sealedKey })
     .execute()
 }
+
+/** Lets others seal what only hkd is to read. */
+export async function publishSealingKey(db: Db, publicKey: string): Promise<void> {
+  await db
+    .updateTable('authority')
+    .set({ sealing_key: publicKey })
+    .where('sealing_key', 'is distinct from', publicKey)
+    .execute()
+}
+
+/** What to seal with for hkd, PEM; `undefined` before a hkd has run on this database. */
+export async function readSealingKey(db: Db): Promise<string | undefined> {
+  const row = await db.selectFrom('authority').select('sealing_key').executeTakeFirst()
+  return row?.sealing_key ?? undefined
+}

@@ -4,6 +4,7 @@ import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { DiskImageKind } from '../model/disk-image.ts'
 import type { HostCounter, HostState } from '../model/host.ts'
 import type { PolicySays } from '../model/policy.ts'
+import type { SslFileName } from '../model/door-certificate.ts'
 import type { SeatState } from '../model/seat.ts'
 import type { TicketKind } from '../model/ticket.ts'
 import type { UserRole } from '../model/user.ts'
@@ -291,5 +292,16 @@ export interface Database {
     id: Generated<number>
     certificate: string
     sealed_key: string
+    /** What others seal with for hkd; null until a hkd of this version has started. */
+    sealing_key: ColumnType<string | null, string | null | undefined, string | null>
+  }
+  /** What every door shows instead of the files of its node. */
+  ssl_file: {
+    name: SslFileName
+    /** PEM; null for the key. */
+    content: string | null
+    /** The key, sealed for hkd. */
+    sealed: string | null
+    set_at: Timestamp
   }
 }

@@ -6,8 +6,7 @@ import type { DoorPlace } from '../api/tunnel-offer.ts'
 import { ROLES } from '../store/bootstrap.ts'
 import { openDatabase } from '../store/open.ts'
 import { nodeConfigSource, type NodeValues } from './node-config.ts'
-import { addressPool, apiSocket, databaseAddress } from './node-parts.ts'
-import { readFileSync } from 'node:fs'
+import { addressPool, apiSocket, certificateInUse, databaseAddress } from './node-parts.ts'
 
 /** Starts the administration api. */
 export async function startApi(
@@ -21,7 +20,8 @@ export async function startApi(
   const configuration = nodeConfigSource(configFile)
   const pool = addressPool(config)
   const door = (): DoorPlace => doorPlace(config)
-  const routes = adminRoutes({ db, pool, configuration, door, log })
+  const certificateFile = config['path.l7r.ssl.cert']
+  const routes = adminRoutes({ db, pool, configuration, door, certificateFile, log })
   scope.own(await serveOnSocket(routes, apiSocket(config)))
   log.info('api ready', { socket: apiSocket(config) })
 }
@@ -30,6 +30,6 @@ export async function startApi(
 function doorPlace(config: NodeValues): DoorPlace {
   const address = config['l7r.address']
   const host = address === '*' || address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address
-  const certificate = config['l7r.use_ssl'] ? readFileSync(config['path.l7r.ssl.cert'], 'utf8') : null
+  const certificate = config['l7r.use_ssl'] ? certificateInUse(config) : null
   return { host, port: config['l7r.port'], certificate }
 }

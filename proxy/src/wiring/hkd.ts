@@ -9,8 +9,10 @@ import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { leastLoaded } from '../balance/balancer.ts'
 import { ConsoleSigner } from '../hkd/console-signer.ts'
+import { DoorSsl } from '../hkd/door-ssl.ts'
 import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
+import { keepIdentities } from '../hkd/identities.ts'
 import { openTrust } from '../hkd/trust.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
@@ -21,12 +23,9 @@ import { answerLocally } from './asked-locally.ts'
 import { openHypervisor } from './hypervisors.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
-import { doorIdentityFile, hkdSocket, requireAccount, subnetOf } from './node-parts.ts'
+import { doorIdentityFile, givenSslFile, hkdSocket, requireAccount, subnetOf } from './node-parts.ts'
 import { preflight } from './preflight.ts'
 import { watchProcess } from './process-metrics.ts'
-
-/** A door's identity is good for a year: a node may run longer than that. */
-const RENEW_MS = 86_400_000
 
 /** Starts the housekeeping daemon: database, trust, network, then the desktops. */
 export async function startHkd(config: NodeValues, log: Log, scope: Scope): Promise<void> {
@@ -42,14 +41,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   chmodSync(config['path.storage.root'], 0o700)
   const { db, address } = await openNodeDatabase(config, cgroups, log, scope)
   const trust = await openTrust(db, join(config['path.state'], 'node.key'))
-  const issueDoorIdentity = (): Promise<void> => trust.issueDoorIdentity(doorIdentityFile(config), door)
-  await issueDoorIdentity()
-  const renewal = setInterval(() => {
-    issueDoorIdentity().catch((error: unknown) =>
-      log.warn('the identity of the door was not renewed', { error }),
-    )
-  }, RENEW_MS)
-  scope.defer(() => clearInterval(renewal))
+  scope.own(await keepIdentities({ trust, file: doorIdentityFile(config), door, log }))
   await ensureBridge(config['vm.network.bridge'], subnetOf(config))
 
   const memoryMb = Math.floor(totalmem() / 2 ** 20) - config['internal.vm.cgroup.memory_reserve']
@@ -80,13 +72,16 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   await setHostState(db, hostId, 'running')
   housekeeper.start()
   const consoles = scope.own(new ConsoleSigner(db, hostId, trust, log))
+  const ssl = scope.own(new DoorSsl({ db, trust, file: givenSslFile(config), reader: door, log }))
   const onHint = (channel: HintChannel | undefined, vmId: number | undefined): void => {
+    if (channel === undefined || channel === 'ostler_config') ssl.look()
+    if (channel === 'ostler_config') return
     if (channel !== 'ostler_vm') consoles.look()
     if (channel === 'ostler_ticket') return
     if (vmId === undefined) housekeeper.lookAtAll()
     else housekeeper.look(vmId)
   }
-  scope.own(listenForHints(address, ['ostler_vm', 'ostler_ticket'], onHint, log))
+  scope.own(listenForHints(address, ['ostler_vm', 'ostler_ticket', 'ostler_config'], onHint, log))
   // The last to be put on is the first to be taken off: what is under way may take a while to end.
   scope.defer(() => setHostState(db, hostId, 'stopping'))
   await answerLocally(

@@ -37,7 +37,7 @@ import { purgeSignIns } from '../store/tokens.ts'
 import type { Registry } from 'prom-client'
 import { hopAddress, listenSettings } from './listen.ts'
 import { nodeConfigSource, type NodeValues } from './node-config.ts'
-import { databaseAddress, doorIdentityFile } from './node-parts.ts'
+import { certificateInUse, databaseAddress, doorIdentityFile } from './node-parts.ts'
 import { watchProcess } from './process-metrics.ts'
 import { openSignIn } from './sign-in.ts'
 
@@ -70,7 +70,7 @@ export async function startL7r(
   const news = new VmNews()
   const host = scope.own(await HostWatch.open(db, config['nodename'], log))
   const policy = await PolicyBook.open(db, log)
-  const certificate = listen.tls === undefined ? undefined : readFileSync(listen.tls.files.cert, 'utf8')
+  const certificate = (): string | undefined => (config['l7r.use_ssl'] ? certificateInUse(config) : undefined)
   const jar = openCookieJar(join(config['path.state'], 'l7r', 'cookie.key'), () => systemClock.now())
   const key = jar.derive('attempts')
   const { desk, oidc, reload } = await openSignIn(db, nodeConfigSource(configFile), log, { certificate, key })

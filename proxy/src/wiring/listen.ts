@@ -3,6 +3,7 @@ import type { Log } from '@ostler/kit/log.ts'
 import type { ListenSettings } from '../l7r/listen/listener.ts'
 import type { TlsSettings } from '../l7r/listen/tls-server.ts'
 import type { NodeValues } from './node-config.ts'
+import { givenSslFile } from './node-parts.ts'
 
 /**
  * How the door listens. Says in the log which words of its TLS options are without effect.
@@ -40,6 +41,7 @@ function tlsSettings(config: NodeValues, log: Log): TlsSettings {
     if (ignored.length > 0) log.warn('words without effect', { key, words: ignored.join(' ') })
   return {
     files: {
+      given: givenSslFile(config),
       key: config['path.l7r.ssl.key'],
       cert: config['path.l7r.ssl.cert'],
       ca: config['path.l7r.ssl.ca'],

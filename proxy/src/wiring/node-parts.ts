@@ -1,8 +1,10 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { type Account, findAccount } from '@ostler/kit/passwd.ts'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { prefixOf, type Subnet } from '../model/address.ts'
 import type { AddressPool } from '../store/addresses.ts'
+import { readGivenPems } from '../model/door-certificate.ts'
 import { type DatabaseAddress } from '../store/open.ts'
 import type { NodeValues } from './node-config.ts'
 
@@ -41,6 +43,16 @@ export function addressPool(config: NodeValues): AddressPool {
 /** Where hkd leaves what the l7r presents to agents. */
 export function doorIdentityFile(config: NodeValues): string {
   return join(config['path.run'], 'l7r', 'identity.json')
+}
+
+/** Where hkd leaves the certificate from the database for the doors of its node. */
+export function givenSslFile(config: NodeValues): string {
+  return join(config['path.state'], 'ssl', 'door.json')
+}
+
+/** What this node's doors show, PEM: from the database, else their own. */
+export function certificateInUse(config: NodeValues): string {
+  return readGivenPems(givenSslFile(config))?.cert ?? readFileSync(config['path.l7r.ssl.cert'], 'utf8')
 }
 
 /** The unix socket by which a door is asked and told things; one of several on a node is known by its port. */

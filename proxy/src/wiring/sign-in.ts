@@ -19,9 +19,9 @@ import { findTenant, findUser, findUserById, readUserProperty, replaceHash } fro
 import type { NodeConfigSource } from './node-config.ts'
 import { addressPool } from './node-parts.ts'
 
-/** What signing in takes of the door: its certificate, PEM, and a key that its doors share. */
+/** What signing in takes of the door: the certificate that it shows now, PEM, and a key that its doors share. */
 export interface SignInOfDoor {
-  readonly certificate: string | undefined
+  readonly certificate: () => string | undefined
   readonly key: Buffer
 }
 

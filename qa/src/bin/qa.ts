@@ -29,6 +29,7 @@ usage: qa tenant add name=NAME
        qa policy del -f name=NAME
        qa config get|del [KEY …] [tenant=NAME]
        qa config set KEY=VALUE … [tenant=NAME]
+       qa config ssl [key=FILE cert=FILE [ca=FILE] [crl=FILE] | del]    the certificate of all doors
 
 A value of - is read from standard input.
 The api's socket is OSTLER_API_SOCKET, else /run/ostler/api/api.sock.`

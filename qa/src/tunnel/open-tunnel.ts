@@ -68,7 +68,7 @@ function connectDoor({ host, port, certificate }: TunnelOffer['door']): Promise<
       clearTimeout(timer)
       const right = certificate === null ? undefined : new X509Certificate(certificate).fingerprint256
       if (right === tls?.getPeerX509Certificate()?.fingerprint256) resolve(socket)
-      else socket.destroy(new Error('it shows another certificate than path.l7r.ssl.cert holds'))
+      else socket.destroy(new Error('it shows another certificate than the node says (qa config ssl)'))
     })
   })
 }

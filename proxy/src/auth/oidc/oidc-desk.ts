@@ -10,8 +10,8 @@ import { oidcSettings, type OidcSettings } from './settings.ts'
 export interface OidcParts {
   /** What is configured for all tenants: which one somebody belongs to is known only afterwards. */
   readonly values: () => Promise<AuthValues>
-  /** The certificate of the door, PEM; `undefined` where a balancer has it. */
-  readonly certificate: string | undefined
+  /** The certificate that the door shows now, PEM; `undefined` where a balancer has it. */
+  readonly certificate: () => string | undefined
   readonly log: Log
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -39,7 +39,7 @@ export class OidcDesk {
    */
   async begin(host: string | undefined): Promise<{ url: URL; transaction: Transaction }> {
     const { settings, provider } = await this.#required()
-    const redirectUrl = (settings.redirectUrl ?? redirectUrlFor(host, this.#parts.certificate)).href
+    const redirectUrl = (settings.redirectUrl ?? redirectUrlFor(host, this.#parts.certificate())).href
     const transaction = {
       state: randomState(),
       nonce: randomNonce(),

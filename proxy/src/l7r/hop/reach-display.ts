@@ -29,10 +29,10 @@ export interface ReachParts {
 
 /** Reaches displays: on this node by their unix socket, on another one by a hop to its door. */
 export function reachEverywhere(parts: ReachParts): Reach {
-  return async ({ id, epoch, hostId }, kind) => {
+  return async ({ id, epoch, hostId }, kind, signal) => {
     const isHere = hostId === null || hostId === parts.host.id
     if (isHere) return await reachDisplay(id, displaySocket(parts.run, id, kind))
-    return await hop(parts, { id, epoch, hostId }, kind)
+    return await hop(parts, { id, epoch, hostId }, kind, signal)
   }
 }
 
@@ -40,6 +40,7 @@ async function hop(
   { db, identity, door }: ReachParts,
   vm: { readonly id: number; readonly epoch: number; readonly hostId: number },
   kind: SocketKind,
+  signal: AbortSignal,
 ): Promise<DisplaySocket> {
   const place = await findDoor(db, vm.hostId)
   const unreachable = (cause: unknown): Fault => {
@@ -73,8 +74,10 @@ async function hop(
       request: ticket,
       takeAnswer: takeHopAnswer,
       ms: HOP_MS,
+      signal,
     })
   } catch (error) {
+    signal.throwIfAborted()
     throw unreachable(error)
   }
 }

@@ -1,5 +1,6 @@
 import { roleOf } from '@ostler/contract/identity.ts'
 import type { Log } from '@ostler/kit/log.ts'
+import { warnSeldom } from '@ostler/kit/log/seldom.ts'
 import { constants } from 'node:crypto'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { CallerIdentity } from '../../guest/agent-link.ts'
@@ -15,18 +16,22 @@ export interface HopEntry {
 }
 
 const HANDSHAKE_MS = 5_000
+/** Lines about those who are no doors. */
+const REFUSALS = { lines: 20, everyMs: 60_000 }
 
 /** TLS for hops: our public certificate is not shown, and who comes must show that it is a door of this installation. */
 export class HopTls {
   readonly #server: Server
   readonly #entry: HopEntry
   readonly #log: Log
+  readonly #warn: ReturnType<typeof warnSeldom>
   #identity: CallerIdentity | undefined
 
   /** The connections it is given come out by its event `secureConnection`. */
   constructor(entry: HopEntry, log: Log) {
     this.#entry = entry
     this.#log = log
+    this.#warn = warnSeldom(log, REFUSALS)
     this.#server = createServer({
       ALPNProtocols: [entry.protocol],
       handshakeTimeout: HANDSHAKE_MS,
@@ -58,11 +63,16 @@ export class HopTls {
     return this.#server
   }
 
+  /** Says that somebody was not let in who may be anybody. */
+  refused(fields: { readonly address?: string; readonly reason: string }): void {
+    this.#warn('hop refused', fields)
+  }
+
   /** Gives a connection on when the other end is a door, and closes it otherwise. @returns whether it was given on. */
   admit(socket: TLSSocket, address: string): boolean {
     const reason = refusalOf(socket)
     if (reason !== undefined) {
-      this.#log.warn('hop refused', { address, reason })
+      this.refused({ address, reason })
       socket.destroy()
       return false
     }

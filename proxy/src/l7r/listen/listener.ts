@@ -174,7 +174,7 @@ export async function openListener(
     if (hops.admit(socket, guest.address)) guest.leave()
   })
   hops?.server.on('tlsClientError', (error, socket) => {
-    log.warn('hop refused', { reason: error.message })
+    hops.refused({ reason: error.message })
     socket.destroy()
   })
   // Who closes her side within a handshake has left; behind it she may still wait for an answer.

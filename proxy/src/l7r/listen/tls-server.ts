@@ -4,11 +4,14 @@ import { constants } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext, createServer, type SecureContextOptions, type Server } from 'node:tls'
 import { keyName, type TicketKeys } from './ticket-keys.ts'
+import { readGivenPems } from '../../model/door-certificate.ts'
 import type { TlsVersions } from './tls-words.ts'
 
 export interface TlsSettings {
   /** PEM files. They are read again when they change. */
   readonly files: {
+    /** What hkd has out of the database: it wins over the others. */
+    readonly given: string
     readonly key: string
     readonly cert: string
     /** Authorities of clients. */
@@ -126,13 +129,18 @@ function readContext({ files, versions, ciphers, clients }: TlsSettings): Secure
       return ''
     }
   }
-  const key = readFile('path.l7r.ssl.key', files.key)
-  const cert = readFile('path.l7r.ssl.cert', files.cert)
+  const given = readGivenPems(files.given)
+  const key = given?.key ?? readFile('path.l7r.ssl.key', files.key)
+  const cert = given?.cert ?? readFile('path.l7r.ssl.cert', files.cert)
   const asks = clients !== 'not asked'
-  if (asks && files.ca === undefined)
+  const textOf = (name: 'ca' | 'crl'): string | undefined => {
+    const path = files[name]
+    if (!asks) return undefined
+    return given?.[name] ?? (path === undefined ? undefined : readFile(`path.l7r.ssl.${name}`, path))
+  }
+  const [ca, crl] = [textOf('ca'), textOf('crl')]
+  if (asks && ca === undefined)
     problems.push('path.l7r.ssl.ca must be set: it says whose client certificates are good')
-  const ca = asks && files.ca !== undefined ? readFile('path.l7r.ssl.ca', files.ca) : undefined
-  const crl = asks && files.crl !== undefined ? readFile('path.l7r.ssl.crl', files.crl) : undefined
   const lists = crl?.match(/-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g) ?? []
   if (crl !== undefined && lists.length === 0)
     problems.push('path.l7r.ssl.crl holds no list of revoked certificates in PEM')
