@@ -261,6 +261,16 @@ describe('the door of a node, called for a display', () => {
     )
     expect(answers).toEqual(['closed', 'closed'])
   })
+
+  test('does not let those who are no doors fill the log', async () => {
+    const lines = () => near.log().filter(({ message }) => message === 'hop refused').length
+    const before = lines()
+    const STRANGERS = 80
+    for (let number = 0; number < STRANGERS; number++) expect(await call(randomBytes(32), {})).toBe('closed')
+    // Twenty in a minute, and a slow machine may see a second minute begin.
+    expect(lines() - before).toBeLessThanOrEqual(60)
+    expect(lines()).toBeGreaterThan(0)
+  })
 })
 
 describe('the other door', () => {
