@@ -1,4 +1,4 @@
-import { CrewMetrics } from '@ostler/proxy/l7r/crew-metrics.ts'
+import { CrewMetrics } from '@ostler/proxy/l7r/crew/crew-metrics.ts'
 import { DoorMetrics } from '@ostler/proxy/l7r/door-metrics.ts'
 import { HkdMetrics } from '@ostler/proxy/hkd/hkd-metrics.ts'
 import { watchProcess } from '@ostler/proxy/wiring/process-metrics.ts'

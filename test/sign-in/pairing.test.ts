@@ -1,7 +1,7 @@
 import { Scope } from '@ostler/kit/scope.ts'
 import { addUser } from '@ostler/proxy/store/admin.ts'
 import { purgeSignIns, saveAuthParameters } from '@ostler/proxy/store/tokens.ts'
-import { openCookieJar } from '@ostler/proxy/l7r/cookie.ts'
+import { openCookieJar } from '@ostler/proxy/l7r/portal/cookie.ts'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -11,7 +11,7 @@ import {
   type CrewStatus,
   SHUT,
   WorkerFailed,
-} from '../l7r/crew.ts'
+} from '../l7r/crew/crew.ts'
 import { takeGivenSocket } from '../l7r/listen/given-socket.ts'
 import { rotated, TakenKeys } from '../l7r/listen/ticket-keys.ts'
 import { answerLocally, askLocally } from './asked-locally.ts'

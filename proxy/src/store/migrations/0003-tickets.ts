@@ -15,5 +15,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       expires_at timestamptz NOT NULL
     )`.execute(db)
   await sql`CREATE INDEX ticket_expires ON ostler.ticket (expires_at)`.execute(db)
-  await sql`GRANT SELECT, INSERT, UPDATE, DELETE ON ostler.ticket TO ostler_l7r, ostler_api`.execute(db)
+  await sql`GRANT SELECT, INSERT, DELETE ON ostler.ticket TO ostler_l7r`.execute(db)
+  await sql`GRANT INSERT ON ostler.ticket TO ostler_api`.execute(db)
 }

@@ -18,7 +18,10 @@ async function interactiveWishes(db: Kysely<unknown>): Promise<void> {
   await sql`ALTER TABLE ostler.wish ADD COLUMN interactive boolean NOT NULL DEFAULT false`.execute(db)
   await sql`ALTER TABLE ostler.wish ENABLE ROW LEVEL SECURITY`.execute(db)
   await sql`CREATE POLICY seen ON ostler.wish FOR SELECT USING (true)`.execute(db)
-  await sql`CREATE POLICY added ON ostler.wish FOR INSERT WITH CHECK (true)`.execute(db)
+  await sql`CREATE POLICY added ON ostler.wish FOR INSERT TO ostler_api WITH CHECK (true)`.execute(db)
+  // What users wish: a door that is taken over can neither fence nor block anything.
+  await sql`CREATE POLICY asked ON ostler.wish FOR INSERT TO ostler_l7r
+    WITH CHECK (kind IN ('run', 'stop'))`.execute(db)
   await sql`CREATE POLICY waiting ON ostler.wish FOR UPDATE TO ostler_l7r
     USING (interactive AND kind = 'run')`.execute(db)
   await sql`GRANT UPDATE (expires_at, closed_at, outcome) ON ostler.wish TO ostler_l7r`.execute(db)

@@ -18,7 +18,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   )
   await sql`GRANT SELECT ON ostler.console_order TO ostler_l7r`.execute(db)
   // A ticket that was made is used or thrown away, and never made another one.
-  await sql`REVOKE UPDATE ON ostler.ticket FROM ostler_l7r, ostler_api`.execute(db)
   await sql`GRANT UPDATE (uses_left) ON ostler.ticket TO ostler_l7r`.execute(db)
   // Counted, so that it is seen also when somebody has claimed the desktop since, or nobody ever has.
   await sql`ALTER TABLE ostler.vm ADD disconnects int NOT NULL DEFAULT 0`.execute(db)

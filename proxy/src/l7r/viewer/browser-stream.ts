@@ -1,7 +1,7 @@
 import type { Log } from '@ostler/kit/log.ts'
 import type { Duplex } from 'node:stream'
 import { createWebSocketStream, type WebSocket } from 'ws'
-import { asFault, referenceOf } from './respond.ts'
+import { asFault, referenceOf } from '../respond.ts'
 
 /** Close codes of our own: 4000 plus the fault's HTTP status. The reason says it in words. */
 const CLOSE_BASE = 4_000

@@ -1,6 +1,6 @@
-import { type StartPlace, startPlaces } from '../model/start-queue.ts'
-import type { Db } from '../store/open.ts'
-import { readStartQueue } from '../store/start-queue.ts'
+import { type StartPlace, startPlaces } from '../../model/start-queue.ts'
+import type { Db } from '../../store/open.ts'
+import { readStartQueue } from '../../store/start-queue.ts'
 
 /** Hundreds may wait: they share what was read so lately. */
 const FRESH_MS = 500

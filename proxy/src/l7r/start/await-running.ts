@@ -1,10 +1,10 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { cause } from '@ostler/kit/log/cause.ts'
-import type { SignedIn } from '../auth/sign-in.ts'
-import { AT_REST, type StartPlace } from '../model/start-queue.ts'
-import { addWaitingWish, renewWaitingWish, withdrawWish } from '../store/start-queue.ts'
-import { findVm, type VmRow, wishOutcome } from '../store/vms.ts'
-import type { DoorParts } from './open-desktop.ts'
+import type { SignedIn } from '../../auth/sign-in.ts'
+import { AT_REST, type StartPlace } from '../../model/start-queue.ts'
+import { addWaitingWish, renewWaitingWish, withdrawWish } from '../../store/start-queue.ts'
+import { findVm, type VmRow, wishOutcome } from '../../store/vms.ts'
+import type { DoorParts } from '../open-desktop.ts'
 
 /** How a start that somebody waits for is going. */
 export type StartNews = { readonly kind: 'wished' | 'starting' } | Exclude<StartPlace, { kind: 'next' }>

@@ -1,6 +1,6 @@
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
-import type { Db } from '../store/open.ts'
-import { reachStep } from '../store/vms.ts'
+import type { Db } from '../../store/open.ts'
+import { reachStep } from '../../store/vms.ts'
 
 /** A step and when it was reached, in ISO 8601; now when not given. */
 export type ReachedStep = readonly [step: TimelineStep, at?: string]

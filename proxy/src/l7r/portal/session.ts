@@ -1,9 +1,9 @@
 import type { Context } from 'hono'
 import { setCookie } from 'hono/cookie'
-import type { SignedIn } from '../auth/sign-in.ts'
-import type { Db } from '../store/open.ts'
+import type { SignedIn } from '../../auth/sign-in.ts'
+import type { Db } from '../../store/open.ts'
 import { COOKIE_NAME, COOKIE_SECONDS, type CookieJar } from './cookie.ts'
-import { keepParameters } from './tokens.ts'
+import { keepParameters } from '../tokens.ts'
 
 const OPTIONS = { path: '/portal', httpOnly: true, secure: true, sameSite: 'Strict' } as const
 

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import type { SignedIn } from '../auth/sign-in.ts'
-import { closedChannels } from '../model/display.ts'
-import { DISPLAY_TICKET_SECONDS, type DisplayTicketKind, MAX_TICKET_USES } from '../model/ticket.ts'
-import { digestOf } from '../model/ticket-text.ts'
-import type { Db } from '../store/open.ts'
-import { addTicket, amendTicket, type NewTicket, type TicketDetail } from '../store/tickets.ts'
-import type { VmRow } from '../store/vms.ts'
-import type { OpenDesktop } from './open-desktop.ts'
-import { keepParameters } from './tokens.ts'
+import type { SignedIn } from '../../auth/sign-in.ts'
+import { closedChannels } from '../../model/display.ts'
+import { DISPLAY_TICKET_SECONDS, type DisplayTicketKind, MAX_TICKET_USES } from '../../model/ticket.ts'
+import { digestOf } from '../../model/ticket-text.ts'
+import type { Db } from '../../store/open.ts'
+import { addTicket, amendTicket, type NewTicket, type TicketDetail } from '../../store/tickets.ts'
+import type { VmRow } from '../../store/vms.ts'
+import type { OpenDesktop } from '../open-desktop.ts'
+import { keepParameters } from '../tokens.ts'
 
 /** Lower case letters and digits alone: some clients carry it as the name of a host. */
 export const DISPLAY_TICKET = /^[0-9a-f]{40}$/

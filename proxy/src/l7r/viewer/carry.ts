@@ -1,9 +1,9 @@
 import type { Log } from '@ostler/kit/log.ts'
 import type { Duplex } from 'node:stream'
-import { splice } from '../display/splice.ts'
-import type { CountedStream } from './door-metrics.ts'
-import type { OpenDesktop } from './open-desktop.ts'
-import type { SeatShare } from './seat-keeper.ts'
+import { splice } from '../../display/splice.ts'
+import type { CountedStream } from '../door-metrics.ts'
+import type { OpenDesktop } from '../open-desktop.ts'
+import type { SeatShare } from '../seat-keeper.ts'
 
 /** A stream that is open, and the claim that it belongs to. */
 export interface CarriedStream extends Pick<OpenDesktop, 'display' | 'receivedAt' | 'claimedAt' | 'limits'> {

@@ -1,10 +1,10 @@
 import type { HttpBindings } from '@hono/node-server'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Context, Hono } from 'hono'
-import { requireAccess, type Visitor } from './access.ts'
-import { issueDisplayTicket } from './display-tickets.ts'
-import { awaitRunning } from './await-running.ts'
-import { type DoorParts, requireWay } from './open-desktop.ts'
+import { requireAccess, type Visitor } from '../access.ts'
+import { issueDisplayTicket } from '../viewer/display-tickets.ts'
+import { awaitRunning } from '../start/await-running.ts'
+import { type DoorParts, requireWay } from '../open-desktop.ts'
 
 type PortalContext = Context<{ Bindings: HttpBindings }>
 
