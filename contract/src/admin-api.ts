@@ -32,11 +32,14 @@ export const newFlavour = z.strictObject({
   application: yesNo.optional(),
   /** QVD's word for the same. */
   is_application: yesNo.optional(),
+  hypervisor: z.enum(['lxc', 'kvm']).default('lxc'),
+  /** Megabytes of the home's disk in a virtual machine. QVD's word. */
+  user_storage_size: z.coerce.number().int().min(16).max(67_108_864).default(10_240),
 })
 export const newImage = z.strictObject({
   name,
   osf: name,
-  kind: z.enum(['instant', 'directory', 'tarball']),
+  kind: z.enum(['instant', 'directory', 'tarball', 'qcow2']),
   path: z
     .string()
     .regex(/^\/[\w./+-]*$/, 'must be an absolute path of letters, digits and . _ + -')
@@ -124,6 +127,9 @@ export interface Explanation {
   readonly name: string
   readonly state: string
   readonly fault: string | null
+  /** What runs the present boot, and what should be known about that. */
+  readonly hypervisor: string
+  readonly warning: string | null
   /** Who sits at it now. */
   readonly seat: { state: string; label: string; door: string; since: string } | null
   readonly wishes: readonly { kind: string; by: string; reason: string; at: string; outcome: string | null }[]

@@ -53,6 +53,15 @@ export const GUEST_BUNDLE_FOLDER = '/opt/ostler-vma'
 /** A way to see a desktop. */
 export const DISPLAY_KINDS = ['nx', 'rfb'] as const
 export type DisplayKind = (typeof DISPLAY_KINDS)[number]
-/** Names of the unix sockets in the display folder: the displays, and the serial line of a virtual machine. */
-export const DISPLAY_SOCKETS = { nx: 'nx.sock', rfb: 'rfb.sock', serial: 'serial.sock' } as const
+/**
+ * Names of the unix sockets in the display folder: those of agents, those of a virtual machine's own screen (`vnc`,
+ * `spice`), and its serial line.
+ */
+export const DISPLAY_SOCKETS = {
+  nx: 'nx.sock',
+  rfb: 'rfb.sock',
+  vnc: 'vnc.sock',
+  spice: 'spice.sock',
+  serial: 'serial.sock',
+} as const
 export type SocketKind = keyof typeof DISPLAY_SOCKETS

@@ -267,8 +267,10 @@ function filter<N extends string, O extends string = never>(
 }
 
 function printExplanation(answer: unknown, out: Console): void {
-  const { name, state, fault, seat, wishes, timeline, hooks, log } = answer as Explanation
+  const { name, state, fault, hypervisor, warning, seat, wishes, timeline, hooks, log } =
+    answer as Explanation
   out.print(`${name} is ${state}${fault === null ? '' : `: ${fault}`}`)
+  if (warning !== null) out.print(`warning (${hypervisor}): ${warning}`)
   if (seat !== null) out.print(`${seat.state} since ${seat.since}: ${seat.label} (door ${seat.door})`)
   const sections: readonly [string, readonly Readonly<Record<string, unknown>>[]][] = [
     ['wishes, newest first', wishes],

@@ -100,9 +100,15 @@ function addObjects(app: Hono, db: Db, pool: AddressPool, desk: ConfigurationDes
     return context.json({ id: await addUser(db, row) }, 201)
   })
   app.post(osf.path, async (context) => {
-    const { name, memory, cpus, application, is_application } = await body(context, osf.schema)
+    const { name, memory, cpus, application, is_application, hypervisor, user_storage_size } = await body(
+      context,
+      osf.schema,
+    )
     const isApplication = application ?? is_application ?? false
-    const flavour = { name, memoryMb: memory, cpuPercent: Math.round(cpus * 100), isApplication }
+    const flavour = {
+      ...{ name, memoryMb: memory, cpuPercent: Math.round(cpus * 100), isApplication },
+      ...{ hypervisor, homeMb: user_storage_size },
+    }
     return context.json({ id: await addFlavour(db, flavour) }, 201)
   })
   app.post(di.path, async (context) =>

@@ -6,7 +6,8 @@ import type { DesktopSpec, Hypervisor } from '../hypervisor/hypervisor.ts'
 import { type AgentAt, parseAgentAt } from '../model/agent-at.ts'
 import { decide } from '../model/decide.ts'
 import { runFolder } from '../model/run-folder.ts'
-import { next, type VmEvent, vmMachine, type VmState } from '../model/vm-machine.ts'
+import type { HypervisorKind } from '../model/hypervisor-kind.ts'
+import { deadlineOf, next, type VmEvent, type VmState } from '../model/vm-machine.ts'
 import { mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
 import { tickHost } from '../store/hosts.ts'
 import type { Db } from '../store/open.ts'
@@ -18,16 +19,18 @@ import {
   type Transition,
   type VmPlan,
   vmsToStep,
+  warnOfVm,
 } from '../store/vms.ts'
 import { addHookResult } from '../store/session-hooks.ts'
 import { AgentWatch } from './agent-watch.ts'
+import { ticketFolder } from './ticket-folder.ts'
 import { moveDetails } from './move-details.ts'
 import type { Trust } from './trust.ts'
 
 export interface HousekeeperParts {
   readonly db: Db
   readonly hostId: number
-  readonly hypervisor: Hypervisor
+  readonly hypervisors: Readonly<Record<HypervisorKind, Hypervisor>>
   readonly balancer: LoadBalancer
   readonly trust: Trust
   readonly run: string
@@ -120,12 +123,14 @@ export class Housekeeper {
     }
     const merged = mergeWishes(plan.wishes)
     const effect = this.#ensureEffect(plan)
-    const { processes, agentAt } = this.#parts.hypervisor.observe(id)
+    const hypervisor = this.#parts.hypervisors[plan.hypervisor]
+    const { processes, agentAt } = hypervisor.observe(id)
     const mustDie = processes === 'present' && MUST_BE_DEAD.includes(plan.state)
-    if (mustDie) await this.#parts.hypervisor.kill(id)
+    if (mustDie) await hypervisor.kill(id)
     const ageMs = Math.min(plan.ageMs, performance.now() - effect.since)
     const event = decide({
       state: plan.state,
+      hypervisor: plan.hypervisor,
       ageMs,
       goal: merged?.goal,
       processes,
@@ -139,21 +144,21 @@ export class Housekeeper {
       await serveWishes(db, id, merged.goal, `already ${plan.state}`)
       return true
     }
-    const { deadlineMs } = vmMachine[plan.state]
+    const deadlineMs = deadlineOf(plan.state, plan.hypervisor)
     const untilDeadline = deadlineMs === null ? Infinity : deadlineMs - ageMs + 10
-    const changed = (): boolean => this.#parts.hypervisor.observe(id).processes !== processes
+    const changed = (): boolean => hypervisor.observe(id).processes !== processes
     this.#lookLater(id, mustDie ? KILL_AGAIN_MS : untilDeadline, WATCH_MS[plan.state], changed)
     return false
   }
 
   async #move(plan: VmPlan, event: VmEvent, effect: Effect, agentAt: AgentAt | undefined): Promise<boolean> {
-    const { db, hypervisor, log } = this.#parts
+    const { db, hypervisors, log } = this.#parts
     const to = next(plan.state, event)
     if (to === undefined) throw new Error(`decide gave ${event} in ${plan.state}`)
     const move = { vm: plan, event, to, ...moveDetails(plan, event, to, effect.fault, agentAt) }
     if (to === 'stopped' || to === 'failed') {
       // First free, then say so: if we die between, the next look does both again.
-      await hypervisor.release(plan.id)
+      await hypervisors[plan.hypervisor].release(plan.id)
       this.#forget(plan.id)
     }
     const epoch = to === 'preparing' ? await this.#place(plan, move) : await moveVm(db, move)
@@ -194,13 +199,14 @@ export class Housekeeper {
   }
 
   async #enter(plan: VmPlan): Promise<void> {
-    const { hypervisor } = this.#parts
+    const hypervisor = this.#parts.hypervisors[plan.hypervisor]
     switch (plan.state) {
       case 'preparing':
         await hypervisor.prepare(specOf(plan))
         return
       case 'booting':
         await hypervisor.boot(specOf(plan))
+        await this.#warn(plan, hypervisor.warning?.())
         this.#watchAgent(plan, true)
         return
       case 'running':
@@ -225,20 +231,27 @@ export class Housekeeper {
         throw new Fault('agent.unreachable', { desktop: plan.id, reason: 'not watched' })
       await agent.client.poweroff({})
     } catch {
-      await this.#parts.hypervisor.powerOff(plan.id)
+      await this.#parts.hypervisors[plan.hypervisor].powerOff(plan.id)
     }
+  }
+
+  async #warn(plan: VmPlan, warning: string | undefined): Promise<void> {
+    if (warning === undefined) return
+    this.#parts.log.warn('desktop runs with a warning', { vm: plan.id, warning })
+    await warnOfVm(this.#parts.db, plan, warning)
   }
 
   #watchAgent(plan: VmPlan, fresh: boolean): void {
     const known = this.#watches.get(plan.id)
     if (known?.epoch === plan.epoch) return
     known?.watch[Symbol.dispose]()
-    const { db, hypervisor, trust, run, displayUid, log } = this.#parts
+    const { db, hypervisors, trust, run, displayUid, log } = this.#parts
+    const hypervisor = hypervisors[plan.hypervisor]
     const at = hypervisor.observe(plan.id).agentAt ?? parseAgentAt(plan)
     const watch = new AgentWatch(
       {
         address: { desktop: plan.id, epoch: plan.epoch, ...at },
-        bootFolder: runFolder(run, plan.id).boot,
+        tickets: hypervisor.tickets?.(plan.id) ?? ticketFolder(runFolder(run, plan.id).boot),
         displayUid,
         trust,
         log,

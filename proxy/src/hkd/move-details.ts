@@ -1,6 +1,6 @@
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import { type AgentAt, formatAgentAt } from '../model/agent-at.ts'
-import { type VmEvent, vmMachine, type VmState } from '../model/vm-machine.ts'
+import { deadlineOf, type VmEvent, type VmState } from '../model/vm-machine.ts'
 import { ONE_TIME_WISHES } from '../model/wish.ts'
 import type { Transition, VmPlan } from '../store/vms.ts'
 
@@ -22,7 +22,14 @@ export function moveDetails(
   switch (to) {
     case 'preparing': {
       const queuedAt = plan.wishes.find((wish) => ONE_TIME_WISHES.up.includes(wish.kind))?.at
-      return { steps, fault: null, agentAt: null, ...(queuedAt === undefined ? {} : { queuedAt }) }
+      const { hypervisor } = plan.flavour
+      return {
+        steps,
+        fault: null,
+        agentAt: null,
+        hypervisor,
+        ...(queuedAt === undefined ? {} : { queuedAt }),
+      }
     }
     case 'running':
       return { steps, agentAt: formatAgentAt(agentAt), serves: { goal: 'up', outcome: 'running' } }
@@ -46,5 +53,5 @@ export function moveDetails(
 function faultText(plan: VmPlan, event: VmEvent, effectFault: string | undefined): string {
   if (effectFault !== undefined) return effectFault
   if (event === 'exited') return 'the desktop ended before its agent answered'
-  return `${plan.state} took longer than ${(vmMachine[plan.state].deadlineMs ?? 0) / 1000} s`
+  return `${plan.state} took longer than ${(deadlineOf(plan.state, plan.hypervisor) ?? 0) / 1000} s`
 }

@@ -1,6 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Explanation } from '@ostler/contract/admin-api.ts'
 import { addNamed } from './added.ts'
+import { type HypervisorKind, IMAGE_KINDS, type ImageKind } from '../model/hypervisor-kind.ts'
 import type { UserRole } from '../model/user.ts'
 import { type AddressPool, takeAddress } from './addresses.ts'
 import { readSeat, userState } from './seats.ts'
@@ -32,13 +33,23 @@ export async function addUser(
 
 export async function addFlavour(
   db: Db,
-  flavour: { name: string; memoryMb: number; cpuPercent: number; isApplication: boolean },
+  flavour: {
+    name: string
+    memoryMb: number
+    cpuPercent: number
+    isApplication: boolean
+    /** `lxc` when not given. */
+    hypervisor?: HypervisorKind
+    homeMb?: number
+  },
 ): Promise<number> {
   const row = {
     name: flavour.name,
     memory_mb: flavour.memoryMb,
     cpu_percent: flavour.cpuPercent,
     is_application: flavour.isApplication,
+    ...(flavour.hypervisor === undefined ? {} : { hypervisor: flavour.hypervisor }),
+    ...(flavour.homeMb === undefined ? {} : { home_mb: flavour.homeMb }),
   }
   return await addNamed('osf', flavour.name, () =>
     db.insertInto('flavour').values(row).returning('id').executeTakeFirstOrThrow(),
@@ -47,13 +58,33 @@ export async function addFlavour(
 
 export async function addImage(
   db: Db,
-  image: { name: string; osf: string; kind: 'instant' | 'directory' | 'tarball'; path: string },
+  image: { name: string; osf: string; kind: ImageKind; path: string },
 ): Promise<number> {
   const flavour = await idOf(db, 'flavour', 'osf', image.osf)
+  await requireRunnable(db, flavour, image)
   const row = { name: image.name, flavour_id: flavour, kind: image.kind, path: image.path }
   return await addNamed('di', image.name, () =>
     db.insertInto('disk_image').values(row).returning('id').executeTakeFirstOrThrow(),
   )
+}
+
+/** An image is of use to one hypervisor alone. */
+async function requireRunnable(
+  db: Db,
+  flavour: number,
+  { name, kind, osf }: { name: string; kind: ImageKind; osf: string },
+): Promise<void> {
+  const { hypervisor } = await db
+    .selectFrom('flavour')
+    .select('hypervisor')
+    .where('id', '=', flavour)
+    .executeTakeFirstOrThrow()
+  const wanted = IMAGE_KINDS[kind]
+  if (hypervisor !== wanted)
+    throw new Fault('image.unusable', {
+      image: name,
+      reason: `images of the kind ${kind} run in ${wanted}, and desktops of ${osf} in ${hypervisor}`,
+    })
 }
 
 /** Adds a desktop with the first free address. Two that are added at once never get the same one. */
@@ -106,7 +137,15 @@ export async function listObjects(
     case 'osf':
       return await db
         .selectFrom('flavour')
-        .select(['id', 'name', 'memory_mb as memory', 'cpu_percent', 'is_application'])
+        .select([
+          'id',
+          'name',
+          'memory_mb as memory',
+          'cpu_percent',
+          'is_application',
+          'hypervisor',
+          'home_mb',
+        ])
         .orderBy('id')
         .execute()
     case 'di':
@@ -156,7 +195,7 @@ export async function desktopByName(db: Db, name: string): Promise<number> {
 export async function explainDesktop(db: Db, id: number): Promise<Explanation> {
   const vm = await db
     .selectFrom('vm')
-    .select(['name', 'state', 'fault'])
+    .select(['name', 'state', 'hypervisor', 'warning', 'fault'])
     .where('id', '=', id)
     .executeTakeFirstOrThrow()
   const wishes = await db

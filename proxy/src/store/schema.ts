@@ -2,6 +2,7 @@ import type { DisplayKind } from '@ostler/contract/identity.ts'
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { HostCounter, HostState } from '../model/host.ts'
+import type { HypervisorKind, ImageKind } from '../model/hypervisor-kind.ts'
 import type { PolicySays } from '../model/policy.ts'
 import type { SeatState } from '../model/seat.ts'
 import type { TicketKind } from '../model/ticket.ts'
@@ -135,12 +136,15 @@ export interface Database {
     memory_mb: number
     /** Hundredths of a core. */
     cpu_percent: number
+    hypervisor: Generated<HypervisorKind>
+    /** Size of the home's disk in a virtual machine. */
+    home_mb: Generated<number>
   }
   disk_image: {
     id: Generated<number>
     flavour_id: number
     name: string
-    kind: 'instant' | 'directory' | 'tarball'
+    kind: ImageKind
     path: string
   }
   vm: {
@@ -159,6 +163,10 @@ export interface Database {
     host_id: ColumnType<number | null, number | null | undefined, number | null>
     fault: ColumnType<string | null, string | null | undefined, string | null>
     agent_at: ColumnType<string | null, string | null | undefined, string | null>
+    /** What runs the present boot. */
+    hypervisor: Generated<HypervisorKind>
+    /** What an administrator should know about the present boot. */
+    warning: ColumnType<string | null, string | null | undefined, string | null>
   }
   vm_edge: { prior: VmState; state: VmState }
   vm_log: {

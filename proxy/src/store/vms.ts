@@ -1,6 +1,7 @@
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import { sql } from 'kysely'
 import type { HostLoad } from '../model/host.ts'
+import type { HypervisorKind, ImageKind } from '../model/hypervisor-kind.ts'
 import type { VmEvent, VmState } from '../model/vm-machine.ts'
 import { ONE_TIME_WISHES, type Wish, type WishKind } from '../model/wish.ts'
 import { hostLoads } from './hosts.ts'
@@ -23,6 +24,8 @@ export interface VmRow {
   /** Where its agent is reached (model/agent-at.ts); null: at its address. */
   readonly agentAt: string | null
   readonly fault: string | null
+  /** What runs its present boot. */
+  readonly hypervisor: HypervisorKind
 }
 
 /** What hkd needs to run a desktop. */
@@ -34,10 +37,12 @@ export interface VmPlan extends VmRow {
     readonly name: string
     readonly memoryMb: number
     readonly cpuPercent: number
+    readonly hypervisor: HypervisorKind
+    readonly homeMb: number
   }
   readonly image: {
     readonly name: string
-    readonly kind: 'instant' | 'directory' | 'tarball'
+    readonly kind: ImageKind
     readonly path: string
   } | null
   readonly wishes: readonly Wish[]
@@ -57,6 +62,7 @@ const COLUMNS = [
   'vm.address',
   'vm.agent_at as agentAt',
   'vm.fault',
+  'vm.hypervisor',
 ] as const
 
 function vmRows(db: Db) {
@@ -91,10 +97,12 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
     SELECT vm.id, vm.name, vm.user_id AS "ownerId", users.tenant_id AS "tenantId",
       flavour.name AS "flavourName", vm.blocked,
       flavour.is_application AS "isApplication", vm.state, vm.epoch, vm.host_id AS "hostId",
-      vm.address, vm.agent_at AS "agentAt", vm.fault, (extract(epoch FROM clock_timestamp() - vm.state_since) * 1000)::float8 AS "ageMs",
+      vm.address, vm.agent_at AS "agentAt", vm.fault, vm.hypervisor,
+      (extract(epoch FROM clock_timestamp() - vm.state_since) * 1000)::float8 AS "ageMs",
       users.login,
       json_build_object('id', flavour.id, 'name', flavour.name, 'memoryMb', flavour.memory_mb,
-        'cpuPercent', flavour.cpu_percent) AS flavour,
+        'cpuPercent', flavour.cpu_percent,
+        'hypervisor', flavour.hypervisor, 'homeMb', flavour.home_mb) AS flavour,
       (SELECT json_build_object('name', name, 'kind', kind, 'path', path) FROM ostler.disk_image
         WHERE flavour_id = flavour.id ORDER BY id DESC LIMIT 1) AS image,
       coalesce((SELECT json_agg(json_build_object('number', number, 'kind', kind, 'by', by, 'reason', reason,
@@ -116,6 +124,8 @@ export interface Transition {
   readonly fault?: string | null
   /** Where the agent of this boot is reached; left alone when not given. */
   readonly agentAt?: string | null
+  /** What runs the boot that begins with this. */
+  readonly hypervisor?: HypervisorKind
   /** Steps of the start's timeline that are reached by this. */
   readonly steps?: readonly TimelineStep[]
   /** When the start was wished for. */
@@ -182,6 +192,7 @@ async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
       ...(move.hostId === undefined ? {} : { host_id: move.hostId }),
       ...(move.fault === undefined ? {} : { fault: move.fault }),
       ...(move.agentAt === undefined ? {} : { agent_at: move.agentAt }),
+      ...(move.hypervisor === undefined ? {} : { hypervisor: move.hypervisor, warning: null }),
     }))
     .where('id', '=', vm.id)
     .where('state', '=', vm.state)
@@ -232,6 +243,11 @@ async function closeWishes(
       serves.goal === 'up' ? ONE_TIME_WISHES.up : [...ONE_TIME_WISHES.up, ...ONE_TIME_WISHES.down],
     )
     .execute()
+}
+
+/** Writes down what an administrator should know about a boot. */
+export async function warnOfVm(db: Db, vm: { id: number; epoch: number }, warning: string): Promise<void> {
+  await db.updateTable('vm').set({ warning }).where('id', '=', vm.id).where('epoch', '=', vm.epoch).execute()
 }
 
 /** Adds a wish, hints at it, and returns its number. */

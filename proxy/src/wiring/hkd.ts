@@ -5,16 +5,19 @@ import { comesToHold } from '@ostler/kit/poll.ts'
 import { isAlive, signalProcess } from '@ostler/kit/process-table.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
 import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
-import { totalmem } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { leastLoaded } from '../balance/balancer.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { openTrust } from '../hkd/trust.ts'
 import { inTurn } from '../hypervisor/in-turn.ts'
+import { qemuAbilities } from '../hypervisor/kvm/abilities.ts'
+import { kvmHypervisor, machinesHere } from '../hypervisor/kvm/kvm.ts'
 import { lxcHypervisor } from '../hypervisor/lxc/lxc.ts'
 import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
+import type { HypervisorKind } from '../model/hypervisor-kind.ts'
 import { listenForHints } from '../store/hints.ts'
 import { registerHost, setHostState } from '../store/hosts.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
@@ -50,7 +53,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   const housekeeper = new Housekeeper({
     db,
     hostId,
-    hypervisor: hypervisorOf(config, cgroups),
+    hypervisors: hypervisorsOf(config, cgroups),
     balancer: leastLoaded,
     trust,
     run: config['path.run'],
@@ -83,14 +86,19 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
     await comesToHold(() => !isAlive(hkd), STOP_HKD_MS, 50)
     signalProcess(hkd, 'SIGKILL')
   }
-  const hypervisor = hypervisorOf(config, cgroups)
-  const ids = desktopsHere(config)
-  await Promise.all(ids.map((id) => hypervisor.powerOff(id)))
-  const isGone = (id: number): boolean => hypervisor.observe(id).processes === 'absent'
-  await comesToHold(() => ids.every(isGone), STOP_DESKTOPS_MS, 50)
-  for (const id of ids) {
+  const hypervisors = hypervisorsOf(config, cgroups)
+  const here = [
+    ...containersHere(config).map((id) => ({ id, hypervisor: hypervisors.lxc })),
+    ...machinesHere(config['path.run']).map((id) => ({ id, hypervisor: hypervisors.kvm })),
+  ]
+  await Promise.all(here.map(({ id, hypervisor }) => hypervisor.powerOff(id)))
+  const isGone = ({ id, hypervisor }: (typeof here)[number]): boolean =>
+    hypervisor.observe(id).processes === 'absent'
+  await comesToHold(() => here.every(isGone), STOP_DESKTOPS_MS, 50)
+  for (const desktop of here) {
+    const { id, hypervisor } = desktop
     await hypervisor.kill(id)
-    await comesToHold(() => isGone(id), 2_000, 20)
+    await comesToHold(() => isGone(desktop), 2_000, 20)
     await hypervisor.release(id)
     log.info('desktop stopped', { vm: id })
   }
@@ -103,7 +111,7 @@ function hkdPidFile(config: NodeValues): string {
 }
 
 /** Numbers of the desktops that have a container folder here. */
-function desktopsHere(config: NodeValues): number[] {
+function containersHere(config: NodeValues): number[] {
   const prefix = config['internal.vm.name.prefix']
   if (!existsSync(config['path.run.lxc'])) return []
   return readdirSync(config['path.run.lxc'])
@@ -111,24 +119,43 @@ function desktopsHere(config: NodeValues): number[] {
     .map((name) => Number(name.slice(prefix.length)))
 }
 
-function hypervisorOf(config: NodeValues, cgroups: CgroupLayout): Hypervisor {
-  return inTurn(
-    lxcHypervisor({
-      prefix: config['internal.vm.name.prefix'],
-      run: config['path.run'],
-      lxcPath: config['path.run.lxc'],
-      logs: config['path.log'],
-      images: config['path.storage.basefs'],
-      overlays: config['path.storage.overlayfs'],
-      homes: config['path.storage.homefs'],
-      bundle: config['path.agent.bundle'],
-      network: {
-        ...subnetOf(config),
-        bridge: config['vm.network.bridge'],
-        macPrefix: config['vm.network.mac.prefix'],
-      },
-      displayGid: requireAccount(config['l7r.as_user']).gid,
-      cgroups,
-    }),
-  )
+function hypervisorsOf(config: NodeValues, cgroups: CgroupLayout): Record<HypervisorKind, Hypervisor> {
+  const door = requireAccount(config['l7r.as_user'])
+  const common = {
+    prefix: config['internal.vm.name.prefix'],
+    run: config['path.run'],
+    logs: config['path.log'],
+    overlays: config['path.storage.overlayfs'],
+    homes: config['path.storage.homefs'],
+    network: {
+      ...subnetOf(config),
+      bridge: config['vm.network.bridge'],
+      macPrefix: config['vm.network.mac.prefix'],
+    },
+    cgroups,
+  }
+  const program = config['command.kvm']
+  const uidStart = config['internal.vm.kvm.uid_start']
+  const folder = join(config['path.run'], 'kvm')
+  return {
+    lxc: inTurn(
+      lxcHypervisor({
+        ...common,
+        lxcPath: config['path.run.lxc'],
+        images: config['path.storage.basefs'],
+        bundle: config['path.agent.bundle'],
+        displayGid: door.gid,
+      }),
+    ),
+    kvm: inTurn(
+      kvmHypervisor({
+        ...common,
+        program,
+        uidStart,
+        door,
+        cores: availableParallelism(),
+        abilities: qemuAbilities({ program, folder, uid: uidStart }),
+      }),
+    ),
+  }
 }

@@ -93,6 +93,13 @@ export const NODE_OPTIONS = {
   'vm.network.ip.start': text('first address for a desktop', '10.3.15.10'),
   'vm.network.mac.prefix': text('first three octets of hardware addresses', '54:52:00'),
   'internal.vm.name.prefix': text('begins the names of containers and network devices', 'ostler-'),
+  'command.kvm': text('QEMU, which runs virtual machines', 'qemu-system-x86_64'),
+  'internal.vm.kvm.uid_start': integer(
+    "virtual machines run as users with this number and the desktop's; nobody else has such numbers",
+    1_900_000_000,
+    1_000,
+    4_000_000_000,
+  ),
   'internal.vm.cgroup.memory_reserve': integer('MB of the node that no desktop gets', 512, 0, 1_000_000),
 } as const
 

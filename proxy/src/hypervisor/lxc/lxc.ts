@@ -2,7 +2,6 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { comesToHold } from '@ostler/kit/poll.ts'
 import { run, RunError } from '@ostler/kit/run.ts'
 import {
-  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -13,10 +12,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { macOf, type Subnet } from '../../model/address.ts'
-import { type RunFolder, runFolder } from '../../model/run-folder.ts'
+import { runFolder } from '../../model/run-folder.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
+import { homeFolder, makeRunFolder, removeRunFolder } from '../run-folders.ts'
 import { type CgroupLayout, killGroup, observeGroup, removeGroups } from './cgroup.ts'
 import { containerConfig } from './container-config.ts'
 import { firstError } from './lxc-log.ts'
@@ -42,13 +42,6 @@ export interface LxcSettings {
 
 const START_MS = 30_000
 const END_MS = 5_000
-/** Its homes lie where they lay before there were tenants. */
-const FIRST_TENANT = 1
-
-/** Where a home is. Users of two tenants may have the same login, and must not get each other's. */
-function homeFolder(homes: string, { tenantId, login, flavour }: DesktopSpec): string {
-  return join(homes, tenantId === FIRST_TENANT ? '' : `@${tenantId}`, `${login}-${flavour.id}`)
-}
 
 /** Desktops as LXC containers: an image below, an overlay above it, the home apart. */
 export function lxcHypervisor(settings: LxcSettings): Hypervisor {
@@ -62,7 +55,7 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       const overlay = await freshOverlay(settings, spec.id)
       const home = homeFolder(settings.homes, spec)
       mkdirSync(home, { recursive: true, mode: 0o755 })
-      const folders = await makeRunFolder(settings, spec.id)
+      const folders = await makeRunFolder(settings.run, spec.id, settings.displayGid)
       const folder = join(settings.lxcPath, containerOf(spec.id))
       mkdirSync(folder, { recursive: true, mode: 0o700 })
       mkdirSync(settings.logs, { recursive: true, mode: 0o755 })
@@ -119,7 +112,8 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
 
     release: async (id) => {
       await removeGroups(settings.cgroups, containerOf(id))
-      await removeRunFolder(settings, id)
+      const folder = runFolder(settings.run, id)
+      await removeRunFolder(folder, [folder.display])
       await rm(join(settings.lxcPath, containerOf(id)), { recursive: true, force: true })
     },
   }
@@ -164,33 +158,4 @@ async function freshOverlay(settings: LxcSettings, id: number): Promise<string> 
   }
   mkdirSync(join(folder, 'upper'), { recursive: true, mode: 0o755 })
   return join(folder, 'upper')
-}
-
-/**
- * Only root and the display group pass through `desktops`; the guest gets its two folders bound in. The one that it
- * writes to is a file system of its own, too small to fill the node's.
- */
-async function makeRunFolder(settings: LxcSettings, id: number): Promise<RunFolder> {
-  const folder = runFolder(settings.run, id)
-  const all = join(settings.run, 'desktops')
-  mkdirSync(all, { recursive: true, mode: 0o750 })
-  chownSync(all, 0, settings.displayGid)
-  mkdirSync(folder.boot, { recursive: true, mode: 0o755 })
-  mkdirSync(folder.display, { recursive: true, mode: 0o751 })
-  if (!isMountPoint(folder.display))
-    await run('mount', ['-t', 'tmpfs', '-o', DISPLAY_LIMITS, 'ostler-display', folder.display])
-  return folder
-}
-
-const DISPLAY_LIMITS = 'size=64k,nr_inodes=64,mode=0751,nosuid,nodev,noexec'
-
-async function removeRunFolder(settings: LxcSettings, id: number): Promise<void> {
-  const folder = runFolder(settings.run, id)
-  if (isMountPoint(folder.display)) await run('umount', ['--lazy', folder.display])
-  await rm(folder.root, { recursive: true, force: true })
-}
-
-function isMountPoint(path: string): boolean {
-  const here = statSync(path, { throwIfNoEntry: false })
-  return here !== undefined && here.dev !== statSync(dirname(path)).dev
 }
