@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { CLIPBOARD_WAYS, FOLDER_ACCESS } from './session-policy.ts'
+import { ADMIN_TUNNELS } from './tunnel.ts'
 
 /** What the administrator's tools send to the api, and get back. Names are QVD's: osf is a flavour, di a disk image. */
 const name = z
@@ -94,6 +95,20 @@ export type NewPolicyRuleBody = z.output<typeof newPolicyRule>
 /** Bodies of changes to what is there already. */
 export const blockBody = z.strictObject({ ...ofTenant, blocked: z.boolean() })
 export const passwordBody = z.strictObject({ ...ofTenant, password: password.min(1) })
+/** Asks for a tunnel to a desktop. The answer is a `TunnelOffer`. */
+export const tunnelBody = z.strictObject({
+  kind: z.enum(ADMIN_TUNNELS),
+  /** The account whose login shell a console opens. */
+  account: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_.-]{0,31}$/, 'is no account name')
+    .default('root'),
+  /** Who asks, for the audit log. */
+  person: z
+    .string()
+    .regex(/^[^\p{Cc}]{1,64}$/u, 'is no name')
+    .default('administrator'),
+})
 const pairs = z.record(z.string().min(1).max(256), z.string().max(4096))
 export const propertiesBody = z.strictObject({ ...ofTenant, set: pairs })
 export const configurationBody = z.strictObject({ ...ofTenant, set: pairs })

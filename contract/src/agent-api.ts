@@ -192,6 +192,8 @@ export const upgradeApi = {
   /** The bytes of a display's socket, for doors that cannot open it: those of virtual machines. */
   display_nx: { path: '/vma/display/nx', protocol: 'ostler-display', callers: ['l7r'] as readonly Role[] },
   display_rfb: { path: '/vma/display/rfb', protocol: 'ostler-display', callers: ['l7r'] as readonly Role[] },
+  /** Folders of the user's own machine. An agent that does not offer it answers `request.notFound`. */
+  folders: { path: '/vma/folders', protocol: 'ostler-folders', callers: ['l7r'] as readonly Role[] },
 } as const
 
 /** The two steps of an enrolment, spoken over TLS with the boot ticket's secret as pre-shared key. */

@@ -191,6 +191,12 @@ const FAULTS = {
     sentence: "VM didn't reach state 'stopped'. Timeout",
     advice: 'Try again later.',
   },
+  'desktop.notRunning': {
+    status: 409,
+    exit: 75,
+    sentence: 'the desktop is not running',
+    advice: 'Start it, then try again.',
+  },
   'server.unregistered': {
     status: 503,
     exit: 69,
@@ -359,6 +365,36 @@ const FAULTS = {
     exit: 69,
     sentence: 'the display of desktop {desktop} cannot be reached: {reason}',
     advice: 'Try again; if it lasts, restart the desktop.',
+  },
+  'tunnel.ticket': {
+    status: 401,
+    exit: 77,
+    sentence: 'this ticket opens nothing',
+    advice: 'Ask for a new one: each is good once, for half a minute, and for one boot of its desktop.',
+  },
+  'tunnel.unreachable': {
+    status: 503,
+    exit: 69,
+    sentence: 'nothing answers at {what} of desktop {desktop}: {reason}',
+    advice: 'See that the service runs inside the desktop.',
+  },
+  'tunnel.unsigned': {
+    status: 503,
+    exit: 75,
+    sentence: 'the ticket for the console of desktop {desktop} was not signed in time',
+    advice: 'See that ostler-hkd runs on the node of that desktop.',
+  },
+  'tunnel.unsupported': {
+    status: 503,
+    exit: 69,
+    sentence: 'the agent of desktop {desktop} does not offer {kind}',
+    advice: 'Use an image with a newer agent.',
+  },
+  'tunnel.ended': {
+    status: 503,
+    exit: 75,
+    sentence: 'the connection to the desktop ended: {reason}',
+    advice: 'Open it again if the desktop still runs.',
   },
   'config.invalid': {
     status: 500,

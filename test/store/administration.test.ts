@@ -25,6 +25,7 @@ beforeAll(async () => {
     db: database.as('api'),
     pool: { start: '10.3.15.10', subnet: { gateway: '10.3.15.1', prefix: 24 } },
     configuration: nodeConfigSource(file),
+    door: () => ({ host: '127.0.0.1', port: 8443, certificate: 'PEM' }),
     log: silentLog,
   })
 })

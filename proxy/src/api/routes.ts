@@ -7,6 +7,7 @@ import {
   configurationBody,
   passwordBody,
   propertiesBody,
+  tunnelBody,
 } from '@ostler/contract/admin-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { Secret } from '@ostler/kit/secret.ts'
@@ -36,6 +37,7 @@ import { disconnectSeat } from '../store/seats.ts'
 import { addWish } from '../store/vms.ts'
 import { ConfigurationDesk, type ConfigurationSource } from './configuration.ts'
 import { policyRule } from './policy-rule.ts'
+import { type DoorPlace, offerTunnel } from './tunnel-offer.ts'
 
 const newWish = z.strictObject({ kind: z.enum(['run', 'stop']), reason: z.string().max(200).default('qa') })
 
@@ -44,11 +46,13 @@ export interface AdminParts {
   /** Where desktops get their addresses. */
   readonly pool: AddressPool
   readonly configuration: ConfigurationSource
+  /** The door of this node, as it is now. */
+  readonly door: () => DoorPlace
   readonly log: Log
 }
 
 /** The administrator's REST interface. Whoever can open its unix socket is the administrator. */
-export function adminRoutes({ db, pool, configuration, log }: AdminParts): Hono {
+export function adminRoutes({ db, pool, configuration, door, log }: AdminParts): Hono {
   const app = new Hono()
   const desk = new ConfigurationDesk(db, configuration)
   app.onError((error, context) => {
@@ -71,6 +75,10 @@ export function adminRoutes({ db, pool, configuration, log }: AdminParts): Hono 
     const wish = await body(context, newWish)
     const vmId = await desktopByName(db, context.req.param('name'))
     return context.json({ number: await addWish(db, { vmId, by: 'administrator', ...wish }) }, 201)
+  })
+  app.post('/v1/desktops/:name/tunnels', async (context) => {
+    const asked = await body(context, tunnelBody)
+    return context.json(await offerTunnel(db, context.req.param('name'), asked, door(), log), 201)
   })
   app.post('/v1/desktops/:name/disconnect', async (context) => {
     const name = context.req.param('name')

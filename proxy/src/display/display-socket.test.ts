@@ -18,7 +18,7 @@ async function openDisplay(play: (socket: Socket) => void) {
   })
   server.listen(path)
   await once(server, 'listening')
-  const display = connectDisplay(path)
+  const display = connectDisplay({ path })
   await once(display.socket, 'connect')
   server.close()
   return display

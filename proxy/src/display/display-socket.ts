@@ -27,8 +27,11 @@ const WINDOW_MS = 1_000
 
 let wideOnes = 0
 
-/** Connects to a unix socket. Nothing is read before `read`; whoever waits for `connect` sets a deadline. */
-export function connectDisplay(path: string): DisplaySocket {
+/** A unix socket's path, or a port of a desktop. */
+export type DisplayPlace = { readonly path: string } | { readonly host: string; readonly port: number }
+
+/** Connects to a socket. Nothing is read before `read`; whoever waits for `connect` sets a deadline. */
+export function connectDisplay(place: DisplayPlace): DisplaySocket {
   let consumer: ((bytes: Buffer) => boolean) | undefined
   let view = NARROW
   let windowFrom = 0
@@ -45,7 +48,7 @@ export function connectDisplay(path: string): DisplaySocket {
     socket.once('close', () => (wideOnes -= 1))
   }
   const socket = connect({
-    path,
+    ...place,
     allowHalfOpen: true,
     onread: {
       buffer: () => view,
@@ -61,6 +64,19 @@ export function connectDisplay(path: string): DisplaySocket {
     socket,
     read: (given) => {
       consumer = given
+      socket.resume()
+    },
+  }
+}
+
+/** A stream that is open already, such as one over TLS: its bytes come in pieces of their own. */
+export function displayOn(socket: Socket): DisplaySocket {
+  return {
+    socket,
+    read: (consumer) => {
+      socket.on('data', (bytes: Buffer) => {
+        if (!consumer(bytes)) socket.pause()
+      })
       socket.resume()
     },
   }

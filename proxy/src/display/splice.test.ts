@@ -33,7 +33,7 @@ async function displayPair(): Promise<[DisplaySocket, Socket]> {
   const path = join(folder, `${++pairs}.sock`)
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(path)
   await once(server, 'listening')
-  const near = connectDisplay(path)
+  const near = connectDisplay({ path })
   const [[far]] = (await Promise.all([once(server, 'connection'), once(near.socket, 'connect')])) as [
     [Socket],
     unknown,

@@ -10,6 +10,7 @@ import { holderUri, pskIdentity } from '@ostler/contract/identity.ts'
 import { openSocketName } from '@ostler/kit/socket-name.ts'
 import type { IncomingMessage } from 'node:http'
 import { Agent, request, type RequestOptions } from 'node:https'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
 import type { AgentAt } from '../model/agent-at.ts'
@@ -32,6 +33,26 @@ export interface AgentLink extends Disposable {
    * @throws Fault `agent.unreachable` when it breaks or is silent for three heartbeats.
    */
   watch(signal: AbortSignal): AsyncGenerator<SessionEvent, void, void>
+  /**
+   * Asks for a procedure that takes over its connection.
+   *
+   * @param headers beside those of the upgrade itself.
+   * @param signal gives up before the answer; afterwards it has no effect.
+   * @returns the raw stream behind the 101, paused, half-open as TCP is, with a listener for errors that destroys it.
+   *   It outlives the link.
+   * @throws Fault `agent.unreachable`, or what the agent answers instead.
+   */
+  upgrade(
+    wanted: AgentUpgrade,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Socket>
+}
+
+/** A procedure of the agent that takes over its connection. */
+export interface AgentUpgrade {
+  readonly path: string
+  readonly protocol: string
 }
 
 /**
@@ -58,6 +79,7 @@ export function openAgentLink(address: AgentAddress, identity: CallerIdentity): 
       return await readAnswer(address, response)
     }),
     watch: (signal) => watch(address, options, signal),
+    upgrade: (wanted, headers, signal) => upgrade(address, options, wanted, headers, signal),
     [Symbol.dispose]: () => agent.destroy(),
   }
 }
@@ -135,6 +157,53 @@ async function* watch(
     response.destroy()
   }
   throw unreachable(address, new Error('the stream ended'))
+}
+
+function upgrade(
+  address: AgentAddress,
+  options: RequestOptions,
+  { path, protocol }: AgentUpgrade,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const half = { allowHalfOpen: true }
+    const outgoing = request({
+      ...options,
+      ...half,
+      agent: false,
+      method: 'GET',
+      path,
+      headers: { ...headers, Connection: 'Upgrade', Upgrade: protocol },
+    })
+    const giveUp = (): void => void outgoing.destroy(new Error('no answer in time'))
+    const refuse = (error: unknown): void => {
+      signal.removeEventListener('abort', giveUp)
+      outgoing.destroy()
+      reject(error instanceof Fault ? error : unreachable(address, error))
+    }
+    outgoing.on('socket', (socket) => socket.setNoDelay(true))
+    outgoing.on('error', refuse)
+    outgoing.once('close', () => refuse(new Error('no answer')))
+    outgoing.once('response', (response) => {
+      readAnswer(address, response).then(() => refuse(new Error('it did not switch protocols')), refuse)
+    })
+    outgoing.once('upgrade', (response, socket, head) => {
+      socket.on('error', () => socket.destroy())
+      const spoken = response.headers.upgrade ?? ''
+      if (spoken.toLowerCase() !== protocol.toLowerCase()) {
+        socket.destroy()
+        return void refuse(new Error('it switched to another protocol'))
+      }
+      signal.removeEventListener('abort', giveUp)
+      socket.pause()
+      if (head.length > 0) socket.unshift(head)
+      resolve(socket)
+    })
+    signal.addEventListener('abort', giveUp, { once: true })
+    if (signal.aborted) giveUp()
+    outgoing.end()
+  })
 }
 
 /** Speaks the enrolment: takes the agent's public key, has it signed, and brings the certificate. */

@@ -1,3 +1,4 @@
+import { type ConsoleTicket, signConsoleTicket, TICKET_LIFE_MS } from '@ostler/contract/console-ticket.ts'
 import { holderUri } from '@ostler/contract/identity.ts'
 import { issueIdentity, makeAuthority, signCertificate, type Identity } from '@ostler/kit/certificate.ts'
 import { Fault } from '@ostler/contract/fault.ts'
@@ -10,6 +11,7 @@ import { readAuthority, writeAuthority } from '../store/authority.ts'
 import type { Db } from '../store/open.ts'
 
 const KEY_BYTES = 32
+const NONCE_BYTES = 18
 const AUTHORITY_DAYS = 3_650
 const CALLER_DAYS = 365
 const AGENT_DAYS = 30
@@ -23,6 +25,8 @@ export interface Trust {
     epoch: number,
     publicKey: Buffer,
   ): Promise<{ certificate: string; authority: string }>
+  /** A ticket for one console, good for a minute from now. */
+  signConsole(asked: Pick<ConsoleTicket, 'desktop' | 'epoch' | 'by' | 'user'>): string
   /** Writes what the l7r presents to agents into a file that it alone may read. */
   issueDoorIdentity(file: string, reader: Account): Promise<void>
 }
@@ -55,6 +59,13 @@ export async function openTrust(db: Db, nodeKeyFile: string): Promise<Trust> {
       }),
       authority: authority.certificate,
     }),
+    signConsole: (asked) => {
+      const now = Date.now()
+      const issued = new Date(now).toISOString()
+      const expires = new Date(now + TICKET_LIFE_MS).toISOString()
+      const nonce = randomBytes(NONCE_BYTES).toString('base64url')
+      return signConsoleTicket({ ...asked, nonce, issued, expires }, authority.key)
+    },
     issueDoorIdentity: async (file, reader) => {
       writeWhole(file, JSON.stringify(await issue('l7r')), { mode: 0o400, owner: reader })
     },

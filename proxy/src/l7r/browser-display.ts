@@ -31,6 +31,17 @@ export interface BrowserDisplay {
   connect(request: IncomingMessage, socket: Duplex, head: Buffer, signal: AbortSignal): Promise<void>
 }
 
+/** Several as one: the first that owns a path has it. */
+export function anyOf(...doors: readonly BrowserDisplay[]): BrowserDisplay {
+  const ownerOf = (path: string): BrowserDisplay | undefined => doors.find((door) => door.owns(path))
+  return {
+    owns: (path) => ownerOf(path) !== undefined,
+    connect: async (request, ...rest) => {
+      await ownerOf(parseTarget(request.url ?? '').path)?.connect(request, ...rest)
+    },
+  }
+}
+
 export function browserDisplay(parts: DoorParts, jar: CookieJar, desk: SignInDesk): BrowserDisplay {
   const server = new WebSocketServer({
     noServer: true,
@@ -109,7 +120,7 @@ async function show(
  * The bytes of a WebSocket as a stream. Its end does not tear the socket down, or the closing words would be lost
  * that wait behind the last picture; and it ends with the socket, however much of it was read.
  */
-function streamOf(webSocket: WebSocket): Duplex {
+export function streamOf(webSocket: WebSocket): Duplex {
   const stream = createWebSocketStream(webSocket)
   stream._destroy = (error, done) => {
     done(error)
@@ -130,7 +141,8 @@ async function tellIfTaken(seat: HeldSeat): Promise<void> {
   })
 }
 
-function closeWith(webSocket: WebSocket, error: unknown, parts: DoorParts): void {
+/** Closes with the code and the sentence of a failure. */
+export function closeWith(webSocket: WebSocket, error: unknown, parts: Pick<DoorParts, 'log'>): void {
   if (webSocket.readyState !== webSocket.OPEN) return
   const fault = asFault(error, parts.log)
   webSocket.close(

@@ -1,6 +1,7 @@
 import { parseClientOptions } from '@ostler/contract/client-options.ts'
 import { NX_UPGRADE, SLAVE_KEY_HEADER } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
+import { TUNNEL_PATH, TUNNEL_TICKET_PATH, TUNNEL_UPGRADE } from '@ostler/contract/tunnel.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { randomUUID } from 'node:crypto'
 import type { Duplex } from 'node:stream'
@@ -15,18 +16,26 @@ import { randomLetters } from './random-letters.ts'
 import type { SignIn } from './sign-in.ts'
 import { issueToken, keepParameters } from './tokens.ts'
 import { stopDesktop } from './stop-desktop.ts'
+import type { TunnelDoor } from './tunnel/door.ts'
+import { issueTunnelTicket } from './tunnel/issue.ts'
 
-/** QVD's endpoints (compatibility page 1.3 and 1.4). */
+/** QVD's endpoints (compatibility page 1.3 and 1.4), and those of tunnels beside them. */
 export interface NxEndpoints {
   /** True when a request belongs here. */
   owns(path: string): boolean
   /** Answers an ordinary request. Never rejects. */
   handle(request: DoorRequest, reply: Reply): Promise<void>
-  /** `/qvd/connect_to_vm` with upgrade headers, on its raw socket. */
+  /** A path of `isStreamPath` with upgrade headers, on its raw socket. */
   connect(request: DoorRequest, socket: Duplex, head: Buffer, signal: AbortSignal): Promise<void>
 }
 
-export const CONNECT_PATH = '/qvd/connect_to_vm'
+const CONNECT_PATH = '/qvd/connect_to_vm'
+
+/** True where an upgrade makes a stream of the connection. */
+export function isStreamPath(path: string): boolean {
+  return path === CONNECT_PATH || path === TUNNEL_PATH
+}
+
 /** C-40 */
 const SLAVE_KEY_LENGTH = 64
 
@@ -39,7 +48,12 @@ async function guestOf({ host }: DoorParts, signIn: SignIn, request: DoorRequest
   return guest
 }
 
-export function nxEndpoints(parts: DoorParts, signIn: SignIn, isStopping: () => boolean): NxEndpoints {
+export function nxEndpoints(
+  parts: DoorParts,
+  signIn: SignIn,
+  tunnel: TunnelDoor,
+  isStopping: () => boolean,
+): NxEndpoints {
   const known = (request: DoorRequest): Promise<SignedIn> => guestOf(parts, signIn, request)
   const list = async (request: DoorRequest, reply: Reply, applications: boolean): Promise<void> => {
     const vms = await desktopsOf(parts, visitor(request, await known(request)))
@@ -72,6 +86,13 @@ export function nxEndpoints(parts: DoorParts, signIn: SignIn, isStopping: () => 
       const auth_token = Buffer.from(token).toString('base64')
       replyJson(reply, { auth_params_id: parametersId, auth_token })
     },
+    [TUNNEL_TICKET_PATH]: async (request, reply) => {
+      const guest = await known(request)
+      const vmId = requireId(request.parameters)
+      const kind = request.parameters.get('kind')
+      replyJson(reply, await issueTunnelTicket(parts, visitor(request, guest), vmId, kind))
+    },
+    [TUNNEL_PATH]: () => Promise.reject(new Fault('request.upgradeRequired', { protocol: TUNNEL_UPGRADE })),
     [CONNECT_PATH]: async (request) => {
       await known(request)
       throw new Fault('request.upgradeRequired', { protocol: NX_UPGRADE })
@@ -91,6 +112,7 @@ export function nxEndpoints(parts: DoorParts, signIn: SignIn, isStopping: () => 
       }
     },
     connect: async (request, socket, head, signal) => {
+      if (request.path === TUNNEL_PATH) return void (await tunnel.connect(request, socket, head, signal))
       const log = parts.log.child({ connection: randomUUID() })
       try {
         await connectNx(parts, signIn, request, socket, head, signal, log)

@@ -25,6 +25,7 @@ import { endSession, startSession } from './portal-session.ts'
 import { asFault } from './respond.ts'
 import type { SignIn } from './sign-in.ts'
 import { stopDesktop } from './stop-desktop.ts'
+import { issueTunnelTicket } from './tunnel/issue.ts'
 
 const MAX_BODY = 16_384
 const signInBody = z.strictObject({
@@ -107,6 +108,11 @@ export function portal(
     const visitor = await visitorOf(context)
     await stopDesktop(parts, visitor, Number(context.req.param('id')), () => {}, context.req.raw.signal)
     return context.body(null, 204)
+  })
+  app.post('/portal/api/desktops/:id{\\d+}/tunnel', async (context) => {
+    const visitor = await visitorOf(context)
+    const vmId = Number(context.req.param('id'))
+    return context.json(await issueTunnelTicket(parts, visitor, vmId, context.req.query('kind')), 201)
   })
   app.get('/', (context) => context.redirect('/portal/'))
   app.get('/portal', (context) => context.redirect('/portal/'))

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { BrowserDisplay } from './browser-display.ts'
-import { CONNECT_PATH, type NxEndpoints } from './nx-endpoints.ts'
+import { isStreamPath, type NxEndpoints } from './nx-endpoints.ts'
 import { type DialectTimes, speakDialect } from './http/dialect.ts'
 import { fromIncoming, parseTarget } from './http/request.ts'
 import { type DoorListener, type ListenSettings, openListener } from './listen/listener.ts'
@@ -74,7 +74,7 @@ function servePages(parts: DoorServerParts, times: DialectTimes): Server {
     // Perl clients send upgrade headers with stop_vm too: such a request is an ordinary one.
     shouldUpgradeCallback: (request) => {
       const { path } = parseTarget(request.url ?? '')
-      return path === CONNECT_PATH || parts.browser.owns(path)
+      return isStreamPath(path) || parts.browser.owns(path)
     },
   })
   server.on('request', (request, response) => {
@@ -85,10 +85,9 @@ function servePages(parts: DoorServerParts, times: DialectTimes): Server {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy())
     const { path } = parseTarget(request.url ?? '')
-    const connected =
-      path === CONNECT_PATH
-        ? parts.nx.connect(fromIncoming(request), socket, head, parts.stopping)
-        : parts.browser.connect(request, socket, head, parts.stopping)
+    const connected = isStreamPath(path)
+      ? parts.nx.connect(fromIncoming(request), socket, head, parts.stopping)
+      : parts.browser.connect(request, socket, head, parts.stopping)
     connected.catch((error: unknown) => {
       parts.log.error('upgrade failed', { error })
       socket.destroy()

@@ -11,6 +11,7 @@ const WISHES: readonly PolicyWish[] = [
   { kind: 'open', display: 'rfb' },
   { kind: 'stop' },
   { kind: 'look on' },
+  { kind: 'share' },
   { kind: 'create', owned: 0 },
 ]
 const [ANN, BOB] = [7, 8]
@@ -40,11 +41,11 @@ describe('without rules, for every role, owner, plugin, block and wish', () => {
   }
   /** Said once more, as a table instead of as a function: who may ever do what. */
   const MAY: Readonly<Record<string, readonly string[]>> = {
-    'user own': ['list', 'open', 'stop'],
+    'user own': ['list', 'open', 'stop', 'share'],
     'user foreign': [],
-    'power own': ['list', 'open', 'stop', 'create'],
+    'power own': ['list', 'open', 'stop', 'share', 'create'],
     'power foreign': [],
-    'support own': ['list', 'open', 'stop', 'look on'],
+    'support own': ['list', 'open', 'stop', 'share', 'look on'],
     'support foreign': ['stop', 'look on'],
   }
   const all = USER_ROLES.flatMap((role) =>

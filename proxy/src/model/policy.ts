@@ -49,6 +49,8 @@ export type PolicyWish =
   | { readonly kind: 'stop' }
   /** Seeing a session of somebody else, who is asked first. */
   | { readonly kind: 'look on' }
+  /** Having folders of her own machine in it. */
+  | { readonly kind: 'share' }
   /** Making a desktop of her own, when she has `owned` already. */
   | { readonly kind: 'create'; readonly owned: number }
 
@@ -103,7 +105,7 @@ const DEFAULTS: PolicySays = {
  * Says whether somebody may do what she wants, and with what.
  *
  * 1. Ownership and roles say what anybody may ever do; rules take away from that and never add to it. Everybody
- *    lists, opens and stops her own desktops. `power` also makes new ones. `support` also looks on at, and stops,
+ *    lists, opens and stops her own desktops, and has her folders in them. `power` also makes new ones. `support` also looks on at, and stops,
  *    desktops of her own tenant. Nobody ever reaches another tenant's.
  * 2. A blocked desktop is listed and can be stopped (compatibility page 1.3), and nothing else.
  * 3. Rules are read from the top, like a firewall's. A rule that matches decides what it speaks of – and only that –
@@ -132,6 +134,10 @@ export function decidePolicy(rules: readonly PolicyRule[], circumstances: Circum
         others === '' ? elsewhere(rules) : `Open it ${others}`,
       )
   }
+  if (wish.kind === 'share') {
+    const { value, rule } = decide('folders')
+    if (value.access === 'off') return refused(rule, 'to share folders', 'Work without them')
+  }
   if (wish.kind === 'create') {
     const { value, rule } = decide('quota')
     if (wish.owned >= value) return refused(rule, `more than ${value} desktops`, 'Give one of yours back')
@@ -153,6 +159,7 @@ function isWithinReach({ guest, desktop, hers, wish }: Circumstances): boolean {
   switch (wish.kind) {
     case 'list':
     case 'open':
+    case 'share':
       return own
     case 'stop':
       return own || guest.role === 'support'

@@ -3,6 +3,7 @@ import type { Explanation } from '@ostler/contract/admin-api.ts'
 import { addNamed } from './added.ts'
 import { type HypervisorKind, IMAGE_KINDS, type ImageKind } from '../model/hypervisor-kind.ts'
 import type { UserRole } from '../model/user.ts'
+import type { VmState } from '../model/vm-machine.ts'
 import { type AddressPool, takeAddress } from './addresses.ts'
 import { readSeat, userState } from './seats.ts'
 import { readHookResults } from './session-hooks.ts'
@@ -189,6 +190,20 @@ export async function flavourByName(db: Db, name: string): Promise<number> {
 /** The number of a desktop, by name. Throws `object.unknown`. */
 export async function desktopByName(db: Db, name: string): Promise<number> {
   return await idOf(db, 'vm', 'vm', name)
+}
+
+/** A desktop by its name or, where none is called so, its number. Throws `object.unknown`. */
+export async function desktopByWord(
+  db: Db,
+  word: string,
+): Promise<{ id: number; name: string; state: VmState; epoch: number }> {
+  const all = db.selectFrom('vm').select(['id', 'name', 'state', 'epoch'])
+  const named = await all.where('name', '=', word).executeTakeFirst()
+  if (named !== undefined) return named
+  const isNumber = /^\d{1,9}$/.test(word)
+  const numbered = isNumber ? await all.where('id', '=', Number(word)).executeTakeFirst() : undefined
+  if (numbered === undefined) throw new Fault('object.unknown', { kind: 'vm', name: word })
+  return numbered
 }
 
 /** Why a desktop is as it is. */

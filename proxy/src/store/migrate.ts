@@ -6,6 +6,7 @@ import * as skeleton from './migrations/0001-skeleton.ts'
 import * as signIn from './migrations/0002-sign-in.ts'
 import * as tickets from './migrations/0003-tickets.ts'
 import * as agentAt from './migrations/0005-agent-at.ts'
+import * as tunnels from './migrations/0006-tunnels.ts'
 import * as hypervisors from './migrations/0010-hypervisors.ts'
 
 /** Forward only: a released migration never changes, a mistake is mended by the next one. */
@@ -14,6 +15,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0002-sign-in': signIn,
   '0003-tickets': tickets,
   '0005-agent-at': agentAt,
+  '0006-tunnels': tunnels,
   '0010-hypervisors': hypervisors,
 }
 

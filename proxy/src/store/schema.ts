@@ -206,6 +206,8 @@ export interface Database {
     ended_by: string | null
     /** Whom the holder has displaced. */
     displaced: string | null
+    /** How often an administrator has ended who sat here. */
+    disconnects: Generated<number>
   }
   /** What opens one connection to one boot of a desktop. */
   ticket: {
@@ -218,6 +220,17 @@ export interface Database {
     detail: JSONColumnType<Readonly<Record<string, string | number | boolean>>>
     uses_left: Generated<number>
     expires_at: Timestamp
+  }
+  /** Consoles that the authority is asked to sign: only the api orders, only hkd signs. */
+  console_order: {
+    /** Of the ticket. */
+    digest: Buffer
+    vm_id: number
+    epoch: number
+    by: string
+    account: string
+    expires_at: Timestamp
+    signed: ColumnType<string | null, never, string>
   }
   timeline: {
     vm_id: number

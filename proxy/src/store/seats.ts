@@ -124,7 +124,7 @@ export async function disconnectSeat(db: Db, vmId: number, by: string): Promise<
       WHERE vm_id = ${vmId} AND door IS NOT NULL FOR UPDATE),
     ended AS (
       UPDATE ostler.seat SET epoch = epoch + 1, state = 'disconnected', door = NULL, ended_by = ${by},
-        lease_until = now()
+        lease_until = now(), disconnects = disconnects + 1
       FROM held WHERE seat.vm_id = held.vm_id RETURNING seat.vm_id, held.label, held.state)
     SELECT label, state, pg_notify('ostler_seat', vm_id::text) FROM ended`.execute(db)
   const row = rows[0]

@@ -2,10 +2,12 @@ import type { Log } from '@ostler/kit/log.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
 import { adminRoutes } from '../api/routes.ts'
 import { serveOnSocket } from '../api/server.ts'
+import type { DoorPlace } from '../api/tunnel-offer.ts'
 import { ROLES } from '../store/bootstrap.ts'
 import { openDatabase } from '../store/open.ts'
 import { nodeConfigSource, type NodeValues } from './node-config.ts'
 import { addressPool, apiSocket, databaseAddress } from './node-parts.ts'
+import { readFileSync } from 'node:fs'
 
 /** Starts the administration api. */
 export async function startApi(
@@ -18,6 +20,16 @@ export async function startApi(
   scope.defer(() => db.destroy())
   const configuration = nodeConfigSource(configFile)
   const pool = addressPool(config)
-  scope.own(await serveOnSocket(adminRoutes({ db, pool, configuration, log }), apiSocket(config)))
+  const door = (): DoorPlace => doorPlace(config)
+  const routes = adminRoutes({ db, pool, configuration, door, log })
+  scope.own(await serveOnSocket(routes, apiSocket(config)))
   log.info('api ready', { socket: apiSocket(config) })
+}
+
+/** Where this node's door is for programs on the node itself. The certificate may have been exchanged meanwhile. */
+function doorPlace(config: NodeValues): DoorPlace {
+  const address = config['l7r.address']
+  const host = address === '*' || address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address
+  const certificate = config['l7r.use_ssl'] ? readFileSync(config['path.l7r.ssl.cert'], 'utf8') : null
+  return { host, port: config['l7r.port'], certificate }
 }

@@ -8,6 +8,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { leastLoaded } from '../balance/balancer.ts'
+import { ConsoleSigner } from '../hkd/console-signer.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { openTrust } from '../hkd/trust.ts'
 import { inTurn } from '../hypervisor/in-turn.ts'
@@ -18,7 +19,7 @@ import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
 import type { HypervisorKind } from '../model/hypervisor-kind.ts'
-import { listenForHints } from '../store/hints.ts'
+import { type HintChannel, listenForHints } from '../store/hints.ts'
 import { registerHost, setHostState } from '../store/hosts.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
@@ -63,9 +64,14 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   scope.own(housekeeper)
   housekeeper.start()
   await setHostState(db, hostId, 'running')
-  const onHint = (_: unknown, vmId: number | undefined): void =>
-    vmId === undefined ? housekeeper.lookAtAll() : housekeeper.look(vmId)
-  scope.own(listenForHints(address, ['ostler_vm'], onHint, log))
+  const consoles = scope.own(new ConsoleSigner(db, hostId, trust, log))
+  const onHint = (channel: HintChannel | undefined, vmId: number | undefined): void => {
+    if (channel !== 'ostler_vm') consoles.look()
+    if (channel === 'ostler_ticket') return
+    if (vmId === undefined) housekeeper.lookAtAll()
+    else housekeeper.look(vmId)
+  }
+  scope.own(listenForHints(address, ['ostler_vm', 'ostler_ticket'], onHint, log))
   // The last to be put on is the first to be taken off: what is under way may take a while to end.
   scope.defer(() => setHostState(db, hostId, 'stopping'))
   log.info('node ready', { host: hostId })

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { reachDisplay } from '../display/reach.ts'
 import type { CallerIdentity } from '../guest/agent-link.ts'
 import { BootSteps } from '../l7r/boot-steps.ts'
-import { browserDisplay } from '../l7r/browser-display.ts'
+import { anyOf, browserDisplay } from '../l7r/browser-display.ts'
 import { requireCertificate } from '../l7r/certificate.ts'
 import { openCookieJar } from '../l7r/cookie.ts'
 import { HostWatch } from '../l7r/host-watch.ts'
@@ -18,6 +18,8 @@ import { portal } from '../l7r/portal.ts'
 import { SeatKeeper } from '../l7r/seat-keeper.ts'
 import { serveDoor } from '../l7r/server.ts'
 import { signInWith } from '../l7r/sign-in.ts'
+import { tunnelDoor } from '../l7r/tunnel/door.ts'
+import { TunnelKeeper } from '../l7r/tunnel/keeper.ts'
 import { VmNews } from '../l7r/vm-news.ts'
 import { displaySocket } from '../model/run-folder.ts'
 import { ROLES } from '../store/bootstrap.ts'
@@ -46,6 +48,7 @@ export async function startL7r(
   const db = openDatabase(address, log)
   scope.defer(() => db.destroy())
   const seats = scope.own(new SeatKeeper(db, `${config['nodename']}/${process.pid}`, log))
+  const tunnels = scope.own(new TunnelKeeper(db, log))
   const news = new VmNews()
   const host = scope.own(await HostWatch.open(db, config['nodename'], log))
   const policy = await PolicyBook.open(db, log)
@@ -71,10 +74,11 @@ export async function startL7r(
   scope.own(
     listenForHints(
       address,
-      ['ostler_vm', 'ostler_seat', 'ostler_host', 'ostler_config'],
+      ['ostler_vm', 'ostler_seat', 'ostler_ticket', 'ostler_host', 'ostler_config'],
       (channel, id) => {
-        if (channel === undefined || channel === 'ostler_vm') news.announce(id)
+        if (channel === undefined || channel === 'ostler_vm' || channel === 'ostler_ticket') news.announce(id)
         if (channel === undefined || channel === 'ostler_seat') seats.look(id)
+        if (channel === undefined || channel === 'ostler_vm' || channel === 'ostler_seat') tunnels.look(id)
         if (channel === undefined || channel === 'ostler_host') void host.look()
         if (channel === undefined || channel === 'ostler_config') {
           void policy.reload()
@@ -92,12 +96,13 @@ export async function startL7r(
   // A hint that says the configuration has changed may be lost.
   scope.own(every(RELOAD_MS, reload, log))
   scope.own(every(RELOAD_MS, () => policy.reload(), log))
+  const tunnel = tunnelDoor(parts, tunnels)
   let isDraining = false
   const door = scope.own(
     await serveDoor({
       listen,
-      nx: nxEndpoints(parts, signIn, () => isDraining || scope.signal.aborted),
-      browser: browserDisplay(parts, jar, desk),
+      nx: nxEndpoints(parts, signIn, tunnel, () => isDraining || scope.signal.aborted),
+      browser: anyOf(browserDisplay(parts, jar, desk), tunnel.browser),
       portal: portal(parts, { signIn, desk, jar, oidc }, config['path.web'], stopping.signal),
       stopping: stopping.signal,
       log,

@@ -3,6 +3,7 @@ import { runMain } from '@ostler/kit/service.ts'
 import { text } from 'node:stream/consumers'
 import { apiClient } from '../api-client.ts'
 import { runCommand } from '../commands.ts'
+import { isTunnelCommand, runTunnelCommand } from '../tunnel/commands.ts'
 
 const USAGE = `qa: administer Ostler from a node.
 
@@ -15,6 +16,10 @@ usage: qa tenant add name=NAME
        qa di     add name=NAME osf=FLAVOUR kind=instant|directory|tarball [path=PATH]
        qa vm     add name=NAME user=LOGIN osf=FLAVOUR [tenant=NAME]
        qa vm     start|stop|disconnect|explain -f name=NAME
+       qa vm     console NAME|ID [user=ACCOUNT]           a login shell, root's; left by ~. at the begin of a line
+       qa vm     ssh NAME|ID [-- WORDS FOR SSH …]
+       qa vm     vnc NAME|ID                              the session of whoever works there, who is asked first
+       qa vm     tunnel NAME|ID kind=ssh|serial|support   on standard input and output
        qa user   block|unblock -f login=LOGIN[,tenant=NAME]
        qa tenant|host|vm block|unblock -f name=NAME
        qa tenant|user|host|osf|di|vm|policy list
@@ -32,7 +37,15 @@ async function main(): Promise<void> {
   const words = process.argv.slice(2)
   if (words.length === 0 || words[0] === '--help' || words[0] === '-h') return void console.log(USAGE)
   const socket = process.env['OSTLER_API_SOCKET'] ?? '/run/ostler/api/api.sock'
-  await runCommand(words, apiClient(socket), {
+  const api = apiClient(socket)
+  if (isTunnelCommand(words)) {
+    const terminal = { input: process.stdin, output: process.stdout, notes: process.stderr }
+    const self = { argv: [process.execPath, process.argv[1] ?? ''] }
+    process.exitCode = await runTunnelCommand(words, { api, terminal, self, env: process.env })
+    // Standard input that is not at its end would keep us.
+    return void process.stdin.destroy()
+  }
+  await runCommand(words, api, {
     print: (line) => console.log(line),
     readInput: () => text(process.stdin),
   })

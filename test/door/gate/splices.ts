@@ -142,7 +142,7 @@ async function openPlace(folder: string): Promise<Place> {
     display: () =>
       inTurn('display', async () => {
         const accepted = born(displays, 'connection')
-        const near = connectDisplay(paths.display)
+        const near = connectDisplay({ path: paths.display })
         const [far] = await Promise.all([accepted, once(near.socket, 'connect')])
         return { near, far: far as Socket }
       }),

@@ -2,7 +2,7 @@ import { Fault, type FaultCode } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Socket } from 'node:net'
 import { SocketInput } from '../listen/socket-input.ts'
-import { CONNECT_PATH, type NxEndpoints } from '../nx-endpoints.ts'
+import { isStreamPath, type NxEndpoints } from '../nx-endpoints.ts'
 import { closeGently, replyFault, replyInTurn, replyOn } from '../respond.ts'
 import type { Refusal } from './head-parser.ts'
 import { HeadReader, type RequestHead } from './head-reader.ts'
@@ -138,10 +138,10 @@ function doorRequest({ method, target, headers }: RequestHead, connection: Conne
   return { method, ...parseTarget(target), headers, connection }
 }
 
-/** An upgrade for the stream. Perl clients send upgrade headers with `stop_vm` too: such a request is an ordinary one. */
+/** An upgrade for a stream. Perl clients send upgrade headers with `stop_vm` too: such a request is an ordinary one. */
 function asksForStream(request: DoorRequest): boolean {
   const { method, path, headers } = request
-  return method === 'GET' && path === CONNECT_PATH && headers.has('upgrade') && says(request, 'upgrade')
+  return method === 'GET' && isStreamPath(path) && headers.has('upgrade') && says(request, 'upgrade')
 }
 
 /** True when a word is among those of the `Connection` header. */
