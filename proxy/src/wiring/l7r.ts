@@ -8,6 +8,7 @@ import { reachDisplay } from '../display/reach.ts'
 import type { CallerIdentity } from '../guest/agent-link.ts'
 import { BootSteps } from '../l7r/boot-steps.ts'
 import { anyOf, browserDisplay } from '../l7r/browser-display.ts'
+import { reachThroughAgent } from '../l7r/carried-display.ts'
 import { requireCertificate } from '../l7r/certificate.ts'
 import { openCookieJar } from '../l7r/cookie.ts'
 import { HostWatch } from '../l7r/host-watch.ts'
@@ -56,6 +57,7 @@ export async function startL7r(
   const jar = openCookieJar(join(config['path.state'], 'l7r', 'cookie.key'), () => systemClock.now())
   const key = jar.derive('attempts')
   const { desk, oidc, reload } = await openSignIn(db, nodeConfigSource(configFile), log, { certificate, key })
+  const identity = doorIdentity(doorIdentityFile(config))
   const parts: DoorParts = {
     db,
     policy,
@@ -63,8 +65,11 @@ export async function startL7r(
     seats,
     news,
     steps: new BootSteps(db),
-    identity: doorIdentity(doorIdentityFile(config)),
-    reach: (vm, kind) => reachDisplay(vm.id, displaySocket(config['path.run'], vm.id, kind)),
+    identity,
+    reach: (vm, kind) =>
+      vm.hypervisor === 'kvm' && (kind === 'nx' || kind === 'rfb')
+        ? reachThroughAgent(vm, kind, identity())
+        : reachDisplay(vm.id, displaySocket(config['path.run'], vm.id, kind)),
     startMs: config['internal.l7r.timeout.vm_start'] * 1_000,
     stopMs: config['internal.l7r.timeout.vm_stop'] * 1_000,
     shortSessionMs: config['internal.l7r.short_session'] * 1_000,

@@ -7,7 +7,7 @@ import { groupOfDevice } from './device-access.ts'
 /** What the QEMU of this node can do. */
 export interface QemuAbilities {
   readonly acceleration: Acceleration
-  /** Debian has SPICE in a package of its own. */
+  /** Some builds of QEMU are without. */
   readonly spice: boolean
 }
 
