@@ -67,11 +67,11 @@ test('when the display closes, so does the connection', async () => {
 
 test('when the door vanishes, the display is left', async () => {
   const [door, agent] = await doorPair()
-  const left = Promise.withResolvers<void>()
-  const display = await listen('nx.sock', (socket) => void socket.resume().once('end', () => left.resolve()))
+  const left = Promise.withResolvers<boolean>()
+  const display = await listen('nx.sock', (socket) => void socket.resume().once('end', () => left.resolve(true)))
   await carryDisplay(display, 'ostler-display', agent, Buffer.alloc(0))
   door.destroy()
-  await left.promise
+  expect(await left.promise).toBe(true)
 })
 
 test('a link, a file or nothing in place of the display is refused before anything is said', async () => {

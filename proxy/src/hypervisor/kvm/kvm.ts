@@ -195,7 +195,8 @@ export function kvmHypervisor(settings: KvmSettings): Hypervisor {
       const { id } = spec
       if (look(id) === 'present') {
         using qmp = await monitor(id)
-        return await letRun(id, qmp)
+        await letRun(id, qmp)
+        return
       }
       if (!existsSync(machineFolder(settings.run, id)))
         throw new Fault('machine.failed', { desktop: id, reason: 'it was not prepared' })

@@ -56,7 +56,7 @@ interface Answer {
 class Conversation implements Qmp {
   readonly #socket: Socket
   readonly #answerMs: number
-  readonly #greeting = Promise.withResolvers<void>()
+  readonly #greeting = Promise.withResolvers<boolean>()
   readonly #waiting = new Map<number, (answer: Answer) => void>()
   readonly #gone = new AbortController()
   #count = 0
@@ -70,7 +70,7 @@ class Conversation implements Qmp {
     socket.on('close', () => this.#end(new Error('QEMU has closed its monitor')))
   }
 
-  greeted(): Promise<void> {
+  greeted(): Promise<boolean> {
     return this.#within('the greeting', () => this.#greeting.promise)
   }
 
@@ -116,14 +116,14 @@ class Conversation implements Qmp {
 
   /** Takes one line; false when it is none of QMP. Events are heard by nobody: processes are looked at instead. */
   #hear(line: Buffer): boolean {
-    let answer: Answer
+    let answer: Answer | null
     try {
-      answer = JSON.parse(line.toString('utf8')) as Answer
+      answer = JSON.parse(line.toString('utf8')) as Answer | null
     } catch {
       return false
     }
     if (typeof answer !== 'object' || answer === null) return false
-    if (answer.QMP !== undefined) this.#greeting.resolve()
+    if (answer.QMP !== undefined) this.#greeting.resolve(true)
     else if (typeof answer.id === 'number') this.#waiting.get(answer.id)?.(answer)
     return true
   }
