@@ -12,7 +12,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { followBootPort } from './boot-port.ts'
 
@@ -23,7 +23,7 @@ let ticket: string
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'ostler-boot-port-'))
   port = join(root, 'port')
-  folder = join(root, 'boot')
+  folder = join(root, 'run/boot')
   ticket = join(folder, 'enrol.json')
 })
 afterEach(() => rmSync(root, { recursive: true }))
@@ -44,7 +44,7 @@ test('a ticket is laid where tickets are looked for, for root alone, and the new
   node.say('{"epoch":1}\n')
   expect(await holds('{"epoch":1}')).toBe(true)
   expect(statSync(ticket).mode & 0o777).toBe(0o600)
-  expect(statSync(folder).mode & 0o777).toBe(0o700)
+  expect([statSync(dirname(folder)).mode & 0o777, statSync(folder).mode & 0o777]).toEqual([0o755, 0o700])
   node.say('{"epoch":2}\n{"ep')
   expect(await holds('{"epoch":2}')).toBe(true)
   node.say('och":3}\n')

@@ -1,6 +1,6 @@
 import { writeWhole } from '@ostler/kit/write-file.ts'
 import { closeSync, constants, mkdirSync, openSync, readSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 const LOOK_MS = 100
 const CHUNK = 4_096
@@ -31,6 +31,8 @@ export function followBootPort(port: string, folder: string): Disposable {
     if (rest.length > MAX_LINE) rest = ''
     const newest = lines.findLast((line) => line !== '')
     if (newest === undefined) return
+    // The folder above it is also the way to what users may reach.
+    mkdirSync(dirname(folder), { recursive: true, mode: 0o755 })
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     writeWhole(ticket, newest, { mode: 0o600 })
     brought = true
