@@ -1,5 +1,5 @@
 import { Scope } from '@ostler/kit/scope.ts'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DesktopSpec } from '../../proxy/src/hypervisor/hypervisor.ts'
 import { qemuAbilities } from '../../proxy/src/hypervisor/kvm/abilities.ts'
@@ -17,6 +17,22 @@ export const UID_START = 1_900_000_000
 /** Stands for the door: who it is does not matter to a driver. */
 export const DOOR = { uid: 65_534, gid: 65_534 }
 const PROGRAM = 'qemu-system-x86_64'
+
+/** Whoever may open this machine's devices now is who may open them after this is disposed of. */
+export function keepDevices(): Disposable {
+  const kept = ['/dev/net/tun', '/dev/kvm'].flatMap((path) => {
+    const stat = statSync(path, { throwIfNoEntry: false })
+    return stat === undefined ? [] : [{ path, stat }]
+  })
+  return {
+    [Symbol.dispose]: () => {
+      for (const { path, stat } of kept) {
+        chownSync(path, stat.uid, stat.gid)
+        chmodSync(path, stat.mode & 0o777)
+      }
+    },
+  }
+}
 
 export interface KvmRoom extends DriverRoom {
   readonly folder: string
@@ -36,6 +52,7 @@ export async function kvmRoom(): Promise<KvmRoom> {
   if (layout === undefined) throw new Error('this machine has no control groups')
   const scope = new Scope()
   scope.defer(() => rmSync(folder, { recursive: true, force: true }))
+  scope.own(keepDevices())
   const network = { gateway: `10.3.${subnet}.1`, prefix: 24 }
   await ensureBridge(bridge, network)
   scope.defer(() => removeBridge(bridge))

@@ -2,6 +2,7 @@ import { run } from '@ostler/kit/run.ts'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { keepDevices } from '../hypervisor/kvm-room.ts'
 import { startWorld, until, type World } from '../fixtures/world.ts'
 import { openScreen, type XScreen } from '../fixtures/x-screen.ts'
 import { desktopImage, GROUND } from './desktop-image.ts'
@@ -16,11 +17,13 @@ const START_MS = 300_000
 const PARTITION = 2 ** 20
 
 let image: string
+let devices: Disposable
 let world: World
 let screen: XScreen
 
 beforeAll(async () => {
   image = await desktopImage()
+  devices = keepDevices()
   world = await startWorld()
   screen = world.scope.own(await openScreen())
   await world.qa('osf add name=machine memory=1024 cpus=2 hypervisor=kvm user_storage_size=256')
@@ -28,6 +31,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await world[Symbol.asyncDispose]()
+  devices[Symbol.dispose]()
   rmSync(image, { force: true })
 })
 
