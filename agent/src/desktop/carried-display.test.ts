@@ -68,7 +68,10 @@ test('when the display closes, so does the connection', async () => {
 test('when the door vanishes, the display is left', async () => {
   const [door, agent] = await doorPair()
   const left = Promise.withResolvers<boolean>()
-  const display = await listen('nx.sock', (socket) => void socket.resume().once('end', () => left.resolve(true)))
+  const display = await listen(
+    'nx.sock',
+    (socket) => void socket.resume().once('end', () => left.resolve(true)),
+  )
   await carryDisplay(display, 'ostler-display', agent, Buffer.alloc(0))
   door.destroy()
   expect(await left.promise).toBe(true)
