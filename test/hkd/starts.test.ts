@@ -79,7 +79,7 @@ function start(): void {
   const begun = new Housekeeper({
     db,
     hostId,
-    hypervisor,
+    hypervisors: { usual: 'simulated', by: () => hypervisor },
     balancer: leastLoaded,
     trust: {
       get own(): never {

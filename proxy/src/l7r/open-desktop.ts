@@ -53,7 +53,10 @@ export interface DoorParts extends AccessParts {
  * Connects to a socket of a desktop, on whichever node it runs.
  * @throws Fault `display.unreachable`.
  */
-export type Reach = (vm: Pick<VmRow, 'id' | 'epoch' | 'hostId'>, kind: SocketKind) => Promise<DisplaySocket>
+export type Reach = (
+  vm: Pick<VmRow, 'id' | 'epoch' | 'hostId' | 'address' | 'agentAt' | 'hypervisor'>,
+  kind: SocketKind,
+) => Promise<DisplaySocket>
 
 /** Says to whoever waits what is going on, in QVD's words. */
 export type Progress = (text: string) => void

@@ -94,7 +94,7 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
       const home = homeFolder(settings.homes, spec)
       if (mkdirSync(home, { recursive: true, mode: 0o755 }) !== undefined)
         chownSync(home, owner.uid, owner.gid)
-      await makeRunFolder(settings.run, spec.id, settings.displayGid, owner)
+      await makeRunFolder(settings.run, spec.id, 'process', settings.displayGid, owner)
     },
 
     boot: async (spec) => {
@@ -196,10 +196,10 @@ async function untilInit(child: ChildProcess, folder: string): Promise<void> {
   child.once('error', (error) => (failure.error = error))
   const runs = (): boolean =>
     findSandbox(folder).inits.some(({ pid }) => !ON_THE_WAY.includes(basename(programOf(pid))))
-  let running = false
-  const settled = (): boolean => (running = runs()) || hasEnded(child) || failure.error !== undefined
+  const seen = { running: false }
+  const settled = (): boolean => (seen.running = runs()) || hasEnded(child) || failure.error !== undefined
   const inTime = await comesToHold(settled, START_MS, 4)
-  if (running && !hasEnded(child)) return
+  if (seen.running && !hasEnded(child)) return
   if (failure.error !== undefined) throw failure.error
   throw new Error(
     inTime ? `bubblewrap ended with ${child.exitCode ?? child.signalCode ?? ''}` : 'it does not start',
