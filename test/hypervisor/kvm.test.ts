@@ -101,9 +101,9 @@ describe('a virtual machine', () => {
     expect(Number(limit)).toBe((flavour.memoryMb + 512) * 2 ** 20)
   })
 
-  test('has its display and its serial line for the door alone', async () => {
+  test('has its screen, by VNC and SPICE, and its serial line for the door alone', async () => {
     const { id } = await up()
-    for (const kind of ['serial', 'vnc'] as const) {
+    for (const kind of ['serial', 'vnc', 'spice'] as const) {
       const path = displaySocket(join(room.folder, 'run'), id, kind)
       const stat = statSync(path)
       expect([kind, stat.uid, stat.mode & 0o777]).toEqual([kind, DOOR.uid, 0o600])

@@ -160,7 +160,7 @@ export interface Database {
     /** How its desktops can be seen. */
     displays: Generated<readonly DisplayKind[]>
     /** What runs its desktops; null: what runs desktops on their node. */
-    hypervisor: ColumnType<FlavourHypervisor | null, FlavourHypervisor | null | undefined, never>
+    hypervisor: ColumnType<FlavourHypervisor | null, FlavourHypervisor | null | undefined, FlavourHypervisor>
     /** Size of the home's disk in a virtual machine. */
     home_mb: Generated<number>
   }
