@@ -59,7 +59,7 @@ async function inHome(login: string, path: string): Promise<string> {
   return stdout.trim()
 }
 
-test('a native client opens a desktop that is a virtual machine, and finds her programs again', async () => {
+test('a native client opens a desktop that is a virtual machine, finds her programs again, and sees its screen by SPICE', async () => {
   await world.addUser('ann', 'machine')
   const first = screen.connect(world, 'ann')
   await screen.untilPixel(FREE.x, FREE.y, GROUND, START_MS)
@@ -72,6 +72,11 @@ test('a native client opens a desktop that is a virtual machine, and finds her p
   await screen.untilPixel(TERMINAL.x, TERMINAL.y, PAPER, START_MS)
   await typeUntil('echo $MARK > second.txt', '#123456')
   await second[Symbol.asyncDispose]()
+
+  const atScreen = /^connected since .*: ann, in a SPICE viewer/m
+  const third = screen.connect(world, 'ann', ['--display', 'spice', '--viewer', 'spicy'])
+  await until('her to sit at its screen', async () => atScreen.test(await world.qa('vm explain -f name=ann')))
+  await third[Symbol.asyncDispose]()
 
   const emulated = world.node.output('hkd').includes('desktop runs with a warning')
   expect((await world.qa('vm explain -f name=ann')).includes('warning (kvm)')).toBe(emulated)
