@@ -48,9 +48,13 @@ export async function awaitRunning(
       if (row === undefined) throw new Fault('desktop.unknown')
       if (row.state === 'running') return row
       const outcome = await wishOutcome(parts.db, wish)
-      // What was said of this wish; a fault in the row may be of an earlier start.
-      if (outcome !== undefined)
-        throw new Fault('desktop.startFailed', { reason: outcome || (row.fault ?? '') })
+      if (outcome !== undefined) {
+        // State and outcome are written at once, perhaps just after the row was read.
+        const now = await findVm(parts.db, vm.id)
+        if (now?.state === 'running') return now
+        // What was said of this wish; a fault in the row may be of an earlier start.
+        throw new Fault('desktop.startFailed', { reason: outcome || (now?.fault ?? '') })
+      }
       place = AT_REST.includes(row.state) ? await parts.line.placeOf(vm.id) : { kind: 'next' }
       tell(place.kind === 'next' ? { kind: 'starting' } : place)
       await news.next().catch((error: unknown) => {

@@ -196,14 +196,10 @@ async function untilInit(child: ChildProcess, folder: string): Promise<void> {
   child.once('error', (error) => (failure.error = error))
   const runs = (): boolean =>
     findSandbox(folder).inits.some(({ pid }) => !ON_THE_WAY.includes(basename(programOf(pid))))
-  const seen = { running: false }
-  const settled = (): boolean => (seen.running = runs()) || hasEnded(child) || failure.error !== undefined
-  const inTime = await comesToHold(settled, START_MS, 4)
-  if (seen.running && !hasEnded(child)) return
+  const settled = (): boolean => runs() || hasEnded(child) || failure.error !== undefined
+  if (!(await comesToHold(settled, START_MS, 4))) throw new Error('it does not start')
   if (failure.error !== undefined) throw failure.error
-  throw new Error(
-    inTime ? `bubblewrap ended with ${child.exitCode ?? child.signalCode ?? ''}` : 'it does not start',
-  )
+  if (hasEnded(child)) throw new Error(`bubblewrap ended with ${child.exitCode ?? child.signalCode ?? ''}`)
 }
 
 function hasEnded(child: ChildProcess): boolean {
