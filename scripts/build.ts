@@ -10,6 +10,11 @@ const LIBATOMIC = '/usr/lib/x86_64-linux-gnu/libatomic.so.1'
 /** The native half of node-pty, which the console's host looks for beside itself. */
 const PTY = join(root, 'node_modules/@lydell/node-pty-linux-x64/pty.node')
 
+/** What starts the agent in images that bring an init of their own. */
+const UNITS = ['ostler-vma.service', 'ostler-guest-network.service'].map((unit) =>
+  join(root, 'agent/init', unit),
+)
+
 /**
  * Builds what runs outside this tree: the agent's bundle for guests, the services of a node, and the pages.
  * Each program is one file beside the Node that runs it.
@@ -18,8 +23,8 @@ await Promise.all([
   bundle(
     join(output, 'agent'),
     ['agent/src/bin/vma.ts', 'agent/src/bin/console-host.ts'],
-    ['agent/init/ostler-init', 'agent/init/ostler-session'],
-    [LIBATOMIC, PTY],
+    ['agent/init/ostler-init', 'agent/init/ostler-session', 'agent/init/ostler-guest-network'],
+    [LIBATOMIC, PTY, ...UNITS],
   ),
   bundle(
     join(output, 'node'),

@@ -42,8 +42,12 @@ export const newFlavour = z.strictObject({
   application: yesNo.optional(),
   /** QVD's word for the same. */
   is_application: yesNo.optional(),
-  /** How its desktops can be seen; where it is missing, as containers can. */
+  /** How its desktops can be seen; where it is missing, as what runs them can. */
   displays: list.pipe(z.array(z.enum(DISPLAY_KINDS)).min(1)).optional(),
+  /** What runs its desktops; where it is missing, what runs desktops on their node. */
+  hypervisor: z.enum(['lxc', 'kvm', 'process']).optional(),
+  /** Megabytes of the home's disk in a virtual machine. QVD's word. */
+  user_storage_size: z.coerce.number().int().min(16).max(67_108_864).default(10_240),
 })
 /** A word as for at(1), such as `now` or `NEXT SAT`; the api reads it by its own clock and time zone. */
 const time = z.string().min(1).max(100)
@@ -55,7 +59,7 @@ export const newImage = z
     name: name.optional(),
     osf: name.optional(),
     osf_id: z.coerce.number().int().positive().optional(),
-    kind: z.enum(['instant', 'directory', 'tarball']),
+    kind: z.enum(['instant', 'directory', 'tarball', 'qcow2']),
     path: z
       .string()
       .regex(/^\/[\w./+-]*$/, 'must be an absolute path of letters, digits and . _ + -')
@@ -234,6 +238,9 @@ export interface Explanation {
   /** The tag that it starts by, what that stands for now, and what it runs. */
   readonly image: { tag: string; next: string | null; running: string | null }
   readonly expires: { soft: string | null; hard: string | null }
+  /** What runs its present boot, or ran its last one, and what should be known about that. */
+  readonly hypervisor: string | null
+  readonly warning: string | null
   /** Who sits at it now. */
   readonly seat: { state: string; label: string; door: string; since: string } | null
   readonly wishes: readonly {

@@ -203,6 +203,10 @@ export const watchApi = {
 export const upgradeApi = {
   /** Raw RFB of the running session, after the user agreed (`vma.x11vnc.confirm.*`). QVD's name and token. */
   vnc_connect: { path: '/vma/vnc_connect', protocol: 'VNC', callers: ['l7r'] as readonly Role[] },
+  /** The bytes of a display's socket, for doors that cannot open it: those of virtual machines. */
+  display_nx: { path: '/vma/display/nx', protocol: 'ostler-display', callers: ['l7r'] as readonly Role[] },
+  display_rfb: { path: '/vma/display/rfb', protocol: 'ostler-display', callers: ['l7r'] as readonly Role[] },
+  display_rdp: { path: '/vma/display/rdp', protocol: 'ostler-display', callers: ['l7r'] as readonly Role[] },
   /** Folders of the user's own machine. An agent that does not offer it answers `request.notFound`. */
   folders: { path: '/vma/folders', protocol: 'ostler-folders', callers: ['l7r'] as readonly Role[] },
 } as const

@@ -529,6 +529,12 @@ const FAULTS = {
     sentence: 'the container of desktop {desktop} could not be started: {reason}',
     advice: 'The container log in path.log tells more.',
   },
+  'machine.failed': {
+    status: 503,
+    exit: 69,
+    sentence: 'the virtual machine of desktop {desktop} could not be started: {reason}',
+    advice: "The machine's log in path.log tells more.",
+  },
   'object.exists': {
     status: 409,
     exit: 65,

@@ -65,6 +65,8 @@ test('qa vm explain tells the state, the wishes, the last start and the moves', 
     name: 'desk',
     state: 'failed',
     fault: 'no image',
+    hypervisor: 'kvm',
+    warning: 'it is slow',
     image: { tag: 'default', next: 'new', running: 'old' },
     expires: { soft: 'noon', hard: null },
     seat: { state: 'connected', label: 'ann, in a browser', door: 'one/7', since: 'noon' },
@@ -75,9 +77,10 @@ test('qa vm explain tells the state, the wishes, the last start and the moves', 
   })
   expect(calls).toEqual([['GET', '/v1/desktops/desk/explain']])
   expect(lines[0]).toBe('desk is failed: no image')
-  expect(lines[1]).toBe('runs the image old; its tag default stands for new')
-  expect(lines[2]).toBe('expires: its user is told at noon, it is ended at -')
-  expect(lines[3]).toBe('connected since noon: ann, in a browser (door one/7)')
+  expect(lines[1]).toBe('warning (kvm): it is slow')
+  expect(lines[2]).toBe('runs the image old; its tag default stands for new')
+  expect(lines[3]).toBe('expires: its user is told at noon, it is ended at -')
+  expect(lines[4]).toBe('connected since noon: ann, in a browser (door one/7)')
   expect(lines).toContain('  run   ann  opened  now  -')
   expect(lines).toContain('  placed  then')
   expect(lines).toContain('  then  vma.on_action.connect  1     12  no')

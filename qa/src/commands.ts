@@ -347,8 +347,10 @@ function filter<N extends string, O extends string = never>(
 }
 
 function printExplanation(answer: unknown, out: Console): void {
-  const { name, state, fault, image, expires, seat, wishes, timeline, hooks, log } = answer as Explanation
+  const { name, state, fault, image, expires, seat, wishes, timeline, hooks, log, ...by } =
+    answer as Explanation
   out.print(`${name} is ${state}${fault === null ? '' : `: ${fault}`}`)
+  if (by.warning !== null) out.print(`warning (${by.hypervisor ?? 'none'}): ${by.warning}`)
   const running = image.running === null ? 'runs no image' : `runs the image ${image.running}`
   out.print(`${running}; its tag ${image.tag} stands for ${image.next ?? 'none'}`)
   if (expires.soft !== null || expires.hard !== null)

@@ -2,6 +2,7 @@ import { silentLog } from '@ostler/kit/log.ts'
 import { leastLoaded } from '@ostler/proxy/balance/balancer.ts'
 import { HkdMetrics } from '@ostler/proxy/hkd/hkd-metrics.ts'
 import { Housekeeper } from '@ostler/proxy/hkd/housekeeper.ts'
+import type { HypervisorKind } from '@ostler/proxy/model/hypervisor-kind.ts'
 import { startOrder, startPlaces } from '@ostler/proxy/model/start-queue.ts'
 import { listenForHints } from '@ostler/proxy/store/hints.ts'
 import { registerHost, setHostState } from '@ostler/proxy/store/hosts.ts'
@@ -28,6 +29,9 @@ let database: TestDatabase
 let db: Db
 let hostId: number
 let hypervisor: ScriptedHypervisor
+/** Drivers that are not that one. */
+let others: Partial<Record<HypervisorKind, ScriptedHypervisor>> = {}
+let usual: HypervisorKind
 let housekeeper: Housekeeper | undefined
 let hints: AsyncDisposable | undefined
 let ann: number
@@ -49,6 +53,8 @@ beforeEach(async () => {
   bob = await addTestUser(db)
   flavour = await addFlavour('plain')
   hypervisor = new ScriptedHypervisor()
+  others = {}
+  usual = 'simulated'
 })
 afterEach(async () => {
   for (const id of hypervisor.begun) hypervisor.end(id)
@@ -79,7 +85,7 @@ function start(): void {
   const begun = new Housekeeper({
     db,
     hostId,
-    hypervisor,
+    hypervisors: { usual, by: (kind) => others[kind] ?? hypervisor },
     balancer: leastLoaded,
     trust: {
       get own(): never {
@@ -114,6 +120,9 @@ const untilBegun = (count: number): Promise<void> =>
   until(`${count} starts to have begun`, () => hypervisor.begun.length >= count)
 const stateOf = async (vmId: number): Promise<string> =>
   (await db.selectFrom('vm').select('state').where('id', '=', vmId).executeTakeFirstOrThrow()).state
+
+const runBy = async (vmId: number): Promise<string | null> =>
+  (await db.selectFrom('vm').select('hypervisor').where('id', '=', vmId).executeTakeFirstOrThrow()).hypervisor
 
 describe('desktops start', () => {
   test('so many at once, in the order that the queue shows to whoever waits', async () => {
@@ -192,6 +201,42 @@ describe('desktops start', () => {
     hypervisor.end(hypervisor.begun[0] ?? 0)
     await untilBegun(AT_ONCE + 1)
     expect(hypervisor.begun.at(-1)).toBe(next)
+  })
+})
+
+describe('what runs a desktop', () => {
+  test('is what its flavour names, else the node’s own, and its row says which', async () => {
+    const machines = await addFlavour('machines')
+    await db.updateTable('flavour').set({ hypervisor: 'kvm' }).where('id', '=', machines).execute()
+    const [plain, machine] = [await addDesktop(ann), await addDesktop(bob, machines)]
+    others.kvm = new ScriptedHypervisor()
+    start()
+    for (const id of [plain, machine]) await wait(id)
+    await untilBegun(1)
+    await until('the machine to begin', () => others.kvm?.begun.length === 1)
+    expect([hypervisor.begun, others.kvm.begun]).toEqual([[plain], [machine]])
+    expect([await runBy(plain), await runBy(machine)]).toEqual(['simulated', 'kvm'])
+    others.kvm.end(machine)
+  })
+
+  test('stays what the row says until it has ended, whatever the node’s own is now', async () => {
+    const id = await addDesktop(ann)
+    start()
+    await wait(id)
+    await untilBegun(1)
+    await housekeeper?.[Symbol.asyncDispose]()
+    await hints?.[Symbol.asyncDispose]()
+    const before = new ScriptedHypervisor()
+    others.simulated = before
+    usual = 'process'
+    start()
+    await until('its own driver to boot it again', () => before.begun.length === 1)
+    expect(hypervisor.begun).toEqual([id])
+    before.end(id)
+    await until('it to have failed', async () => (await stateOf(id)) === 'failed')
+    await wait(id)
+    await untilBegun(2)
+    expect(await runBy(id)).toBe('process')
   })
 })
 

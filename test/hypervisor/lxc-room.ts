@@ -44,7 +44,7 @@ export async function lxcRoom(): Promise<DriverRoom> {
     ownerId: id,
     login: `user${id}`,
     address: `10.3.${subnet}.${10 + (id % 200)}`,
-    flavour: { id: 1, memoryMb: 256, cpuPercent: 100 },
+    flavour: { id: 1, memoryMb: 256, cpuPercent: 100, homeMb: 16 },
     image: { name: 'instant', kind: 'instant', path: '/' },
   })
   const payload = (id: number): string => join(layout.counted, 'ostler', `${prefix}${id}`, 'payload')

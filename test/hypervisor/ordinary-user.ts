@@ -35,7 +35,7 @@ const spec: DesktopSpec = {
   tenantId: 1,
   login: 'ann',
   address: '127.0.0.1',
-  flavour: { id: 1, memoryMb: 1024, cpuPercent: 100 },
+  flavour: { id: 1, memoryMb: 1024, cpuPercent: 100, homeMb: 16 },
   image: { name: 'instant', kind: 'instant', path: '/' },
 }
 

@@ -38,7 +38,7 @@ export function processRoom(): Promise<DriverRoom> {
     ownerId: id,
     login: `user${id}`,
     address: '127.0.0.1',
-    flavour: { id: 1, memoryMb: 256, cpuPercent: 100 },
+    flavour: { id: 1, memoryMb: 256, cpuPercent: 100, homeMb: 16 },
     image: { name: 'instant', kind: 'instant', path: '/' },
   })
   const initOf = (id: number): number => findSandbox(runFolder(settings.run, id).root).inits[0]?.pid ?? 0

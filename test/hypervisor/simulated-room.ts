@@ -42,7 +42,7 @@ export async function simulatedRoom(rules: YardRulesInput = {}): Promise<Simulat
     ownerId: id,
     login: `user${id}`,
     address: '127.0.0.1',
-    flavour: { id: 1, memoryMb: 64, cpuPercent: 5 },
+    flavour: { id: 1, memoryMb: 64, cpuPercent: 5, homeMb: 16 },
     image: { name: image, kind: 'instant', path: '/' },
   })
   return {

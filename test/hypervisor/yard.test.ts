@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { openAgentLink } from '../../proxy/src/guest/agent-link.ts'
 import { AgentWatch } from '../../proxy/src/hkd/agent-watch.ts'
+import { ticketFolder } from '../../proxy/src/hkd/ticket-folder.ts'
 import type { Trust } from '../../proxy/src/hkd/trust.ts'
 import { inTurn } from '../../proxy/src/hypervisor/in-turn.ts'
 import { parseYardRules, scriptOf, type YardRulesInput } from '../../proxy/src/hypervisor/simulated/script.ts'
@@ -64,7 +65,7 @@ async function watched(
   const watch: AgentWatch = new AgentWatch(
     {
       address: { desktop: id, epoch: 1, ...agentAt },
-      bootFolder: runFolder(room.run, id).boot,
+      tickets: ticketFolder(runFolder(room.run, id).boot),
       displayUid: 0,
       trust,
       log: silentLog,

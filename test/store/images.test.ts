@@ -1,3 +1,4 @@
+import { addFlavour } from '@ostler/proxy/store/admin.ts'
 import {
   addImage,
   changeDesktopTag,
@@ -34,6 +35,12 @@ afterAll(() => database[Symbol.asyncDispose]())
 
 async function add(version?: string, expiry = {}) {
   return await addImage(api, { flavourId, kind: 'tarball', path: '/image.tar', version }, expiry)
+}
+
+/** A flavour whose desktops are run by something that it names, if it does. */
+async function addFlavourOf(hypervisor?: 'lxc' | 'kvm' | 'process'): Promise<number> {
+  const size = { memoryMb: 64, cpuPercent: 5, isApplication: false }
+  return await addFlavour(api, { ...size, name: `by-${hypervisor ?? 'the-node'}-${++addresses}`, hypervisor })
 }
 
 /** A desktop that runs an image, or none. */
@@ -172,4 +179,29 @@ test('an image in use is not removed', async () => {
   await deleteImage(api, one.id)
   expect(await tags()).toEqual({ two: two.id, head: two.id })
   await expect(deleteImage(api, one.id)).rejects.toMatchObject({ code: 'object.unknown' })
+})
+
+test('a flavour takes images that its desktops can run, and no other: nothing is added then', async () => {
+  const machines = await addFlavourOf('kvm')
+  const others = [await addFlavourOf(), await addFlavourOf('lxc'), await addFlavourOf('process')]
+  const image = { path: '/image', version: '1' }
+  for (const flavour of others) {
+    const wrong = addImage(api, { ...image, flavourId: flavour, kind: 'qcow2' }, {})
+    await expect(wrong).rejects.toMatchObject({ code: 'image.unusable' })
+    await addImage(api, { ...image, flavourId: flavour, kind: 'directory' }, {})
+  }
+  const wrong = addImage(api, { ...image, flavourId: machines, kind: 'tarball' }, {})
+  await expect(wrong).rejects.toMatchObject({ code: 'image.unusable' })
+  await addImage(api, { ...image, flavourId: machines, kind: 'qcow2' }, {})
+})
+
+test('virtual machines show their own screen, too, unless their flavour says otherwise', async () => {
+  const displaysOf = async (id: number): Promise<readonly string[]> =>
+    (await hkd.selectFrom('flavour').select('displays').where('id', '=', id).executeTakeFirstOrThrow())
+      .displays
+  expect(await displaysOf(await addFlavourOf('kvm'))).toEqual(['nx', 'rfb', 'vnc', 'spice'])
+  expect(await displaysOf(await addFlavourOf())).toEqual(['nx', 'rfb', 'vnc', 'rdp'])
+  const size = { memoryMb: 64, cpuPercent: 5, isApplication: false }
+  const windows = await addFlavour(api, { ...size, name: 'w', hypervisor: 'kvm', displays: ['spice'] })
+  expect(await displaysOf(windows)).toEqual(['spice'])
 })

@@ -3,17 +3,17 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 
 /**
- * The folder of guest images and running machines, for its owner alone: `test-vm` in `$OSTLER_CACHE`, else in
+ * A folder of guest images and running machines, for its owner alone: `name` in `$OSTLER_CACHE`, else in
  * `~/.cache/ostler`. What the killed left there is removed. To be called once, before anything is put in.
  */
-export function openCache(): string {
-  const cache = resolve(process.env['OSTLER_CACHE'] ?? join(homedir(), '.cache/ostler'), 'test-vm')
+export function openCache(name = 'test-vm'): string {
+  const cache = resolve(process.env['OSTLER_CACHE'] ?? join(homedir(), '.cache/ostler'), name)
   mkdirSync(cache, { recursive: true, mode: 0o700 })
-  for (const name of readdirSync(cache)) {
-    const owner = ownerOf(name)
+  for (const entry of readdirSync(cache)) {
+    const owner = ownerOf(entry)
     // Numbers of processes come round again: what bears ours cannot be of this process yet.
     const isLeft = owner === String(process.pid) || (owner !== undefined && !existsSync(`/proc/${owner}`))
-    if (isLeft) rmSync(join(cache, name), { recursive: true, force: true })
+    if (isLeft) rmSync(join(cache, entry), { recursive: true, force: true })
   }
   return cache
 }

@@ -6,19 +6,25 @@ import {
   DISPLAY_SOCKETS,
   GUEST_BOOT_FOLDER,
   GUEST_DISPLAY_FOLDER,
+  SESSION_DISPLAYS,
 } from '@ostler/contract/identity.ts'
+import { BOOT_PORT } from '@ostler/contract/virtual-machine.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
 import type { Socket } from 'node:net'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import type { LiveConfig } from '../config/live.ts'
 import type { ConsoleUpgrade } from '../console/upgrade.ts'
 import { RdpDisplay } from '../desktop/rdp.ts'
+import { carryDisplay } from '../desktop/carried-display.ts'
 import { serveRfb } from '../desktop/rfb.ts'
 import { supportView } from '../desktop/support-view.ts'
 import { showSession, type ViewerParts } from '../desktop/viewer.ts'
 import { platformHere } from '../platform/choose.ts'
 import { asUserWith } from '../platform/linux/as-user.ts'
+import { followBootPort } from '../rpc/boot-port.ts'
 import { awaitTicket, enrol, type EnrolledIdentity } from '../rpc/enrol.ts'
 import { powerCalls } from '../rpc/power-calls.ts'
 import { Renewal } from '../rpc/renewal.ts'
@@ -32,6 +38,8 @@ import { makeSession } from './session.ts'
 export async function startAgent(live: LiveConfig, version: string, log: Log, scope: Scope): Promise<void> {
   const config = live.values
   const plaintext = config()['vma.compat.plaintext']
+  const bootDevice = `/dev/virtio-ports/${BOOT_PORT}`
+  const bootPort = plaintext ? undefined : scope.own(followBootPort(bootDevice, GUEST_BOOT_FOLDER))
   const ticket = plaintext ? undefined : await awaitTicket(GUEST_BOOT_FOLDER, scope.signal)
   const platform = await platformHere(config)
   const asUser = asUserWith(() => config()['command.setpriv'])
@@ -51,6 +59,8 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
     scope.own(await serveSimpleRpc(port, { session, config, power, showToSupport, log }))
     return
   }
+  // The node binds it in; in a virtual machine nobody has made it.
+  mkdirSync(GUEST_DISPLAY_FOLDER, { recursive: true, mode: 0o751 })
   const rfb = { socket: join(GUEST_DISPLAY_FOLDER, DISPLAY_SOCKETS.rfb), owner: ticket.displayUid }
   scope.own(await serveRfb(rfb, viewers))
   const rdpPlace = { socket: join(GUEST_DISPLAY_FOLDER, DISPLAY_SOCKETS.rdp), owner: ticket.displayUid }
@@ -61,6 +71,7 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
       ? { socket: join(GUEST_DISPLAY_FOLDER, AGENT_SOCKET), owner: ticket.displayUid }
       : { port }
   const identity = await enrol(place, GUEST_BOOT_FOLDER, log, scope.signal)
+  bootPort?.[Symbol.dispose]()
   log.info('enrolled', { desktop: ticket.desktop, epoch: ticket.epoch })
   const console_ = consoleOnFirstUse(live, identity, ticket, log, scope)
   const renewal = new Renewal(log)
@@ -116,6 +127,14 @@ function upgrades(viewers: ViewerParts, console_: () => Promise<ConsoleUpgrade>)
       ...upgradeApi.vnc_connect,
       take: (request, socket, head) => supportView(viewers, request, socket, head),
     },
+    ...SESSION_DISPLAYS.map((kind) => {
+      const { path, protocol, callers } = upgradeApi[`display_${kind}`]
+      const place = join(GUEST_DISPLAY_FOLDER, DISPLAY_SOCKETS[kind])
+      return {
+        ...{ path, protocol, callers },
+        take: (_: unknown, socket: Duplex, head: Buffer) => carryDisplay(place, protocol, socket, head),
+      }
+    }),
     {
       path: consoleApi.path,
       protocol: consoleApi.upgrade,

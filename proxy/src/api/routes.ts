@@ -119,9 +119,12 @@ function addObjects(app: Hono, db: Db, pool: AddressPool, desk: ConfigurationDes
     return context.json({ id: await addUser(db, row) }, 201)
   })
   app.post(osf.path, async (context) => {
-    const { name, memory, cpus, application, is_application, displays } = await body(context, osf.schema)
+    const { name, memory, cpus, application, is_application, ...said } = await body(context, osf.schema)
     const isApplication = application ?? is_application ?? false
-    const flavour = { name, memoryMb: memory, cpuPercent: Math.round(cpus * 100), isApplication, displays }
+    const flavour = {
+      ...{ name, memoryMb: memory, cpuPercent: Math.round(cpus * 100), isApplication },
+      ...{ displays: said.displays, hypervisor: said.hypervisor, homeMb: said.user_storage_size },
+    }
     return context.json({ id: await addFlavour(db, flavour) }, 201)
   })
   app.post(vm.path, async (context) => {

@@ -2,17 +2,15 @@ import type { HookResult } from '@ostler/contract/agent-api.ts'
 import type { BootTicket } from '@ostler/contract/identity.ts'
 import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import { writeWhole } from '@ostler/kit/write-file.ts'
 import { randomBytes } from 'node:crypto'
-import { rmSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import { type AgentAddress, type AgentLink, enrolAgent, openAgentLink } from '../guest/agent-link.ts'
+import type { TicketPlace } from '../hypervisor/hypervisor.ts'
 import type { Trust } from './trust.ts'
 
 export interface AgentWatchSettings {
   readonly address: AgentAddress
-  /** The boot folder on the node's side. */
-  readonly bootFolder: string
+  /** Where the agent looks for tickets. */
+  readonly tickets: TicketPlace
   readonly displayUid: number
   readonly trust: Trust
   readonly log: Log
@@ -22,7 +20,6 @@ export interface AgentWatchSettings {
   readonly onHook: (session: number, result: HookResult) => void
 }
 
-const TICKET = 'enrol.json'
 const ENROL_MS = 3_000
 const SETTLING_MS = 1_000
 /** Between attempts: quick while a desktop boots, since somebody waits, slower later. */
@@ -42,6 +39,8 @@ export class AgentWatch {
   readonly #settings: AgentWatchSettings
   readonly #abort = new AbortController()
   #link: AgentLink | undefined
+  /** Of the ticket that waits to be used; a guest that is slow to come up must not find each one outdated. */
+  #secret: Buffer | undefined
   #up = false
   /** When the agent's certificate is to be renewed, in milliseconds since the epoch; 0: its age is not known. */
   #renewAt = 0
@@ -59,6 +58,7 @@ export class AgentWatch {
 
   [Symbol.dispose](): void {
     this.#abort.abort()
+    this.#settings.tickets.close()
     this.#link?.[Symbol.dispose]()
   }
 
@@ -89,8 +89,8 @@ export class AgentWatch {
   }
 
   async #enrol(signal: AbortSignal): Promise<void> {
-    const { address, bootFolder, displayUid, trust, log } = this.#settings
-    const secret = randomBytes(32)
+    const { address, tickets, displayUid, trust, log } = this.#settings
+    const secret = (this.#secret ??= randomBytes(32))
     const ticket: BootTicket = {
       desktop: address.desktop,
       epoch: address.epoch,
@@ -98,10 +98,7 @@ export class AgentWatch {
       displayUid,
       ...('socketPath' in address ? { listen: 'socket' } : {}),
     }
-    writeWhole(join(bootFolder, TICKET), JSON.stringify(ticket), {
-      mode: 0o600,
-      owner: statSync(bootFolder), // who the agent is on this node
-    })
+    tickets.put(ticket)
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(ENROL_MS)])
     await enrolAgent(
       address,
@@ -109,6 +106,7 @@ export class AgentWatch {
       (publicKey) => trust.signAgent(address.desktop, address.epoch, publicKey),
       deadline,
     )
+    this.#secret = undefined
     log.info('agent enrolled', { desktop: address.desktop, epoch: address.epoch })
   }
 
@@ -124,7 +122,7 @@ export class AgentWatch {
         this.#link = openAgentLink(address, shown)
       }
       // Whatever ticket lies there has done its work, or was one too many.
-      if (!this.#up) rmSync(join(this.#settings.bootFolder, TICKET), { force: true })
+      if (!this.#up) this.#settings.tickets.clear()
       this.#setUp(true, event)
       if (event.hook !== undefined) this.#settings.onHook(event.session, event.hook)
       await this.#renewWhenDue(this.#link, signal)

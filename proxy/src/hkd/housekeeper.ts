@@ -3,13 +3,14 @@ import type { Log } from '@ostler/kit/log.ts'
 import { causedBy } from '@ostler/kit/log/cause.ts'
 import { Series } from '@ostler/kit/series.ts'
 import type { LoadBalancer } from '../balance/balancer.ts'
-import type { DesktopSpec, Hypervisor } from '../hypervisor/hypervisor.ts'
+import type { DesktopSpec, Hypervisor, Hypervisors } from '../hypervisor/hypervisor.ts'
 import { type AgentAt, parseAgentAt } from '../model/agent-at.ts'
 import { decide } from '../model/decide.ts'
 import { expiryStep } from '../model/expiry.ts'
+import type { HypervisorKind } from '../model/hypervisor-kind.ts'
 import { runFolder } from '../model/run-folder.ts'
 import { AT_REST, STARTING, startOrder } from '../model/start-queue.ts'
-import { next, type VmEvent, vmMachine, type VmState } from '../model/vm-machine.ts'
+import { deadlineOf, next, type VmEvent, type VmState } from '../model/vm-machine.ts'
 import { type MergedWish, mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
 import { tickHost } from '../store/hosts.ts'
 import type { Db } from '../store/open.ts'
@@ -25,6 +26,7 @@ import {
   type Transition,
   type VmPlan,
   vmsToStep,
+  warnOfVm,
 } from '../store/vms.ts'
 import { addHookResult } from '../store/session-hooks.ts'
 import { AgentWatch } from './agent-watch.ts'
@@ -32,12 +34,13 @@ import { ExpiryNotice } from './expiry-notice.ts'
 import { ImageWork } from './image-work.ts'
 import { EXPIRY, moveDetails } from './move-details.ts'
 import type { HkdMetrics } from './hkd-metrics.ts'
+import { ticketFolder } from './ticket-folder.ts'
 import type { Trust } from './trust.ts'
 
 export interface HousekeeperParts {
   readonly db: Db
   readonly hostId: number
-  readonly hypervisor: Hypervisor
+  readonly hypervisors: Hypervisors
   readonly balancer: LoadBalancer
   readonly trust: Trust
   readonly run: string
@@ -167,12 +170,14 @@ export class Housekeeper {
     const { db } = this.#parts
     const { id } = plan
     const effect = this.#ensureEffect(plan)
-    const { processes, agentAt } = this.#parts.hypervisor.observe(id)
+    const hypervisor = this.#driverOf(plan)
+    const { processes, agentAt } = hypervisor.observe(id)
     const mustDie = processes === 'present' && MUST_BE_DEAD.includes(plan.state)
-    if (mustDie) await this.#parts.hypervisor.kill(id)
+    if (mustDie) await hypervisor.kill(id)
     const ageMs = Math.min(plan.ageMs, performance.now() - effect.since)
     const event = decide({
       state: plan.state,
+      hypervisor: plan.hypervisor,
       ageMs,
       goal: merged?.goal,
       processes,
@@ -189,22 +194,23 @@ export class Housekeeper {
     }
     if (AT_REST.includes(plan.state) && merged?.goal === 'up') await holdVm(db, id, STILL_THERE)
     const untilExpiry = plan.state === 'running' ? await this.#expire(plan) : Infinity
-    const { deadlineMs } = vmMachine[plan.state]
+    const deadlineMs = deadlineOf(plan.state, plan.hypervisor)
     const untilDeadline = deadlineMs === null ? Infinity : deadlineMs - ageMs + 10
-    const changed = (): boolean => this.#parts.hypervisor.observe(id).processes !== processes
+    const changed = (): boolean => hypervisor.observe(id).processes !== processes
     const until = Math.min(untilDeadline, untilExpiry)
     this.#lookLater(id, mustDie ? KILL_AGAIN_MS : until, WATCH_MS[plan.state], changed)
     return false
   }
 
   async #move(plan: VmPlan, event: VmEvent, effect: Effect, agentAt: AgentAt | undefined): Promise<boolean> {
-    const { db, hypervisor, metrics, log } = this.#parts
+    const { db, metrics, log } = this.#parts
     const to = next(plan.state, event)
     if (to === undefined) throw new Error(`decide gave ${event} in ${plan.state}`)
-    const move = { vm: plan, event, to, ...moveDetails(plan, event, to, effect.fault, agentAt) }
+    const found = { effectFault: effect.fault, agentAt, hypervisor: this.#wantedBy(plan) }
+    const move = { vm: plan, event, to, ...moveDetails(plan, event, to, found) }
     if (to === 'stopped' || to === 'failed') {
       // First free, then say so: if we die between, the next look does both again.
-      await hypervisor.release(plan.id)
+      await this.#driverOf(plan).release(plan.id)
       this.#forget(plan.id)
     }
     const epoch = to === 'preparing' ? await this.#place(plan, move) : await moveVm(db, move)
@@ -241,7 +247,8 @@ export class Housekeeper {
 
   /** Says whether nothing but its turn keeps a desktop from starting; what its image needs is begun. */
   async #isAble(plan: VmPlan): Promise<boolean> {
-    const { db, hypervisor } = this.#parts
+    const { db, hypervisors } = this.#parts
+    const hypervisor = hypervisors.by(this.#wantedBy(plan))
     const work = plan.image === null ? undefined : hypervisor.imageWork?.(specOf(plan))
     if (plan.image !== null && work !== undefined) {
       const { name } = plan.image
@@ -299,13 +306,14 @@ export class Housekeeper {
   }
 
   async #enter(plan: VmPlan): Promise<void> {
-    const { hypervisor } = this.#parts
+    const hypervisor = this.#driverOf(plan)
     switch (plan.state) {
       case 'preparing':
         await hypervisor.prepare(specOf(plan))
         return
       case 'booting':
         await hypervisor.boot(specOf(plan))
+        await this.#warn(plan, hypervisor.warning?.())
         this.#watchAgent(plan, true)
         return
       case 'running':
@@ -344,20 +352,27 @@ export class Housekeeper {
         throw new Fault('agent.unreachable', { desktop: plan.id, reason: 'not watched' })
       await agent.client.poweroff({})
     } catch {
-      await this.#parts.hypervisor.powerOff(plan.id)
+      await this.#driverOf(plan).powerOff(plan.id)
     }
+  }
+
+  async #warn(plan: VmPlan, warning: string | undefined): Promise<void> {
+    if (warning === undefined) return
+    this.#parts.log.warn('desktop runs with a warning', { vm: plan.id, warning })
+    await warnOfVm(this.#parts.db, plan, warning)
   }
 
   #watchAgent(plan: VmPlan, fresh: boolean): void {
     const known = this.#watches.get(plan.id)
     if (known?.epoch === plan.epoch) return
     known?.watch[Symbol.dispose]()
-    const { db, hypervisor, trust, run, displayUid, log } = this.#parts
+    const { db, trust, run, displayUid, log } = this.#parts
+    const hypervisor = this.#driverOf(plan)
     const at = hypervisor.observe(plan.id).agentAt ?? parseAgentAt(plan)
     const watch = new AgentWatch(
       {
         address: { desktop: plan.id, epoch: plan.epoch, ...at },
-        bootFolder: runFolder(run, plan.id).boot,
+        tickets: hypervisor.tickets?.(plan.id) ?? ticketFolder(runFolder(run, plan.id).boot),
         displayUid,
         trust,
         log,
@@ -371,6 +386,16 @@ export class Housekeeper {
       fresh,
     )
     this.#watches.set(plan.id, { epoch: plan.epoch, watch })
+  }
+
+  /** What runs its next boot: what its flavour names, else what runs desktops here. */
+  #wantedBy({ flavour }: VmPlan): HypervisorKind {
+    return flavour.hypervisor ?? this.#parts.hypervisors.usual
+  }
+
+  /** What runs its present boot, or ran its last one. */
+  #driverOf(plan: VmPlan): Hypervisor {
+    return this.#parts.hypervisors.by(plan.hypervisor ?? this.#wantedBy(plan))
   }
 
   #forget(id: number): void {

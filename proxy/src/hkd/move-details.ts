@@ -1,6 +1,7 @@
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import { type AgentAt, formatAgentAt } from '../model/agent-at.ts'
-import { type VmEvent, vmMachine, type VmState } from '../model/vm-machine.ts'
+import type { HypervisorKind } from '../model/hypervisor-kind.ts'
+import { deadlineOf, type VmEvent, type VmState } from '../model/vm-machine.ts'
 import { mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
 import type { Transition, VmPlan } from '../store/vms.ts'
 
@@ -18,9 +19,15 @@ export function moveDetails(
   plan: VmPlan,
   event: VmEvent,
   to: VmState,
-  effectFault: string | undefined,
-  agentAt: AgentAt | undefined,
+  found: {
+    /** Why the entry effect failed. */
+    readonly effectFault: string | undefined
+    readonly agentAt: AgentAt | undefined
+    /** What would run a boot that begins now. */
+    readonly hypervisor: HypervisorKind
+  },
 ): Omit<Transition, 'vm' | 'event' | 'to'> {
+  const { effectFault, agentAt, hypervisor } = found
   const steps = STEPS[event] ?? []
   switch (to) {
     case 'preparing': {
@@ -30,6 +37,7 @@ export function moveDetails(
         steps,
         fault: null,
         agentAt: null,
+        hypervisor,
         ...(queuedAt === undefined ? {} : { queuedAt }),
         ...(imageId === undefined ? {} : { imageId }),
       }
@@ -68,5 +76,5 @@ function startAgain(plan: VmPlan): Pick<Transition, 'again'> {
 function faultText(plan: VmPlan, event: VmEvent, effectFault: string | undefined): string {
   if (effectFault !== undefined) return effectFault
   if (event === 'exited') return 'the desktop ended before its agent answered'
-  return `${plan.state} took longer than ${(vmMachine[plan.state].deadlineMs ?? 0) / 1000} s`
+  return `${plan.state} took longer than ${(deadlineOf(plan.state, plan.hypervisor) ?? 0) / 1000} s`
 }

@@ -1,5 +1,7 @@
+import type { BootTicket } from '@ostler/contract/identity.ts'
 import type { AgentAt } from '../model/agent-at.ts'
 import type { DiskImageKind } from '../model/disk-image.ts'
+import type { HypervisorKind } from '../model/hypervisor-kind.ts'
 
 /** What it takes to run a desktop. */
 export interface DesktopSpec {
@@ -10,12 +12,28 @@ export interface DesktopSpec {
   readonly tenantId: number
   readonly login: string
   readonly address: string
-  readonly flavour: { readonly id: number; readonly memoryMb: number; readonly cpuPercent: number }
+  readonly flavour: {
+    readonly id: number
+    readonly memoryMb: number
+    readonly cpuPercent: number
+    /** Size of the home's disk, where it is one. */
+    readonly homeMb: number
+  }
   readonly image: {
     readonly name: string
     readonly kind: DiskImageKind
     readonly path: string
   }
+}
+
+/** Where hkd leaves boot tickets so that the agent of a desktop finds them. */
+export interface TicketPlace {
+  /** Brings a ticket; called again and again until the agent is enrolled. Throws when there is no such place yet. */
+  put(ticket: BootTicket): void
+  /** Takes back what was brought: it has done its work. */
+  clear(): void
+  /** Closes what is open. What was brought stays. */
+  close(): void
 }
 
 /** Whether processes of a desktop exist on this node. */
@@ -42,7 +60,7 @@ export interface Hypervisor {
   imageWork?(spec: DesktopSpec): (() => Promise<void>) | undefined
   /** Makes image, an empty overlay, home and run folder ready. Throws `image.unusable`. Nothing runs yet. */
   prepare(spec: DesktopSpec): Promise<void>
-  /** Starts it, unless it runs. Throws `container.failed`; then nothing runs. */
+  /** Starts it, unless it runs. Throws `container.failed` or `machine.failed`; then nothing runs. */
   boot(spec: DesktopSpec): Promise<void>
   /** Looks. Never throws: what cannot be seen is `unknown`. */
   observe(id: number): Sighting
@@ -52,4 +70,16 @@ export interface Hypervisor {
   kill(id: number): Promise<void>
   /** Frees what only a running desktop needs. Image, overlay and home stay. */
   release(id: number): Promise<void>
+  /** Where its guests look for tickets, when that is not the boot folder. */
+  readonly tickets?: (id: number) => TicketPlace
+  /** What an administrator should know about every desktop that runs here by this. */
+  readonly warning?: () => string | undefined
+}
+
+/** The drivers of a node. */
+export interface Hypervisors {
+  /** What runs desktops whose flavour names nothing. */
+  readonly usual: HypervisorKind
+  /** The same driver each time. */
+  readonly by: (kind: HypervisorKind) => Hypervisor
 }

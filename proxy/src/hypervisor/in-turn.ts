@@ -32,14 +32,13 @@ export function inTurn(driver: Hypervisor): Hypervisor {
     if (processes !== 'absent') throw new Fault('desktop.stillRuns', { desktop: id, processes })
   }
   return {
-    name: driver.name,
+    ...driver,
     prepare: (spec) =>
       pass(spec.id, async () => {
         await mustBeGone(spec.id)
         await driver.prepare(spec)
       }),
     boot: (spec) => pass(spec.id, () => driver.boot(spec)),
-    observe: (id) => driver.observe(id),
     powerOff: (id) => pass(id, () => driver.powerOff(id)),
     kill: async (id) => {
       if (turns.has(id)) await driver.kill(id)

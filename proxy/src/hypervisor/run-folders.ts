@@ -1,7 +1,8 @@
 import { run } from '@ostler/kit/run.ts'
-import { chownSync, mkdirSync, statSync } from 'node:fs'
+import { chownSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { HYPERVISORS, type HypervisorKind } from '../model/hypervisor-kind.ts'
 import { type RunFolder, runFolder } from '../model/run-folder.ts'
 import type { DesktopSpec } from './hypervisor.ts'
 
@@ -14,6 +15,9 @@ interface RunFolderOwner {
 }
 const ROOT: RunFolderOwner = { uid: 0, gid: 0 }
 
+/** Beside what guests see. */
+const DRIVER = 'driver'
+
 /** Where a home is. Users of two tenants may have the same login, and must not get each other's. */
 export function homeFolder(homes: string, { tenantId, login, flavour }: DesktopSpec): string {
   return join(homes, tenantId === FIRST_TENANT ? '' : `@${tenantId}`, `${login}-${flavour.id}`)
@@ -24,12 +28,14 @@ export function homeFolder(homes: string, { tenantId, login, flavour }: DesktopS
  * write is a file system of its own, too small to fill the node's.
  *
  * @param runPath `path.run`
+ * @param driver whose desktop it is: who finds the folder later asks that one.
  * @param displayGid the group that may pass through to the displays.
  * @param guest who the desktop's programs are on the node: they may read what lies in `boot`, and write to `display`.
  */
 export async function makeRunFolder(
   runPath: string,
   id: number,
+  driver: HypervisorKind,
   displayGid: number,
   guest: RunFolderOwner = ROOT,
 ): Promise<RunFolder> {
@@ -38,9 +44,38 @@ export async function makeRunFolder(
   mkdirSync(all, { recursive: true, mode: 0o750 })
   if (process.getuid?.() === 0) chownSync(all, 0, displayGid)
   mkdirSync(folder.boot, { recursive: true, mode: 0o755 })
+  writeFileSync(join(folder.root, DRIVER), driver, { mode: 0o600 })
   chownSync(folder.boot, guest.uid, guest.gid)
   await limitedFolder(folder.display, { mode: 0o751, size: '64k', owner: guest })
   return folder
+}
+
+/**
+ * The desktops that have a run folder on this node.
+ * @returns their numbers, and whose each is; `undefined`: its folder does not say.
+ */
+export function runFoldersHere(runPath: string): { id: number; driver: HypervisorKind | undefined }[] {
+  const ids = namesIn(dirname(runFolder(runPath, 0).root)).filter((name) => /^\d+$/.test(name))
+  return ids.map(Number).map((id) => {
+    const said = textIn(join(runFolder(runPath, id).root, DRIVER))
+    return { id, driver: HYPERVISORS.find((kind) => kind === said) }
+  })
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
+function textIn(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
 }
 
 /** Makes a folder that is a file system of its own, unless it is. */

@@ -56,7 +56,7 @@ export interface DoorParts extends AccessParts {
  * @throws Fault `display.unreachable`, or the signal's reason.
  */
 export type Reach = (
-  vm: Pick<VmRow, 'id' | 'epoch' | 'hostId'>,
+  vm: Pick<VmRow, 'id' | 'epoch' | 'hostId' | 'address' | 'agentAt' | 'hypervisor'>,
   kind: SocketKind,
   signal: AbortSignal,
 ) => Promise<DisplaySocket>

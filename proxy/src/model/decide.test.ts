@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { decide, type VmFacts } from './decide.ts'
-import { next, VM_STATES, type VmState, vmMachine } from './vm-machine.ts'
+import { HYPERVISORS } from './hypervisor-kind.ts'
+import { deadlineOf, next, VM_STATES, type VmState } from './vm-machine.ts'
 
-const AGES = [0, 29_999, 30_000, 30_001, 40_000, 40_001, 60_000, 60_001, 600_000, 600_001, 10 ** 12]
+const AGES = [0, 29_999, 30_000, 30_001, 40_000, 40_001, 60_000, 60_001, 240_001, 600_000, 600_001, 10 ** 12]
 const GOALS = ['up', 'down', undefined] as const
 const PROCESSES = ['present', 'absent', 'unknown'] as const
 const EFFECTS = ['pending', 'done', 'failed'] as const
@@ -15,7 +16,11 @@ const ALL: readonly VmFacts[] = VM_STATES.flatMap((state) =>
       PROCESSES.flatMap((processes) =>
         EFFECTS.flatMap((effect) =>
           BOTH.flatMap((agentUp) =>
-            BOTH.map((faulty) => ({ state, ageMs, goal, processes, effect, agentUp, faulty })),
+            BOTH.flatMap((faulty) =>
+              HYPERVISORS.map((hypervisor) => ({
+                ...{ state, ageMs, goal, processes, effect, agentUp, faulty, hypervisor },
+              })),
+            ),
           ),
         ),
       ),
@@ -26,6 +31,7 @@ const ALL: readonly VmFacts[] = VM_STATES.flatMap((state) =>
 function facts(state: VmState, more: Partial<VmFacts> = {}): VmFacts {
   return {
     state,
+    hypervisor: 'lxc',
     ageMs: 0,
     goal: undefined,
     processes: 'present',
@@ -42,7 +48,7 @@ describe('for every combination of facts', () => {
       const event = decide(given)
       return event !== undefined && next(given.state, event) === undefined
     })
-    expect(ALL).toHaveLength(8 * 11 * 3 * 3 * 3 * 2 * 2)
+    expect(ALL).toHaveLength(8 * 12 * 3 * 3 * 3 * 2 * 2 * HYPERVISORS.length)
     expect(wrong).toEqual([])
   })
 
@@ -86,7 +92,9 @@ describe('for every combination of facts', () => {
   })
 
   test('past its deadline a state is always left, unless its effect is still under way', () => {
-    const overdue = ALL.filter(({ state, ageMs }) => ageMs > (vmMachine[state].deadlineMs ?? Infinity))
+    const overdue = ALL.filter(
+      ({ state, hypervisor, ageMs }) => ageMs > (deadlineOf(state, hypervisor) ?? Infinity),
+    )
     const waits = (given: VmFacts): boolean =>
       given.effect === 'pending' && (given.state === 'preparing' || given.state === 'booting')
     const stuck = overdue.filter((given) => !waits(given) && decide(given) === undefined)
@@ -97,7 +105,8 @@ describe('for every combination of facts', () => {
   test('a deadline strikes only when it has passed', () => {
     const early = ALL.filter(
       (given) =>
-        decide(given) === 'deadline' && given.ageMs <= (vmMachine[given.state].deadlineMs ?? Infinity),
+        decide(given) === 'deadline' &&
+        given.ageMs <= (deadlineOf(given.state, given.hypervisor) ?? Infinity),
     )
     expect(early).toEqual([])
   })

@@ -1,8 +1,11 @@
-import { type VmEvent, type VmState, vmMachine } from './vm-machine.ts'
+import type { HypervisorKind } from './hypervisor-kind.ts'
+import { deadlineOf, type VmEvent, type VmState } from './vm-machine.ts'
 
 /** Everything that a decision rests on. */
 export interface VmFacts {
   readonly state: VmState
+  /** What runs its present boot, if it had one. */
+  readonly hypervisor: HypervisorKind | null
   /** Milliseconds since the state was entered, or since this hkd first saw it: its own absence counts for nothing. */
   readonly ageMs: number
   /** What all open wishes come to. */
@@ -25,7 +28,7 @@ export function decide(facts: VmFacts): VmEvent | undefined {
   // An effect that is under way may still make what an event would take away.
   if (facts.effect === 'pending' && (facts.state === 'preparing' || facts.state === 'booting'))
     return undefined
-  const { deadlineMs } = vmMachine[facts.state]
+  const deadlineMs = deadlineOf(facts.state, facts.hypervisor)
   return decideByFacts(facts) ?? (deadlineMs !== null && facts.ageMs > deadlineMs ? 'deadline' : undefined)
 }
 

@@ -28,6 +28,9 @@ export function displayWay(display: DisplayKind, has: readonly DisplayKind[]): D
   }
 }
 
+/** What a virtual machine shows unless told otherwise: its agent's displays, and its own screen. */
+export const MACHINE_DISPLAYS = ['nx', 'rfb', 'vnc', 'spice'] as const satisfies readonly DisplayKind[]
+
 /** How whoever sits at a desktop is named to others. */
 export const VIEWER: Readonly<Record<DisplayKind, string>> = {
   nx: 'in a native client',

@@ -1,4 +1,5 @@
 import type { QvdState } from '@ostler/contract/desktop.ts'
+import { type HypervisorKind, MACHINE } from './hypervisor-kind.ts'
 
 /**
  * The life cycle of a desktop. This value makes the type, the SQL tables that a foreign key checks
@@ -48,6 +49,14 @@ export const vmMachine = {
 >
 
 export type VmState = keyof typeof vmMachine
+
+/** A virtual machine brings up a whole system, at worst on an emulated processor. */
+const MACHINE_BOOT_MS = 240_000
+
+/** How long a desktop may be in a state; `null`: any time. */
+export function deadlineOf(state: VmState, hypervisor: HypervisorKind | null): number | null {
+  return state === 'booting' && hypervisor === MACHINE ? MACHINE_BOOT_MS : vmMachine[state].deadlineMs
+}
 
 export type VmEvent = { [S in VmState]: keyof (typeof vmMachine)[S]['edges'] }[VmState]
 

@@ -3,6 +3,8 @@ import type { DisplayKind } from '@ostler/contract/identity.ts'
 import type { Explanation } from '@ostler/contract/admin-api.ts'
 import { sql } from 'kysely'
 import { addNamed } from './added.ts'
+import { MACHINE_DISPLAYS } from '../model/display.ts'
+import { type FlavourHypervisor, MACHINE } from '../model/hypervisor-kind.ts'
 import type { UserRole } from '../model/user.ts'
 import type { VmState } from '../model/vm-machine.ts'
 import { type AddressPool, takeAddress } from './addresses.ts'
@@ -41,16 +43,22 @@ export async function addFlavour(
     memoryMb: number
     cpuPercent: number
     isApplication: boolean
-    /** Those of a container if not given. */
+    /** Those of what runs its desktops if not given. */
     displays?: readonly DisplayKind[] | undefined
+    /** What runs desktops on their node if not given. */
+    hypervisor?: FlavourHypervisor | undefined
+    homeMb?: number
   },
 ): Promise<number> {
+  const { hypervisor, displays = hypervisor === MACHINE ? MACHINE_DISPLAYS : undefined } = flavour
   const row = {
     name: flavour.name,
     memory_mb: flavour.memoryMb,
     cpu_percent: flavour.cpuPercent,
     is_application: flavour.isApplication,
-    ...(flavour.displays === undefined ? {} : { displays: flavour.displays }),
+    ...(displays === undefined ? {} : { displays }),
+    ...(hypervisor === undefined ? {} : { hypervisor }),
+    ...(flavour.homeMb === undefined ? {} : { home_mb: flavour.homeMb }),
   }
   return await addNamed('osf', flavour.name, () =>
     db.insertInto('flavour').values(row).returning('id').executeTakeFirstOrThrow(),
@@ -109,6 +117,7 @@ export async function listObjects(
       return await db
         .selectFrom('flavour')
         .select(['id', 'name', 'memory_mb as memory', 'cpu_percent', 'is_application', 'displays'])
+        .select(['hypervisor', 'home_mb'])
         .orderBy('id')
         .execute()
     case 'di':
@@ -198,7 +207,7 @@ export async function explainDesktop(db: Db, id: number): Promise<Explanation> {
     )
     .leftJoin('disk_image as next', 'next.id', 'image_tag.disk_image_id')
     .select(['vm.name', 'state', 'fault', 'di_tag', 'running.name as running', 'next.name as next'])
-    .select(['expire_soft', 'expire_hard'])
+    .select(['expire_soft', 'expire_hard', 'hypervisor', 'warning'])
     .where('vm.id', '=', id)
     .executeTakeFirstOrThrow()
   const wishes = await db
@@ -218,11 +227,13 @@ export async function explainDesktop(db: Db, id: number): Promise<Explanation> {
   const timeline = await readTimeline(db, id)
   const hooks = await readHookResults(db, id, 20)
   const seat = await readSeat(db, id)
-  const { name, state, fault, di_tag: tag, running, next } = vm
+  const { name, state, fault, di_tag: tag, running, next, hypervisor, warning } = vm
   return {
     name,
     state,
     fault,
+    hypervisor,
+    warning,
     image: { tag, next, running },
     expires: {
       soft: vm.expire_soft?.toISOString() ?? null,

@@ -1,6 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { sql } from 'kysely'
 import type { DiskImageKind } from '../model/disk-image.ts'
+import { isRunnable } from '../model/hypervisor-kind.ts'
 import { addNamed } from './added.ts'
 import type { Db } from './open.ts'
 
@@ -30,7 +31,7 @@ const DEFAULT = 'default'
  *
  * @param expiry for desktops that run now and would get this image at their next start.
  * @returns its number, and how many desktops expire.
- * @throws Fault `object.exists`.
+ * @throws Fault `object.exists`, or `image.unusable` for a kind that its desktops cannot run.
  */
 export async function addImage(
   db: Db,
@@ -40,7 +41,13 @@ export async function addImage(
   return await db.transaction().execute(async (tx) => {
     await lockFlavour(tx, image.flavourId)
     const version = image.version ?? (await nextVersion(tx, image.flavourId))
-    const name = image.name ?? `${await flavourName(tx, image.flavourId)}-${version}`
+    const flavour = await readFlavour(tx, image.flavourId)
+    const name = image.name ?? `${flavour.name}-${version}`
+    if (!isRunnable(image.kind, flavour.hypervisor)) {
+      const by = flavour.hypervisor === null ? 'name no hypervisor' : `run by ${flavour.hypervisor}`
+      const reason = `virtual machines (hypervisor=kvm) run qcow2 and nothing else does; those of ${flavour.name} ${by}`
+      throw new Fault('image.unusable', { image: name, reason })
+    }
     const row = { flavour_id: image.flavourId, kind: image.kind, path: image.path, name, version }
     const id = await addNamed('di', name, () =>
       tx.insertInto('disk_image').values(row).returning('id').executeTakeFirstOrThrow(),
@@ -195,13 +202,12 @@ async function lockFlavour(tx: Db, flavourId: number): Promise<void> {
   await sql`SELECT pg_advisory_xact_lock(hashtext('ostler.flavour'), ${flavourId}::int)`.execute(tx)
 }
 
-async function flavourName(tx: Db, id: number): Promise<string> {
-  const { name } = await tx
+async function readFlavour(tx: Db, id: number) {
+  return await tx
     .selectFrom('flavour')
-    .select('name')
+    .select(['name', 'hypervisor'])
     .where('id', '=', id)
     .executeTakeFirstOrThrow()
-  return name
 }
 
 async function flavourOf(db: Db, imageId: number): Promise<number> {

@@ -11,6 +11,7 @@ import * as tunnels from './migrations/0006-tunnels.ts'
 import * as displays from './migrations/0007-displays.ts'
 import * as doors from './migrations/0008-doors.ts'
 import * as wishConnection from './migrations/0009-wish-connection.ts'
+import * as hypervisors from './migrations/0010-hypervisors.ts'
 import * as images from './migrations/0011-images.ts'
 import * as sslFiles from './migrations/0016-ssl-files.ts'
 
@@ -25,6 +26,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0007-displays': displays,
   '0008-doors': doors,
   '0009-wish-connection': wishConnection,
+  '0010-hypervisors': hypervisors,
   '0011-images': images,
   '0016-ssl-files': sslFiles,
 }

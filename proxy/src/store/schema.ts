@@ -3,6 +3,7 @@ import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { DiskImageKind } from '../model/disk-image.ts'
 import type { HostCounter, HostState } from '../model/host.ts'
+import type { FlavourHypervisor, HypervisorKind } from '../model/hypervisor-kind.ts'
 import type { PolicySays } from '../model/policy.ts'
 import type { SslFileName } from '../model/door-certificate.ts'
 import type { SeatState } from '../model/seat.ts'
@@ -159,6 +160,10 @@ export interface Database {
     cpu_percent: number
     /** How its desktops can be seen. */
     displays: Generated<readonly DisplayKind[]>
+    /** What runs its desktops; null: what runs desktops on their node. */
+    hypervisor: ColumnType<FlavourHypervisor | null, FlavourHypervisor | null | undefined, FlavourHypervisor>
+    /** Size of the home's disk in a virtual machine. */
+    home_mb: Generated<number>
   }
   disk_image: {
     id: Generated<number>
@@ -203,6 +208,10 @@ export interface Database {
     /** How often an administrator has ended who sat here, and all tunnels. */
     disconnects: Generated<number>
     agent_at: ColumnType<string | null, string | null | undefined, string | null>
+    /** What runs its present boot, or ran its last one. */
+    hypervisor: ColumnType<HypervisorKind | null, never, HypervisorKind>
+    /** What an administrator should know about the present boot. */
+    warning: ColumnType<string | null, string | null | undefined, string | null>
   }
   vm_edge: { prior: VmState; state: VmState }
   vm_log: {

@@ -5,6 +5,7 @@ import type { DiskImageKind } from '../model/disk-image.ts'
 import type { ExpiryFacts } from '../model/expiry.ts'
 import type { HostLoad } from '../model/host.ts'
 import { AT_REST, startOrder } from '../model/start-queue.ts'
+import type { FlavourHypervisor, HypervisorKind } from '../model/hypervisor-kind.ts'
 import type { VmEvent, VmState } from '../model/vm-machine.ts'
 import { ONE_TIME_WISHES, type Wish, type WishKind } from '../model/wish.ts'
 import { hostLoads } from './hosts.ts'
@@ -32,6 +33,8 @@ export interface VmRow {
   /** Where its agent is reached (model/agent-at.ts); null: at its address. */
   readonly agentAt: string | null
   readonly fault: string | null
+  /** What runs its present boot, or ran its last one. */
+  readonly hypervisor: HypervisorKind | null
 }
 
 /** What hkd needs to run a desktop. */
@@ -44,6 +47,8 @@ export interface VmPlan extends VmRow {
     readonly name: string
     readonly memoryMb: number
     readonly cpuPercent: number
+    readonly hypervisor: FlavourHypervisor | null
+    readonly homeMb: number
   }
   /** What its tag stands for; `null` when its flavour has no image with it, or only a blocked one. */
   readonly image: {
@@ -76,6 +81,7 @@ const COLUMNS = [
   'vm.address',
   'vm.agent_at as agentAt',
   'vm.fault',
+  'vm.hypervisor',
 ] as const
 
 function vmRows(db: Db) {
@@ -120,11 +126,12 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
     SELECT vm.id, vm.name, vm.user_id AS "ownerId", users.tenant_id AS "tenantId",
       flavour.name AS "flavourName", vm.blocked,
       flavour.is_application AS "isApplication", flavour.displays, vm.state, vm.epoch, vm.host_id AS "hostId",
-      vm.address, vm.agent_at AS "agentAt", vm.fault, vm.held,
+      vm.address, vm.agent_at AS "agentAt", vm.fault, vm.held, vm.hypervisor,
       (extract(epoch FROM clock_timestamp() - vm.state_since) * 1000)::float8 AS "ageMs",
       users.login,
       json_build_object('id', flavour.id, 'name', flavour.name, 'memoryMb', flavour.memory_mb,
-        'cpuPercent', flavour.cpu_percent) AS flavour,
+        'cpuPercent', flavour.cpu_percent, 'hypervisor', flavour.hypervisor,
+        'homeMb', flavour.home_mb) AS flavour,
       vm.di_tag AS tag,
       (SELECT json_build_object('id', id, 'name', name, 'kind', kind, 'path', path)
         FROM ostler.image_tag JOIN ostler.disk_image ON id = disk_image_id
@@ -154,6 +161,8 @@ export interface Transition {
   readonly fault?: string | null
   /** Where the agent of this boot is reached; left alone when not given. */
   readonly agentAt?: string | null
+  /** What runs the boot that begins with this. */
+  readonly hypervisor?: HypervisorKind
   /** Steps of the start's timeline that are reached by this. */
   readonly steps?: readonly TimelineStep[]
   /** When the start was wished for. */
@@ -236,6 +245,7 @@ async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
       // Whatever was to expire is another boot's from here on (C-107).
       ...(to === 'preparing' || AT_REST.includes(to) ? NEVER_EXPIRES : {}),
       ...(move.agentAt === undefined ? {} : { agent_at: move.agentAt }),
+      ...(move.hypervisor === undefined ? {} : { hypervisor: move.hypervisor, warning: null }),
     }))
     .where('id', '=', vm.id)
     .where('state', '=', vm.state)
@@ -291,6 +301,11 @@ async function closeWishes(
       serves.goal === 'up' ? ONE_TIME_WISHES.up : [...ONE_TIME_WISHES.up, ...ONE_TIME_WISHES.down],
     )
     .execute()
+}
+
+/** Writes down what an administrator should know about a boot. */
+export async function warnOfVm(db: Db, vm: { id: number; epoch: number }, warning: string): Promise<void> {
+  await db.updateTable('vm').set({ warning }).where('id', '=', vm.id).where('epoch', '=', vm.epoch).execute()
 }
 
 /** Adds a wish, hints at it, and returns its number. */

@@ -4,7 +4,7 @@ import { pidFileHolder, takePidFile } from '@ostler/kit/pid-file.ts'
 import { comesToHold } from '@ostler/kit/poll.ts'
 import { isAlive, signalProcess } from '@ostler/kit/process-table.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
-import { chmodSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { leastLoaded } from '../balance/balancer.ts'
@@ -14,13 +14,14 @@ import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { keepIdentities } from '../hkd/identities.ts'
 import { openTrust } from '../hkd/trust.ts'
-import type { Hypervisor } from '../hypervisor/hypervisor.ts'
+import type { Hypervisors } from '../hypervisor/hypervisor.ts'
 import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
+import { runFoldersHere } from '../hypervisor/run-folders.ts'
 import { type HintChannel, listenForHints } from '../store/hints.ts'
 import { registerHost, setHostState } from '../store/hosts.ts'
 import { countDesktops } from '../store/vms.ts'
 import { answerLocally } from './asked-locally.ts'
-import { openHypervisor } from './hypervisors.ts'
+import { openHypervisors } from './hypervisors.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
 import { doorIdentityFile, givenSslFile, hkdSocket, requireAccount, subnetOf } from './node-parts.ts'
@@ -57,7 +58,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   const housekeeper = new Housekeeper({
     db,
     hostId,
-    hypervisor: openHypervisor(config, cgroups),
+    hypervisors: openHypervisors(config, cgroups),
     balancer: leastLoaded,
     trust,
     run: config['path.run'],
@@ -109,21 +110,25 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
     signalProcess(hkd, 'SIGKILL')
   }
   // Desktops that cannot be stopped must not keep the rest from it.
-  const trouble = await stopDesktops(openHypervisor(config, cgroups), desktopsHere(config), log).catch(
-    (error: unknown) => ({ error }),
-  )
+  const hypervisors = openHypervisors(config, cgroups)
+  const trouble = await stopDesktops(hypervisors, config['path.run'], log).catch((error: unknown) => ({
+    error,
+  }))
   await removeBridge(config['vm.network.bridge'])
   await nodeCluster(config, cgroups).stop()
   if (trouble !== undefined) throw trouble.error
 }
 
-async function stopDesktops(hypervisor: Hypervisor, ids: readonly number[], log: Log): Promise<undefined> {
-  await Promise.all(ids.map((id) => hypervisor.powerOff(id)))
-  const isGone = (id: number): boolean => hypervisor.observe(id).processes === 'absent'
-  await comesToHold(() => ids.every(isGone), STOP_DESKTOPS_MS, 50)
-  for (const id of ids) {
+async function stopDesktops({ usual, by }: Hypervisors, run: string, log: Log): Promise<undefined> {
+  const here = runFoldersHere(run).map(({ id, driver = usual }) => ({ id, hypervisor: by(driver) }))
+  await Promise.all(here.map(({ id, hypervisor }) => hypervisor.powerOff(id)))
+  const isGone = ({ id, hypervisor }: (typeof here)[number]): boolean =>
+    hypervisor.observe(id).processes === 'absent'
+  await comesToHold(() => here.every(isGone), STOP_DESKTOPS_MS, 50)
+  for (const desktop of here) {
+    const { id, hypervisor } = desktop
     await hypervisor.kill(id)
-    await comesToHold(() => isGone(id), 2_000, 20)
+    await comesToHold(() => isGone(desktop), 2_000, 20)
     await hypervisor.release(id)
     log.info('desktop stopped', { vm: id })
   }
@@ -131,14 +136,4 @@ async function stopDesktops(hypervisor: Hypervisor, ids: readonly number[], log:
 
 function hkdPidFile(config: NodeValues): string {
   return join(config['path.run'], 'hkd.pid')
-}
-
-/** Numbers of the desktops that have a run folder here, whichever driver made it. */
-function desktopsHere(config: NodeValues): number[] {
-  const folder = join(config['path.run'], 'desktops')
-  return existsSync(folder)
-    ? readdirSync(folder)
-        .filter((name) => /^\d+$/.test(name))
-        .map(Number)
-    : []
 }

@@ -20,6 +20,7 @@ import type { TicketKeys } from '../l7r/listen/ticket-keys.ts'
 import type { DoorParts } from '../l7r/open-desktop.ts'
 import { PolicyBook } from '../l7r/policy-book.ts'
 import { portal } from '../l7r/portal/portal.ts'
+import { reachHere } from '../l7r/reach-here.ts'
 import { SeatKeeper } from '../l7r/seat-keeper.ts'
 import { serveDoor } from '../l7r/server.ts'
 import { signInWith } from '../l7r/sign-in.ts'
@@ -75,7 +76,7 @@ export async function startL7r(
   const key = jar.derive('attempts')
   const { desk, oidc, reload } = await openSignIn(db, nodeConfigSource(configFile), log, { certificate, key })
   const identity = doorIdentity(doorIdentityFile(config))
-  const run = config['path.run']
+  const here = reachHere({ run: config['path.run'], identity })
   const parts: DoorParts = {
     db,
     policy,
@@ -86,7 +87,7 @@ export async function startL7r(
     steps: new BootSteps(db),
     identity,
     lines: scope.own(new AgentLines()),
-    reach: reachEverywhere({ db, host, run, identity, door: doorName }),
+    reach: reachEverywhere({ db, host, here, identity, door: doorName }),
     forSessions: {
       hostAddress: config['l7r.address'] === '*' ? config['vm.network.gateway'] : config['l7r.address'],
       giveToken: config['l7r.session.auth_token'],
@@ -133,7 +134,7 @@ export async function startL7r(
       hop: {
         protocol: HOP_PROTOCOL,
         identity,
-        serve: serveHops({ db, host, run, stopping: stopping.signal, log }),
+        serve: serveHops({ db, host, here, stopping: stopping.signal, log }),
       },
       nx: nxEndpoints(parts, signIn, tunnel, () => isDraining || scope.signal.aborted),
       browser: anyOf(browserDisplay(parts, jar, desk), tunnel.browser),

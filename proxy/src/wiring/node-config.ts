@@ -128,7 +128,11 @@ export const NODE_OPTIONS = {
   'database.as_user': text('system user of the private PostgreSQL', 'ostler-postgres'),
   'hkd.vm.starting.max': integer('desktops that may be on their way up at once', 6, 1, 1_000),
   'internal.hkd.max_heavy': integer('disk images that are unpacked at once', 2, 1, 100),
-  'vm.hypervisor': oneOf('what runs the desktops of this node', ['lxc', 'process', 'simulated'], 'lxc'),
+  'vm.hypervisor': oneOf(
+    'what runs the desktops of this node whose flavour names nothing',
+    ['lxc', 'process', 'simulated'],
+    'lxc',
+  ),
   'vm.simulated.rules': optional(path('driver simulated: file that says how its machines behave')),
   'vm.process.uid.first': integer(
     'driver process: user number of the first person; the others follow by their numbers',
@@ -142,6 +146,13 @@ export const NODE_OPTIONS = {
   'vm.network.ip.start': text('first address for a desktop', '10.3.15.10'),
   'vm.network.mac.prefix': text('first three octets of hardware addresses', '54:52:00'),
   'internal.vm.name.prefix': text('begins the names of containers and network devices', 'ostler-'),
+  'command.kvm': text('QEMU, which runs virtual machines', 'qemu-system-x86_64'),
+  'internal.vm.kvm.uid_start': integer(
+    "virtual machines run as users with this number and the desktop's; nobody else has such numbers",
+    1_900_000_000,
+    1_000,
+    4_000_000_000,
+  ),
   'internal.vm.cgroup.memory_reserve': integer('MB of the node that no desktop gets', 512, 0, 1_000_000),
 } as const
 

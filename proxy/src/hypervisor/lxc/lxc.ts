@@ -55,7 +55,7 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       mkdirSync(upper, { mode: 0o755 })
       const home = homeFolder(settings.homes, spec)
       mkdirSync(home, { recursive: true, mode: 0o755 })
-      const folders = await makeRunFolder(settings.run, spec.id, settings.displayGid)
+      const folders = await makeRunFolder(settings.run, spec.id, 'lxc', settings.displayGid)
       const folder = join(settings.lxcPath, containerOf(spec.id))
       mkdirSync(folder, { recursive: true, mode: 0o700 })
       mkdirSync(settings.logs, { recursive: true, mode: 0o755 })

@@ -94,7 +94,7 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
       const home = homeFolder(settings.homes, spec)
       if (mkdirSync(home, { recursive: true, mode: 0o755 }) !== undefined)
         chownSync(home, owner.uid, owner.gid)
-      await makeRunFolder(settings.run, spec.id, settings.displayGid, owner)
+      await makeRunFolder(settings.run, spec.id, 'process', settings.displayGid, owner)
     },
 
     boot: async (spec) => {

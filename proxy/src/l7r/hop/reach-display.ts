@@ -4,9 +4,7 @@ import { roleOf } from '@ostler/contract/identity.ts'
 import { randomBytes } from 'node:crypto'
 import type { DisplaySocket } from '../../display/display-socket.ts'
 import { connectFarDisplay } from '../../display/far-display.ts'
-import { reachDisplay } from '../../display/reach.ts'
 import { type CallerIdentity, secureContextOf } from '../../guest/agent-link.ts'
-import { displaySocket } from '../../model/run-folder.ts'
 import { TICKET_SECONDS } from '../../model/ticket.ts'
 import { digestOf } from '../../model/ticket-text.ts'
 import { findDoor } from '../../store/hosts.ts'
@@ -19,20 +17,20 @@ import { HOP_MS, HOP_NAME, HOP_PROTOCOL, takeHopAnswer, TICKET_BYTES } from './h
 export interface ReachParts {
   readonly db: Db
   readonly host: HostWatch
-  /** `path.run` */
-  readonly run: string
+  /** Reaches those of this node. */
+  readonly here: Reach
   /** What we show to other doors, as hkd last issued it. */
   readonly identity: () => CallerIdentity
   /** This door, as NODE/PID. */
   readonly door: string
 }
 
-/** Reaches displays: on this node by their unix socket, on another one by a hop to its door. */
+/** Reaches displays, on another node by a hop to its door. */
 export function reachEverywhere(parts: ReachParts): Reach {
-  return async ({ id, epoch, hostId }, kind, signal) => {
+  return async (vm, kind, signal) => {
+    const { id, epoch, hostId } = vm
     const isHere = hostId === null || hostId === parts.host.id
-    if (isHere) return await reachDisplay(id, displaySocket(parts.run, id, kind))
-    return await hop(parts, { id, epoch, hostId }, kind, signal)
+    return await (isHere ? parts.here(vm, kind, signal) : hop(parts, { id, epoch, hostId }, kind, signal))
   }
 }
 

@@ -3,23 +3,22 @@ import { DISPLAY_SOCKETS, type SocketKind } from '@ostler/contract/identity.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Socket } from 'node:net'
 import type { DisplaySocket } from '../../display/display-socket.ts'
-import { reachDisplay } from '../../display/reach.ts'
 import { splice } from '../../display/splice.ts'
-import { displaySocket } from '../../model/run-folder.ts'
 import { digestOf } from '../../model/ticket-text.ts'
 import type { Db } from '../../store/open.ts'
 import { takeTicket, type Ticket } from '../../store/tickets.ts'
 import { findVm } from '../../store/vms.ts'
 import type { HostWatch } from '../host-watch.ts'
 import { SocketInput } from '../listen/socket-input.ts'
+import type { Reach } from '../open-desktop.ts'
 import { asFault, closeGently } from '../respond.ts'
 import { HOP_MS, hopAnswer, TICKET_BYTES } from './hop-words.ts'
 
 export interface HopParts {
   readonly db: Db
   readonly host: HostWatch
-  /** `path.run` */
-  readonly run: string
+  /** Reaches displays of this node. */
+  readonly here: Reach
   /** Cuts what is carried. */
   readonly stopping: AbortSignal
   readonly log: Log
@@ -84,7 +83,7 @@ async function readTicket(socket: Socket): Promise<{ digest: Buffer; rest: Buffe
 
 /** @throws Fault `display.unreachable`: a bad ticket, or no such display here. */
 async function openHere(
-  { db, host, run }: HopParts,
+  { db, host, here, stopping }: HopParts,
   digest: Buffer,
 ): Promise<{ display: DisplaySocket; ticket: Ticket }> {
   const ticket = await takeTicket(db, digest, ['hop'])
@@ -95,9 +94,9 @@ async function openHere(
   const kind = ticket.detail['socket']
   if (!isSocketKind(kind)) throw refuse('the ticket names no display')
   const vm = await findVm(db, ticket.vmId)
-  const isHere = host.id !== undefined && vm?.hostId === host.id && vm.epoch === ticket.epoch
-  if (!isHere) throw refuse('the desktop does not run there')
-  return { display: await reachDisplay(ticket.vmId, displaySocket(run, ticket.vmId, kind)), ticket }
+  if (vm === undefined || host.id === undefined || vm.hostId !== host.id || vm.epoch !== ticket.epoch)
+    throw refuse('the desktop does not run there')
+  return { display: await here(vm, kind, stopping), ticket }
 }
 
 function isSocketKind(value: unknown): value is SocketKind {
