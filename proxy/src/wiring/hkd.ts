@@ -14,10 +14,12 @@ import { Housekeeper } from '../hkd/housekeeper.ts'
 import { openTrust } from '../hkd/trust.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
+import { removeFirewall } from '../hypervisor/network/firewall.ts'
 import { type HintChannel, listenForHints } from '../store/hints.ts'
 import { registerHost, setHostState } from '../store/hosts.ts'
 import { countDesktops } from '../store/vms.ts'
 import { answerLocally } from './asked-locally.ts'
+import { openFence } from './desktop-network.ts'
 import { openHypervisor } from './hypervisors.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
@@ -65,7 +67,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   const housekeeper = new Housekeeper({
     db,
     hostId,
-    hypervisor: openHypervisor(config, cgroups),
+    hypervisor: openHypervisor(config, cgroups, await openFence(config, db, hostId, log, scope)),
     balancer: leastLoaded,
     trust,
     run: config['path.run'],
@@ -116,6 +118,9 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
   // Desktops that cannot be stopped must not keep the rest from it.
   const trouble = await stopDesktops(openHypervisor(config, cgroups), desktopsHere(config), log).catch(
     (error: unknown) => ({ error }),
+  )
+  await removeFirewall(config['internal.vm.name.prefix']).catch((error: unknown) =>
+    log.warn("the rules of the desktops' network stay", { error }),
   )
   await removeBridge(config['vm.network.bridge'])
   await nodeCluster(config, cgroups).stop()

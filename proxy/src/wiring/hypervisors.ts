@@ -7,9 +7,13 @@ import { simulatedHypervisor } from '../hypervisor/simulated/simulated.ts'
 import type { NodeValues } from './node-config.ts'
 import { requireAccount, subnetOf, yardSocket } from './node-parts.ts'
 
-/** The driver of this node's desktops. */
-export function openHypervisor(config: NodeValues, cgroups: CgroupLayout): Hypervisor {
-  return inTurn(MAKERS[config['vm.hypervisor']](config, cgroups))
+/** The driver of this node's desktops, behind the fence where there is one. */
+export function openHypervisor(
+  config: NodeValues,
+  cgroups: CgroupLayout,
+  fence: (driver: Hypervisor) => Hypervisor = (driver) => driver,
+): Hypervisor {
+  return inTurn(fence(MAKERS[config['vm.hypervisor']](config, cgroups)))
 }
 
 type Maker = (config: NodeValues, cgroups: CgroupLayout) => Hypervisor

@@ -139,8 +139,18 @@ export const NODE_OPTIONS = {
   'vm.network.bridge': text('bridge of the desktops', 'ostler0'),
   'vm.network.gateway': text('address of the node on the bridge', '10.3.15.1'),
   'vm.network.netmask': text('netmask of the bridge', '255.255.255.0'),
-  'vm.network.ip.start': text('first address for a desktop', '10.3.15.10'),
+  'vm.network.ip.start': text('lowest address of a desktop; those below are of nodes', '10.3.15.10'),
   'vm.network.mac.prefix': text('first three octets of hardware addresses', '54:52:00'),
+  'vm.network.firewall.nat.iface': optional(
+    text("device by which desktops reach the world behind the node's address; empty: not at all"),
+  ),
+  'internal.vm.network.firewall.enable': flag('filter what desktops send, by nftables', true),
+  'internal.vm.network.firewall.protect_host': flag('desktops open nothing to nodes but DHCP and DNS', true),
+  'internal.vm.network.firewall.protect_vms': flag('desktops do not reach each other', true),
+  'internal.vm.network.firewall.allow_login_from_vm': flag(
+    'desktops may open the door, and ping nodes',
+    false,
+  ),
   'internal.vm.name.prefix': text('begins the names of containers and network devices', 'ostler-'),
   'internal.vm.cgroup.memory_reserve': integer('MB of the node that no desktop gets', 512, 0, 1_000_000),
 } as const
