@@ -32,7 +32,15 @@ async function connects(): Promise<void> {
 
 /** Tries to open a connection from the desktop's root to a port of the node. */
 function fromDesktop(port: number): Promise<string> {
-  return world.inside(ann, ['curl', '--silent', '--show-error', '--max-time', '3', `telnet://${gateway}:${port}`])
+  return world.inside(ann, [
+    'curl',
+    '--silent',
+    '--show-error',
+    '--max-time',
+    '3',
+    '--insecure',
+    `https://${gateway}:${port}`,
+  ])
 }
 
 async function rules(): Promise<string> {
@@ -61,7 +69,7 @@ test('C-114: its root opens neither the door nor another port of the node, which
 
 test('rules stay while hkd is down, and an hkd that starts again finds who runs', async () => {
   const before = await rules()
-  await world.node.kill('hkd')
+  await world.node.crash('hkd')
   expect(await rules()).toBe(before)
   await run('nft', ['delete', 'table', 'bridge', table])
   await world.node.start('hkd')
@@ -76,7 +84,7 @@ test('rules that somebody removes are made again while the node runs', async () 
 })
 
 test('a desktop that stops is not in the rules any more', async () => {
-  await world.qa('vm stop ann')
+  await world.qa('vm stop -f name=ann')
   await world.untilVm('ann', 'stopped')
   expect(await rules()).not.toContain(`"${world.node.settings.prefix}${ann}"`)
 })

@@ -1,9 +1,14 @@
+import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
+import { run } from '@ostler/kit/run.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import { fenced } from '../hypervisor/network/fenced.ts'
-import { Firewall } from '../hypervisor/network/firewall.ts'
+import { AddressServer, stopAddressServer } from '../hypervisor/network/address-server.ts'
+import { Firewall, removeFirewall } from '../hypervisor/network/firewall.ts'
+import type { FirewallSettings, Resident } from '../hypervisor/network/ruleset.ts'
 import { addressesInUse } from '../store/addresses.ts'
 import type { Db } from '../store/open.ts'
 import type { NodeValues } from './node-config.ts'
@@ -13,8 +18,8 @@ import { subnetOf } from './node-parts.ts'
 const MEND_MS = 10_000
 
 /**
- * Puts the rules of this node's desktops into force, and keeps them there.
- * @returns what makes a driver's desktops known to the rules.
+ * Puts the rules of this node's desktops into force and keeps them there, and gives desktops their addresses by DHCP.
+ * @returns what makes a driver's desktops known to both.
  * @throws Fault `node.missingProgram`, `node.missingFeature`, `node.network`, `config.invalid`.
  */
 export async function openFence(
@@ -24,11 +29,38 @@ export async function openFence(
   log: Log,
   scope: Scope,
 ): Promise<(driver: Hypervisor) => Hypervisor> {
-  if (!isFenced(config)) return (driver) => driver
-  const { natDevice, ...settings } = firewallSettings(config)
-  const firewall = new Firewall({ ...settings, natDevice })
-  await firewall.establish(await addressesInUse(db, hostId))
-  if (natDevice !== undefined) letOut(settings.bridge, natDevice, log)
+  if (!usesBridge(config)) return (driver) => driver
+  const residents = await addressesInUse(db, hostId)
+  const settings = firewallSettings(config)
+  const keepers = [
+    ...(config['internal.vm.network.firewall.enable']
+      ? [await openFirewall(settings, residents, log, scope)]
+      : []),
+    ...(config['vm.network.use_dhcp'] ? [await openAddressServer(config, residents, log, scope)] : []),
+  ]
+  const { prefix } = settings
+  const protectVms = config['internal.vm.network.firewall.enable'] && settings.protectVms
+  return (driver) => fenced(driver, { keepers, prefix, protectVms })
+}
+
+/** Takes away what outlives hkd: the rules, and who gives addresses. Says what stays, and never throws. */
+export async function closeFence(config: NodeValues, log: Log): Promise<void> {
+  for (const close of [
+    () => removeFirewall(config['internal.vm.name.prefix']),
+    () => stopAddressServer(addressServerFolder(config)),
+  ])
+    await close().catch((error: unknown) => log.warn("something of the desktops' network stays", { error }))
+}
+
+async function openFirewall(
+  settings: FirewallSettings,
+  residents: readonly Resident[],
+  log: Log,
+  scope: Scope,
+): Promise<Firewall> {
+  const firewall = new Firewall(settings)
+  await firewall.establish(residents)
+  if (settings.natDevice !== undefined) letOut(settings.bridge, settings.natDevice, log)
   const timer = setInterval(() => {
     firewall.mend().then(
       (mended) => {
@@ -38,17 +70,43 @@ export async function openFence(
     )
   }, MEND_MS)
   scope.defer(() => clearInterval(timer))
-  const { prefix, protectVms } = settings
-  return (driver) => fenced(driver, { firewall, prefix, protectVms })
+  return firewall
 }
 
-/** Desktops without the bridge need no rules. */
-function isFenced(config: NodeValues): boolean {
+async function openAddressServer(
+  config: NodeValues,
+  residents: readonly Resident[],
+  log: Log,
+  scope: Scope,
+): Promise<AddressServer> {
+  await run('dnsmasq', ['--version']).catch((cause: unknown) => {
+    throw new Fault('node.missingProgram', { program: 'dnsmasq', packages: 'dnsmasq-base' }, { cause })
+  })
+  const settings = {
+    folder: addressServerFolder(config),
+    hostsFile: config['internal.vm.network.dhcp-hostsfile'],
+    logFile: join(config['path.log'], 'dnsmasq.log'),
+    bridge: config['vm.network.bridge'],
+    subnet: subnetOf(config),
+    start: config['vm.network.ip.start'],
+    macPrefix: config['vm.network.mac.prefix'],
+    domain: config['vm.network.domain'],
+  }
+  mkdirSync(config['path.log'], { recursive: true, mode: 0o755 })
+  return scope.own(new AddressServer(settings, residents, log))
+}
+
+function addressServerFolder(config: NodeValues): string {
+  return join(config['path.run'], 'dnsmasq')
+}
+
+/** Desktops without the bridge need neither rules nor addresses. */
+function usesBridge(config: NodeValues): boolean {
   const driver: string = config['vm.hypervisor']
-  return config['internal.vm.network.firewall.enable'] && driver !== 'process' && driver !== 'simulated'
+  return driver !== 'process' && driver !== 'simulated'
 }
 
-function firewallSettings(config: NodeValues) {
+function firewallSettings(config: NodeValues): FirewallSettings {
   return {
     prefix: config['internal.vm.name.prefix'],
     bridge: config['vm.network.bridge'],

@@ -14,12 +14,11 @@ import { Housekeeper } from '../hkd/housekeeper.ts'
 import { openTrust } from '../hkd/trust.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
-import { removeFirewall } from '../hypervisor/network/firewall.ts'
 import { type HintChannel, listenForHints } from '../store/hints.ts'
 import { registerHost, setHostState } from '../store/hosts.ts'
 import { countDesktops } from '../store/vms.ts'
 import { answerLocally } from './asked-locally.ts'
-import { openFence } from './desktop-network.ts'
+import { closeFence, openFence } from './desktop-network.ts'
 import { openHypervisor } from './hypervisors.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
@@ -119,9 +118,7 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
   const trouble = await stopDesktops(openHypervisor(config, cgroups), desktopsHere(config), log).catch(
     (error: unknown) => ({ error }),
   )
-  await removeFirewall(config['internal.vm.name.prefix']).catch((error: unknown) =>
-    log.warn("the rules of the desktops' network stay", { error }),
-  )
+  await closeFence(config, log)
   await removeBridge(config['vm.network.bridge'])
   await nodeCluster(config, cgroups).stop()
   if (trouble !== undefined) throw trouble.error

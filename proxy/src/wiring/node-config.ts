@@ -141,6 +141,12 @@ export const NODE_OPTIONS = {
   'vm.network.netmask': text('netmask of the bridge', '255.255.255.0'),
   'vm.network.ip.start': text('lowest address of a desktop; those below are of nodes', '10.3.15.10'),
   'vm.network.mac.prefix': text('first three octets of hardware addresses', '54:52:00'),
+  'vm.network.use_dhcp': flag(
+    'give desktops their addresses by DHCP, and answer their questions of DNS',
+    true,
+  ),
+  'vm.network.domain': text('domain that DHCP tells desktops; empty: none', ''),
+  'internal.vm.network.dhcp-hostsfile': path('what DHCP gives to whom', '${path.run}/dhcp-hostsfile'),
   'vm.network.firewall.nat.iface': optional(
     text("device by which desktops reach the world behind the node's address; empty: not at all"),
   ),

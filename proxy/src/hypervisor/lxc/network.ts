@@ -16,7 +16,7 @@ export async function ensureBridge(bridge: string, subnet: Subnet): Promise<void
         throw new Fault('node.network', {
           reason: `the interface ${bridge} is there without the address ${address}`,
         })
-      return distrustLinkLocal(bridge)
+      return void distrustLinkLocal(bridge)
     }
     await run('ip', ['link', 'add', 'name', bridge, 'type', 'bridge'])
     // Desktops speak IPv4 here; the bridge itself shall be silent.

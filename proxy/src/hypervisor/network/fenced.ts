@@ -1,9 +1,15 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import type { Hypervisor } from '../hypervisor.ts'
-import type { Firewall } from './firewall.ts'
+import type { Resident } from './ruleset.ts'
+
+/** Who must know which desktops run here. */
+interface Keeper {
+  admit(resident: Resident): Promise<void>
+  dismiss(id: number): Promise<void>
+}
 
 export interface Fence {
-  readonly firewall: Pick<Firewall, 'admit' | 'dismiss'>
+  readonly keepers: readonly Keeper[]
   /** Begins the names of the desktops' network devices. */
   readonly prefix: string
   /** Desktops do not reach each other. */
@@ -11,20 +17,20 @@ export interface Fence {
 }
 
 /**
- * A driver whose desktops the firewall knows from before they boot until after they are released. Where the kernel can,
+ * A driver whose desktops the network knows from before they boot until after they are released. Where the kernel can,
  * the bridge itself keeps desktops apart as well.
  */
-export function fenced(driver: Hypervisor, { firewall, prefix, protectVms }: Fence): Hypervisor {
+export function fenced(driver: Hypervisor, { keepers, prefix, protectVms }: Fence): Hypervisor {
   return {
     ...driver,
     boot: async (spec) => {
-      await firewall.admit(spec)
+      for (const keeper of keepers) await keeper.admit(spec)
       await driver.boot(spec)
       if (protectVms) isolate(`${prefix}${spec.id}`)
     },
     release: async (id) => {
       await driver.release(id)
-      await firewall.dismiss(id)
+      for (const keeper of keepers) await keeper.dismiss(id)
     },
   }
 }
