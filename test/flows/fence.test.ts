@@ -1,10 +1,11 @@
 import { run } from '@ostler/kit/run.ts'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { tableName } from '../../proxy/src/hypervisor/network/ruleset.ts'
 import { openRfb } from '../fixtures/door.ts'
-import { startWorld, until, type World } from '../fixtures/world.ts'
+import { commandLine, startWorld, until, type World } from '../fixtures/world.ts'
 
 let world: World
 let ann: number
@@ -19,10 +20,17 @@ beforeAll(async () => {
   await connects()
 })
 afterAll(async () => {
+  const dnsmasq = addressServer()
   await world[Symbol.asyncDispose]()
   const { stdout } = await run('nft', ['list', 'tables'])
   expect(stdout).not.toContain(table)
+  expect(existsSync(`/proc/${dnsmasq}`)).toBe(false)
 })
+
+/** The process number of the node's dnsmasq. */
+function addressServer(): number {
+  return Number(readFileSync(join(world.node.settings.folder, 'run/dnsmasq/pid'), 'utf8'))
+}
 
 async function connects(): Promise<void> {
   const client = await openRfb(world, 'ann', ann)
@@ -69,11 +77,13 @@ test('C-114: its root opens neither the door nor another port of the node, which
 
 test('rules stay while hkd is down, and an hkd that starts again finds who runs', async () => {
   const before = await rules()
+  const dnsmasq = addressServer()
   await world.node.crash('hkd')
   expect(await rules()).toBe(before)
   await run('nft', ['delete', 'table', 'bridge', table])
   await world.node.start('hkd')
   expect(await rules()).toBe(before)
+  expect([addressServer(), commandLine(dnsmasq).split(' ')[0]]).toEqual([dnsmasq, 'dnsmasq'])
   await connects()
 })
 

@@ -324,3 +324,34 @@ test('every change that a door must see is told', async () => {
   ])
   expect((await call('GET', '/v1/hosts')).said).toMatchObject([{ name: 'node', blocked: true }])
 })
+
+describe('addresses of desktops', () => {
+  const add = (name: string, ip?: string) =>
+    [
+      'POST',
+      '/v1/desktops',
+      { name, user: 'seat', osf: 'pinned', ...(ip === undefined ? {} : { ip }) },
+    ] as const
+  const addressOf = async (name: string): Promise<unknown> => {
+    const { said } = await call('GET', '/v1/desktops')
+    return (said as { name: string; address: string }[]).find((vm) => vm.name === name)?.address
+  }
+  beforeAll(async () => {
+    await call('POST', '/v1/users', { login: 'seat', password: 'a' })
+    await call('POST', '/v1/flavours', { name: 'pinned', memory: 256, cpus: 1 })
+  })
+
+  test('C-115: a desktop gets the address that is asked for, else the highest free one', async () => {
+    expect(await call(...add('wanted', '10.3.15.254'))).toMatchObject({ status: 201 })
+    expect(await call(...add('any'))).toMatchObject({ status: 201 })
+    expect(await Promise.all(['wanted', 'any'].map(addressOf))).toEqual(['10.3.15.254', '10.3.15.253'])
+  })
+
+  test("an address that is taken, a node's, the gateway, the broadcast's or none is refused", async () => {
+    expect(await refusal(...add('second', '10.3.15.254'))).toBe('409 the address 10.3.15.254 is taken')
+    for (const outside of ['10.3.15.9', '10.3.15.1', '10.3.15.255', '10.4.0.20'])
+      expect(await refusal(...add('second', outside))).toMatch(`422 ${outside} is no address for a desktop`)
+    expect((await call(...add('second', '10.3.15.020'))).status).toBe(422)
+    expect(await addressOf('second')).toBeUndefined()
+  })
+})
