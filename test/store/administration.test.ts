@@ -342,16 +342,21 @@ describe('addresses of desktops', () => {
   })
 
   test('C-115: a desktop gets the address that is asked for, else the highest free one', async () => {
-    expect(await call(...add('wanted', '10.3.15.254'))).toMatchObject({ status: 201 })
-    expect(await call(...add('any'))).toMatchObject({ status: 201 })
-    expect(await Promise.all(['wanted', 'any'].map(addressOf))).toEqual(['10.3.15.254', '10.3.15.253'])
+    const { said } = await call('GET', '/v1/desktops')
+    const taken = (said as { address: string }[]).map((vm) => vm.address)
+    const fromTheTop = Array.from({ length: 200 }, (_, below) => `10.3.15.${254 - below}`)
+    const [first, second, third] = fromTheTop.filter((address) => !taken.includes(address))
+    expect(await call(...add('wanted', second))).toMatchObject({ status: 201 })
+    for (const name of ['any', 'next']) expect(await call(...add(name))).toMatchObject({ status: 201 })
+    expect(await Promise.all(['wanted', 'any', 'next'].map(addressOf))).toEqual([second, first, third])
   })
 
   test("an address that is taken, a node's, the gateway, the broadcast's or none is refused", async () => {
-    expect(await refusal(...add('second', '10.3.15.254'))).toBe('409 the address 10.3.15.254 is taken')
+    const taken = await addressOf('wanted')
+    expect(await refusal(...add('second', String(taken)))).toBe(`409 the address ${String(taken)} is taken`)
     for (const outside of ['10.3.15.9', '10.3.15.1', '10.3.15.255', '10.4.0.20'])
       expect(await refusal(...add('second', outside))).toMatch(`422 ${outside} is no address for a desktop`)
-    expect((await call(...add('second', '10.3.15.020'))).status).toBe(422)
+    expect((await call(...add('second', '10.3.15.020'))).status).toBe(400)
     expect(await addressOf('second')).toBeUndefined()
   })
 })
