@@ -107,7 +107,13 @@ describe("another desktop's agent", () => {
 
   test('is out of reach of a guest', async () => {
     const { address } = await world.vm('ann')
-    const call = world.inside(eve, ['curl', ...CALL, '--max-time', '3', `https://${address}:3030/vma/x_state`])
+    const call = world.inside(eve, [
+      'curl',
+      ...CALL,
+      '--max-time',
+      '3',
+      `https://${address}:3030/vma/x_state`,
+    ])
     await expect(call).rejects.toThrow(/timed out|No route to host/i)
   })
 

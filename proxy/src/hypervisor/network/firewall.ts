@@ -33,7 +33,7 @@ export class Firewall {
 
   /** Lets a desktop send from its address. Returns when the kernel knows it; throws like `establish`. */
   async admit({ id, address }: Resident): Promise<void> {
-    if (this.#residents.get(id) === address) return void await this.#write()
+    if (this.#residents.get(id) === address) return void (await this.#write())
     this.#residents.set(id, address)
     await this.#changed()
   }
