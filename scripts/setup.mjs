@@ -37,6 +37,8 @@ const FOR_DEMO = {
   '/usr/bin/setpriv': 'util-linux',
   '/usr/sbin/useradd': 'passwd',
   '/bin/ip': 'iproute2',
+  '/usr/sbin/nft': 'nftables',
+  '/usr/sbin/dnsmasq': 'dnsmasq-base',
 }
 const FOR_TEST = {
   ...FOR_DEMO,

@@ -76,6 +76,8 @@ export const newDesktop = z.strictObject({
   user: login,
   osf: name,
   di_tag: tag.default('default'),
+  /** Its fixed address; without: the highest free one. */
+  ip: z.ipv4().optional(),
 })
 
 /** What a rule may say; it must say something. */

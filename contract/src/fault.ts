@@ -541,6 +541,18 @@ const FAULTS = {
     sentence: '{kind} {name} exists already',
     advice: 'Choose another name.',
   },
+  'address.taken': {
+    status: 409,
+    exit: 65,
+    sentence: 'the address {address} is taken',
+    advice: 'Choose another one, or leave ip out.',
+  },
+  'address.outside': {
+    status: 422,
+    exit: 65,
+    sentence: '{address} is no address for a desktop: those are {first} to {last}, without the gateway',
+    advice: 'Choose one of them, or leave ip out.',
+  },
   'object.unknown': {
     status: 404,
     exit: 66,

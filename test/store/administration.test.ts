@@ -325,3 +325,39 @@ test('every change that a door must see is told', async () => {
   ])
   expect((await call('GET', '/v1/hosts')).said).toMatchObject([{ name: 'node', blocked: true }])
 })
+
+describe('addresses of desktops', () => {
+  const add = (name: string, ip?: string) =>
+    [
+      'POST',
+      '/v1/desktops',
+      { name, user: 'seat', osf: 'pinned', ...(ip === undefined ? {} : { ip }) },
+    ] as const
+  const addressOf = async (name: string): Promise<unknown> => {
+    const { said } = await call('GET', '/v1/desktops')
+    return (said as { name: string; address: string }[]).find((vm) => vm.name === name)?.address
+  }
+  beforeAll(async () => {
+    await call('POST', '/v1/users', { login: 'seat', password: 'a' })
+    await call('POST', '/v1/flavours', { name: 'pinned', memory: 256, cpus: 1 })
+  })
+
+  test('C-115: a desktop gets the address that is asked for, else the highest free one', async () => {
+    const { said } = await call('GET', '/v1/desktops')
+    const taken = (said as { address: string }[]).map((vm) => vm.address)
+    const fromTheTop = Array.from({ length: 200 }, (_, below) => `10.3.15.${254 - below}`)
+    const [first, second, third] = fromTheTop.filter((address) => !taken.includes(address))
+    expect(await call(...add('wanted', second))).toMatchObject({ status: 201 })
+    for (const name of ['any', 'next']) expect(await call(...add(name))).toMatchObject({ status: 201 })
+    expect(await Promise.all(['wanted', 'any', 'next'].map(addressOf))).toEqual([second, first, third])
+  })
+
+  test("an address that is taken, a node's, the gateway, the broadcast's or none is refused", async () => {
+    const taken = await addressOf('wanted')
+    expect(await refusal(...add('second', String(taken)))).toBe(`409 the address ${String(taken)} is taken`)
+    for (const outside of ['10.3.15.9', '10.3.15.1', '10.3.15.255', '10.4.0.20'])
+      expect(await refusal(...add('second', outside))).toMatch(`422 ${outside} is no address for a desktop`)
+    expect((await call(...add('second', '10.3.15.020'))).status).toBe(400)
+    expect(await addressOf('second')).toBeUndefined()
+  })
+})

@@ -128,9 +128,9 @@ function addObjects(app: Hono, db: Db, pool: AddressPool, desk: ConfigurationDes
     return context.json({ id: await addFlavour(db, flavour) }, 201)
   })
   app.post(vm.path, async (context) => {
-    const { tenant: name, user: login, di_tag: tag, ...desktop } = await body(context, vm.schema)
+    const { tenant: name, user: login, di_tag: tag, ip, ...desktop } = await body(context, vm.schema)
     const tenantId = await requireTenant(db, name)
-    const row = { ...desktop, tag, tenantId, user: await asStored(desk, tenantId, login) }
+    const row = { ...desktop, tag, address: ip, tenantId, user: await asStored(desk, tenantId, login) }
     return context.json({ id: await addDesktop(db, row, pool) }, 201)
   })
   app.post(policy.path, async (context) => {

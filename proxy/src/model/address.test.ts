@@ -29,9 +29,11 @@ test.each(['255.0.255.0', '0.0.0.255', '255.255.255.1', '127.0.0.0'])('%s is no 
   expect(() => prefixOf(text)).toThrow(`${text} is not a netmask`)
 })
 
-test('the first free address is the lowest that is not taken', () => {
-  const taken = new Set(['10.3.15.10', '10.3.15.11', '10.3.15.13'])
-  expect(freeAddress('10.3.15.10', SUBNET, taken)).toBe('10.3.15.12')
+test('C-115: addresses are handed out from the top of the network down to ip.start', () => {
+  const taken = new Set(['10.3.15.254', '10.3.15.253', '10.3.15.251'])
+  expect(freeAddress('10.3.15.10', SUBNET, new Set())).toBe('10.3.15.254')
+  expect(freeAddress('10.3.15.10', SUBNET, taken)).toBe('10.3.15.252')
+  expect(freeAddress('10.3.15.251', SUBNET, new Set([...taken, '10.3.15.252']))).toBeUndefined()
 })
 
 test('the gateway, the network and the broadcast address are never given away', () => {
@@ -52,7 +54,7 @@ test('a full subnet has no free address', () => {
   expect(freeAddress('10.0.0.1', tiny, new Set(['10.0.0.2']))).toBeUndefined()
 })
 
-test('a free address lies in the subnet, at or behind the start, and is not taken', () => {
+test('a free address lies in the subnet, at or above the start, and is not taken', () => {
   const last = fc.integer({ min: 0, max: 255 })
   fc.assert(
     fc.property(last, fc.uniqueArray(last), (start, used) => {
@@ -66,6 +68,7 @@ test('a free address lies in the subnet, at or behind the start, and is not take
   )
 })
 
-test('a hardware address is the prefix and the last three octets', () => {
+test('C-112: a hardware address is the prefix and the last three octets', () => {
+  expect(macOf('54:52:00', '10.3.15.2')).toBe('54:52:00:03:0f:02')
   expect(macOf('54:52:00', '10.3.15.250')).toBe('54:52:00:03:0f:fa')
 })

@@ -26,13 +26,20 @@ export function prefixOf(netmask: string): number {
   return prefix
 }
 
-/** The first free address from `start` to the end of the subnet; `undefined` when all are taken. */
+/** A network's first and last address: its own and the broadcast's. */
+export function networkOf({ gateway, prefix }: Subnet): { first: number; last: number } {
+  const size = 2 ** (32 - prefix)
+  const first = Math.floor(parseAddress(gateway) / size) * size
+  return { first, last: first + size - 1 }
+}
+
+/** The highest free address, from the end of the subnet down to `start`; `undefined` when all are taken. */
 export function freeAddress(start: string, subnet: Subnet, taken: ReadonlySet<string>): string | undefined {
-  const size = 2 ** (32 - subnet.prefix)
-  const network = Math.floor(parseAddress(subnet.gateway) / size) * size
-  for (let address = parseAddress(start); address < network + size - 1; address++) {
+  const { first, last } = networkOf(subnet)
+  const lowest = Math.max(parseAddress(start), first + 1)
+  for (let address = last - 1; address >= lowest; address--) {
     const text = formatAddress(address)
-    if (address > network && text !== subnet.gateway && !taken.has(text)) return text
+    if (text !== subnet.gateway && !taken.has(text)) return text
   }
   return undefined
 }

@@ -65,10 +65,21 @@ export async function addFlavour(
   )
 }
 
-/** Adds a desktop with the first free address. Two that are added at once never get the same one. */
+/**
+ * Adds a desktop with the address that is asked for, else with the highest free one. Two that are added at once never
+ * get the same one.
+ * @throws Fault `address.taken`, `address.outside`, `node.network` when every address is taken, and `object.*`.
+ */
 export async function addDesktop(
   db: Db,
-  desktop: { name: string; tenantId: number; user: string; osf: string; tag?: string },
+  desktop: {
+    name: string
+    tenantId: number
+    user: string
+    osf: string
+    tag?: string
+    address?: string | undefined
+  },
   pool: AddressPool,
 ): Promise<number> {
   const userId = await requireUser(db, desktop.tenantId, desktop.user)
@@ -76,7 +87,7 @@ export async function addDesktop(
   const tagged = desktop.tag === undefined ? {} : { di_tag: desktop.tag }
   return await addNamed('vm', desktop.name, () =>
     transact(db, async (tx) => {
-      const address = await takeAddress(tx, pool)
+      const address = await takeAddress(tx, pool, desktop.address)
       if (address === undefined) throw new Fault('node.network', { reason: 'every address is taken' })
       return await tx
         .insertInto('vm')

@@ -21,6 +21,7 @@ import { type HintChannel, listenForHints } from '../store/hints.ts'
 import { registerHost, setHostState } from '../store/hosts.ts'
 import { countDesktops } from '../store/vms.ts'
 import { answerLocally } from './asked-locally.ts'
+import { closeFence, openFence } from './desktop-network.ts'
 import { openHypervisors } from './hypervisors.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
@@ -58,7 +59,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   const housekeeper = new Housekeeper({
     db,
     hostId,
-    hypervisors: openHypervisors(config, cgroups),
+    hypervisors: openHypervisors(config, cgroups, await openFence(config, db, hostId, log, scope)),
     balancer: leastLoaded,
     trust,
     run: config['path.run'],
@@ -114,6 +115,7 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
   const trouble = await stopDesktops(hypervisors, config['path.run'], log).catch((error: unknown) => ({
     error,
   }))
+  await closeFence(config, log)
   await removeBridge(config['vm.network.bridge'])
   await nodeCluster(config, cgroups).stop()
   if (trouble !== undefined) throw trouble.error

@@ -12,13 +12,27 @@ import type { HypervisorKind } from '../model/hypervisor-kind.ts'
 import type { NodeValues } from './node-config.ts'
 import { requireAccount, subnetOf, yardSocket } from './node-parts.ts'
 
-/** The drivers of this node; each is opened when it is first asked for. */
-export function openHypervisors(config: NodeValues, cgroups: CgroupLayout): Hypervisors {
+/** Drivers whose desktops are on the bridge. */
+const ON_BRIDGE: readonly HypervisorKind[] = ['lxc', 'kvm']
+
+/**
+ * The drivers of this node; each is opened when it is first asked for.
+ * @param fence puts a driver of desktops on the bridge behind the node's rules.
+ */
+export function openHypervisors(
+  config: NodeValues,
+  cgroups: CgroupLayout,
+  fence: (driver: Hypervisor) => Hypervisor = (driver) => driver,
+): Hypervisors {
   const opened = new Map<HypervisorKind, Hypervisor>()
+  const open = (kind: HypervisorKind): Hypervisor => {
+    const driver = MAKERS[kind](config, cgroups)
+    return inTurn(ON_BRIDGE.includes(kind) ? fence(driver) : driver)
+  }
   return {
     usual: config['vm.hypervisor'],
     by: (kind) => {
-      const driver = opened.get(kind) ?? inTurn(MAKERS[kind](config, cgroups))
+      const driver = opened.get(kind) ?? open(kind)
       opened.set(kind, driver)
       return driver
     },

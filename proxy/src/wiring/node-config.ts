@@ -143,8 +143,24 @@ export const NODE_OPTIONS = {
   'vm.network.bridge': text('bridge of the desktops', 'ostler0'),
   'vm.network.gateway': text('address of the node on the bridge', '10.3.15.1'),
   'vm.network.netmask': text('netmask of the bridge', '255.255.255.0'),
-  'vm.network.ip.start': text('first address for a desktop', '10.3.15.10'),
+  'vm.network.ip.start': text('lowest address of a desktop; those below are of nodes', '10.3.15.10'),
   'vm.network.mac.prefix': text('first three octets of hardware addresses', '54:52:00'),
+  'vm.network.use_dhcp': flag(
+    'give desktops their addresses by DHCP, and answer their questions of DNS',
+    true,
+  ),
+  'vm.network.domain': text('domain that DHCP tells desktops; empty: none', ''),
+  'internal.vm.network.dhcp-hostsfile': path('what DHCP gives to whom', '${path.run}/dhcp-hostsfile'),
+  'vm.network.firewall.nat.iface': optional(
+    text("device by which desktops reach the world behind the node's address; empty: not at all"),
+  ),
+  'internal.vm.network.firewall.enable': flag('filter what desktops send, by nftables', true),
+  'internal.vm.network.firewall.protect_host': flag('desktops open nothing to nodes but DHCP and DNS', true),
+  'internal.vm.network.firewall.protect_vms': flag('desktops do not reach each other', true),
+  'internal.vm.network.firewall.allow_login_from_vm': flag(
+    'desktops may open the door, and ping nodes',
+    false,
+  ),
   'internal.vm.name.prefix': text('begins the names of containers and network devices', 'ostler-'),
   'command.kvm': text('QEMU, which runs virtual machines', 'qemu-system-x86_64'),
   'internal.vm.kvm.uid_start': integer(

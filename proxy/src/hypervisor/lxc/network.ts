@@ -12,14 +12,16 @@ export async function ensureBridge(bridge: string, subnet: Subnet): Promise<void
   try {
     if (existsSync(`/sys/class/net/${bridge}`)) {
       const { stdout } = await run('ip', ['-4', '-oneline', 'address', 'show', 'dev', bridge])
-      if (stdout.includes(` ${address} `)) return
-      throw new Fault('node.network', {
-        reason: `the interface ${bridge} is there without the address ${address}`,
-      })
+      if (!stdout.includes(` ${address} `))
+        throw new Fault('node.network', {
+          reason: `the interface ${bridge} is there without the address ${address}`,
+        })
+      return void distrustLinkLocal(bridge)
     }
     await run('ip', ['link', 'add', 'name', bridge, 'type', 'bridge'])
     // Desktops speak IPv4 here; the bridge itself shall be silent.
     writeFileSync(`/proc/sys/net/ipv6/conf/${bridge}/disable_ipv6`, '1')
+    distrustLinkLocal(bridge)
     await run('ip', ['address', 'add', address, 'dev', bridge])
     await run('ip', ['link', 'set', bridge, 'up'])
   } catch (error) {
@@ -33,6 +35,12 @@ export async function ensureBridge(bridge: string, subnet: Subnet): Promise<void
       throw new Fault('node.network', { reason: error.message }, { cause: error })
     throw error
   }
+}
+
+/** Frames to link-local groups (LLDP) pass no filter: the bridge must not learn from them who is where. */
+function distrustLinkLocal(bridge: string): void {
+  const file = `/sys/class/net/${bridge}/bridge/no_linklocal_learn`
+  if (existsSync(file)) writeFileSync(file, '1')
 }
 
 /** Removes the bridge, if it is there. */
