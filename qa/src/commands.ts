@@ -10,6 +10,7 @@ import {
 } from '@ostler/contract/admin-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { ApiClient } from './api-client.ts'
+import { backUpNow, listBackups } from './backup.ts'
 import { table } from './table.ts'
 
 export interface Console {
@@ -58,6 +59,10 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     },
   },
   policy: { ...listed('policy'), ...added('policy'), del: deleteRule },
+  backup: {
+    now: async (words, api, out) => await backUpNow(nothingIn(words, api), out.print),
+    list: async (words, api, out) => await listBackups(nothingIn(words, api), out.print),
+  },
   config: { get: getConfiguration, set: setConfiguration, del: deleteConfiguration },
 }
 
@@ -263,6 +268,12 @@ async function deleteConfiguration(words: readonly string[], api: ApiClient, out
 }
 
 // --- words ---
+
+/** The api, for a command that takes no words. */
+function nothingIn(words: readonly string[], api: ApiClient): ApiClient {
+  if (words.length > 0) throw choice(`it takes nothing, not ${words.join(' ')}`, ['now', 'list'])
+  return api
+}
 
 interface Count {
   readonly count: number

@@ -12,6 +12,7 @@ import * as displays from './migrations/0007-displays.ts'
 import * as doors from './migrations/0008-doors.ts'
 import * as wishConnection from './migrations/0009-wish-connection.ts'
 import * as images from './migrations/0011-images.ts'
+import * as backups from './migrations/0037-backups.ts'
 
 /** Forward only: a released migration never changes, a mistake is mended by the next one. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -25,6 +26,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0008-doors': doors,
   '0009-wish-connection': wishConnection,
   '0011-images': images,
+  '0037-backups': backups,
 }
 
 /**

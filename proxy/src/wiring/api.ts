@@ -6,7 +6,7 @@ import type { DoorPlace } from '../api/tunnel-offer.ts'
 import { ROLES } from '../store/bootstrap.ts'
 import { openDatabase } from '../store/open.ts'
 import { nodeConfigSource, type NodeValues } from './node-config.ts'
-import { addressPool, apiSocket, databaseAddress } from './node-parts.ts'
+import { addressPool, apiDatabaseAddress, apiSocket } from './node-parts.ts'
 import { readFileSync } from 'node:fs'
 
 /** Starts the administration api. */
@@ -16,7 +16,7 @@ export async function startApi(
   scope: Scope,
   configFile: string,
 ): Promise<void> {
-  const db = openDatabase(databaseAddress(config, ROLES.api), log)
+  const db = openDatabase(apiDatabaseAddress(config, ROLES.api), log)
   scope.defer(() => db.destroy())
   const configuration = nodeConfigSource(configFile)
   const pool = addressPool(config)

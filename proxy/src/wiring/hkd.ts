@@ -18,10 +18,18 @@ import { type HintChannel, listenForHints } from '../store/hints.ts'
 import { registerHost, setHostState } from '../store/hosts.ts'
 import { countDesktops } from '../store/vms.ts'
 import { answerLocally } from './asked-locally.ts'
+import { keepBackups } from './backup.ts'
 import { openHypervisor } from './hypervisors.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
-import { doorIdentityFile, hkdSocket, requireAccount, subnetOf } from './node-parts.ts'
+import {
+  doorIdentityFile,
+  hkdPidFile,
+  hkdSocket,
+  nodeKeyFile,
+  requireAccount,
+  subnetOf,
+} from './node-parts.ts'
 import { preflight } from './preflight.ts'
 import { watchProcess } from './process-metrics.ts'
 
@@ -41,7 +49,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   mkdirSync(config['path.storage.root'], { recursive: true, mode: 0o755 })
   chmodSync(config['path.storage.root'], 0o700)
   const { db, address } = await openNodeDatabase(config, cgroups, log, scope)
-  const trust = await openTrust(db, join(config['path.state'], 'node.key'))
+  const trust = await openTrust(db, nodeKeyFile(config))
   const issueDoorIdentity = (): Promise<void> => trust.issueDoorIdentity(doorIdentityFile(config), door)
   await issueDoorIdentity()
   const renewal = setInterval(() => {
@@ -80,13 +88,17 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   await setHostState(db, hostId, 'running')
   housekeeper.start()
   const consoles = scope.own(new ConsoleSigner(db, hostId, trust, log))
+  const backups = scope.own(keepBackups(config, db, log))
+  metrics.backupVerifiedAt = () => backups.verifiedAt
   const onHint = (channel: HintChannel | undefined, vmId: number | undefined): void => {
+    if (channel === undefined || channel === 'ostler_backup') backups.look()
+    if (channel === 'ostler_backup') return
     if (channel !== 'ostler_vm') consoles.look()
     if (channel === 'ostler_ticket') return
     if (vmId === undefined) housekeeper.lookAtAll()
     else housekeeper.look(vmId)
   }
-  scope.own(listenForHints(address, ['ostler_vm', 'ostler_ticket'], onHint, log))
+  scope.own(listenForHints(address, ['ostler_vm', 'ostler_ticket', 'ostler_backup'], onHint, log))
   // The last to be put on is the first to be taken off: what is under way may take a while to end.
   scope.defer(() => setHostState(db, hostId, 'stopping'))
   await answerLocally(
@@ -132,10 +144,6 @@ async function stopDesktops(hypervisor: Hypervisor, ids: readonly number[], log:
     await hypervisor.release(id)
     log.info('desktop stopped', { vm: id })
   }
-}
-
-function hkdPidFile(config: NodeValues): string {
-  return join(config['path.run'], 'hkd.pid')
 }
 
 /** Numbers of the desktops that have a run folder here, whichever driver made it. */

@@ -15,6 +15,11 @@ export function databaseAddress(
   return { host: join(config['path.run'], 'postgres'), port: 5432, database, user: role }
 }
 
+/** Where the database is for the api, which has a socket of its own: its group reaches that one alone. */
+export function apiDatabaseAddress(config: NodeValues, role: string): DatabaseAddress {
+  return { ...databaseAddress(config, role), host: join(config['path.run'], 'postgres-api') }
+}
+
 /** @throws Fault `node.missingUser`. */
 export function requireAccount(name: string): Account {
   const account = findAccount(name)
@@ -36,6 +41,16 @@ export function subnetOf(config: NodeValues): Subnet {
 /** What desktops get their addresses from. @throws Fault `config.invalid`. */
 export function addressPool(config: NodeValues): AddressPool {
   return { start: config['vm.network.ip.start'], subnet: subnetOf(config) }
+}
+
+/** The file that says which process keeps house. */
+export function hkdPidFile(config: NodeValues): string {
+  return join(config['path.run'], 'hkd.pid')
+}
+
+/** What the certificate authority is sealed under: root's alone, and in no backup of the database. */
+export function nodeKeyFile(config: NodeValues): string {
+  return join(config['path.state'], 'node.key')
 }
 
 /** Where hkd leaves what the l7r presents to agents. */
