@@ -1,6 +1,6 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
-import { chownSync, closeSync, fchmodSync, fchownSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, fchmodSync, fchownSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { readdirSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BackupMade } from '../store/backups.ts'
@@ -81,11 +81,6 @@ export async function loadDump(
   } finally {
     closeSync(fd)
   }
-}
-
-/** Lends a file of root's to the user of the cluster, who can open it by a descriptor only if it is hers. */
-export function lend(file: string, account: Account): void {
-  chownSync(file, account.uid, account.gid)
 }
 
 /** @returns the rows of all tables. */

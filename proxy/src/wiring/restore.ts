@@ -1,11 +1,22 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
+import type { Account } from '@ostler/kit/passwd.ts'
 import { takePidFile } from '@ostler/kit/pid-file.ts'
 import { Scope } from '@ostler/kit/scope.ts'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { SUPERUSER } from '../hkd/cluster.ts'
-import { lend, loadDump } from '../hkd/database-dump.ts'
+import { loadDump } from '../hkd/database-dump.ts'
 import { opensAuthority } from '../hkd/trust.ts'
 import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
 import { forgetAuthority } from '../store/authority.ts'
@@ -69,10 +80,14 @@ async function restoreBeside(
     database,
     user,
   })
+  const copy = `${data}.dump`
   try {
+    takeCopy(order.file, copy, account)
     await cluster.ensure()
     await bootstrapDatabase(address(SUPERUSER, SUPERUSER), config['database.name'])
-    await load(order.file, { superuser: address(SUPERUSER), data, account })
+    await loadDump(copy, { superuser: address(SUPERUSER), data, account }).catch((error: unknown) => {
+      throw unusable(order.file, error)
+    })
     await bringUp(config, address(ROLES.hkd), order, log)
     await cluster.stop()
     return data
@@ -81,23 +96,26 @@ async function restoreBeside(
     rmSync(data, { recursive: true, force: true })
     throw error
   } finally {
+    rmSync(copy, { force: true })
     rmSync(sockets, { recursive: true, force: true })
   }
 }
 
-async function load(file: string, target: Parameters<typeof loadDump>[1]): Promise<void> {
-  const copy = `${target.data}.dump`
+/** The programs that read it run as the user of the cluster, and the backup is root's. */
+function takeCopy(file: string, copy: string, account: Account): void {
+  mkdirSync(dirname(copy), { recursive: true, mode: 0o755 })
   try {
-    mkdirSync(dirname(copy), { recursive: true, mode: 0o755 })
     copyFileSync(file, copy)
-    lend(copy, target.account)
-    await loadDump(copy, target)
-  } catch (cause) {
-    const said = cause instanceof Fault ? String(cause.detail['reason'] ?? cause.message) : String(cause)
-    throw new Fault('restore.unusable', { file, reason: said }, { cause })
-  } finally {
-    rmSync(copy, { force: true })
+  } catch (error) {
+    throw unusable(file, error)
   }
+  chmodSync(copy, 0o600)
+  chownSync(copy, account.uid, account.gid)
+}
+
+function unusable(file: string, cause: unknown): Fault {
+  const reason = cause instanceof Fault ? String(cause.detail['reason'] ?? cause.message) : String(cause)
+  return new Fault('restore.unusable', { file, reason }, { cause })
 }
 
 /** Brings the tables up to this version, and sees to it that the node can open what is sealed in them. */
