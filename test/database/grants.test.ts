@@ -7,7 +7,7 @@ import { type BareNode, makeBareNode } from '../fixtures/bare-node.ts'
 
 /**
  * What each role may do, checked in: a change of a right is a change of this file, which somebody reads. Written anew by
- * `vitest run -u test/database/grants.test.ts`.
+ * `vitest run test/database/grants.test.ts --update`.
  */
 const EXPECTED = join(import.meta.dirname, 'grants.txt')
 
