@@ -14,7 +14,7 @@ export async function backUpNow(api: ApiClient, print: (line: string) => void): 
   const end = performance.now() + LONGEST_MS
   for (;;) {
     const { ended, file, fault } = (await api.get(`${BACKUPS_PATH}/${id}`)) as BackupState
-    if (file !== null) return print(`backup ${id} made and verified: ${file}`)
+    if (file !== null) return void print(`backup ${id} made and verified: ${file}`)
     if (ended) throw new Fault('backup.failed', { reason: fault ?? 'it was interrupted' })
     if (performance.now() > end) throw new Fault('backup.failed', { reason: 'it takes too long' })
     await sleep(LOOK_MS)

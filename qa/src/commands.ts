@@ -60,8 +60,8 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
   },
   policy: { ...listed('policy'), ...added('policy'), del: deleteRule },
   backup: {
-    now: async (words, api, out) => await backUpNow(nothingIn(words, api), out.print),
-    list: async (words, api, out) => await listBackups(nothingIn(words, api), out.print),
+    now: async (words, api, out) => await backUpNow(nothingIn(words, api), (line) => out.print(line)),
+    list: async (words, api, out) => await listBackups(nothingIn(words, api), (line) => out.print(line)),
   },
   config: { get: getConfiguration, set: setConfiguration, del: deleteConfiguration },
 }

@@ -53,12 +53,12 @@ describe('a backup', () => {
   })
 
   test('is of one moment, whatever is written meanwhile', async () => {
-    let writing = true
+    const end = new AbortController()
     const writer = (async () => {
-      for (let number = 0; writing; number++) await addTenant(db, `during-${number}`)
+      for (let number = 0; !end.signal.aborted; number++) await addTenant(db, `during-${number}`)
       return true
     })()
-    const { file } = await saveDatabase(node.dump, 2, never).finally(() => (writing = false))
+    const { file } = await saveDatabase(node.dump, 2, never).finally(() => end.abort())
     expect(await writer).toBe(true)
     expect(files()).toContain(file)
   })
@@ -176,7 +176,8 @@ describe('hkd', () => {
 
   test('a backup has either a file or a reason', async () => {
     const id = await askForBackup(db, 'both')
-    await expect(endBackups(db, [id], { ...made, fault: 'x' } as BackupMade)).rejects.toThrow(/check/)
+    const both = { ...made, fault: 'x' }
+    await expect(endBackups(db, [id], both)).rejects.toThrow(/check/)
     await takeBackups(db)
     await endBackups(db, [id], { fault: 'none' })
   })

@@ -3,7 +3,6 @@ import { type Log, silentLog } from '@ostler/kit/log.ts'
 import { comesToHold } from '@ostler/kit/poll.ts'
 import { run } from '@ostler/kit/run.ts'
 import {
-  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -11,9 +10,10 @@ import {
   readlinkSync,
   renameSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs'
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type BareNode, makeBareNode, untilAnswers } from '../fixtures/bare-node.ts'
 
@@ -23,7 +23,7 @@ const said: string[] = []
 const log: Log = {
   ...silentLog,
   info: (message) => void said.push(message),
-  error: (message, fields) => void said.push(`${message} ${String(fields?.['error'] ?? '')}`),
+  error: (message, fields) => void said.push(`${message} ${inspect(fields?.['error'])}`),
 }
 beforeAll(async () => {
   node = makeBareNode()
@@ -138,12 +138,11 @@ test('a damaged control file: one sentence, and nothing is changed', async () =>
 
 test('data without their version are never made anew', async () => {
   const version = join(node.data, 'PG_VERSION')
-  renameSync(version, join(node.folder, 'version'))
+  renameSync(version, join(node.folder, 'state/version'))
   const before = readdirSync(node.data)
   expect((await startFault()).code).toBe('database.damaged')
   expect(readdirSync(node.data)).toEqual(before)
-  cpSync(join(node.folder, 'version'), version)
-  await run('chown', ['nobody', version])
+  renameSync(join(node.folder, 'state/version'), version)
 })
 
 test('a disk that is not mounted is no reason to begin with nothing', async () => {
