@@ -21,6 +21,14 @@ afterAll(async () => await node[Symbol.asyncDispose]())
 const RIGHTS = ['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']
 const BY_COLUMN = ['SELECT', 'INSERT', 'UPDATE', 'REFERENCES']
 
+interface RightRow {
+  readonly table: string
+  readonly role: string
+  readonly word: string
+  readonly whole: boolean
+  readonly columns: string | null
+}
+
 /** One line for each table and role: what it may, for whole tables, or for which columns. */
 async function rightsNow(): Promise<string[]> {
   const { rows } = await node.sql(`
@@ -36,9 +44,9 @@ async function rightsNow(): Promise<string[]> {
     WHERE n.nspname = 'ostler' AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
     ORDER BY c.relname, r.role, p.place`)
   const lines = new Map<string, string[]>()
-  for (const { table, role, word, whole, columns } of rows as Record<string, string | null>[]) {
-    const key = `${table ?? ''} ${role ?? ''}:`
-    const right = whole ? word : columns === null ? undefined : `${word ?? ''}(${columns ?? ''})`
+  for (const { table, role, word, whole, columns } of rows as RightRow[]) {
+    const key = `${table} ${role}:`
+    const right = whole ? word : columns === null ? undefined : `${word}(${columns})`
     const known = lines.get(key) ?? []
     lines.set(key, right === undefined ? known : [...known, right])
   }
