@@ -44,7 +44,7 @@ async function rightsNow(): Promise<string[]> {
     WHERE n.nspname = 'ostler' AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
     ORDER BY c.relname, r.role, p.place`)
   const lines = new Map<string, string[]>()
-  for (const { table, role, word, whole, columns } of rows as RightRow[]) {
+  for (const { table, role, word, whole, columns } of rows as unknown as RightRow[]) {
     const key = `${table} ${role}:`
     const right = whole ? word : columns === null ? undefined : `${word}(${columns})`
     const known = lines.get(key) ?? []
