@@ -40,7 +40,7 @@ export interface LocalNodeSettings {
 }
 
 const BUILD = join(import.meta.dirname, '../build')
-const USERS = ['ostler', 'ostler-postgres']
+const USERS = ['ostler', 'ostler-api', 'ostler-postgres']
 const READY: Readonly<Record<ServiceName, string>> = {
   hkd: 'node ready',
   l7r: 'door open',
@@ -108,7 +108,7 @@ export class LocalNode {
     const outputFile = join(folder, `${instance}.out`)
     const output = openSync(outputFile, 'w', 0o644)
     const program = [join(folder, 'lib/node'), join(folder, `lib/${name}.cjs`), '--config', config]
-    const user = findAccount('ostler')
+    const user = findAccount(name === 'api' ? 'ostler-api' : 'ostler')
     const drop = [`--reuid=${user?.uid ?? 0}`, `--regid=${user?.gid ?? 0}`, '--clear-groups', '--']
     const argv = [...starter, ...(AS_ROOT.includes(name) ? program : ['setpriv', ...drop, ...program])]
     const child = spawn(argv[0] ?? '', argv.slice(1), {
@@ -242,8 +242,11 @@ function writeConfig(config: string, settings: LocalNodeSettings): void {
   const lines = Object.entries(values).map(([key, value]) => `${key} = ${value}\n`)
   // Whole or not at all: an empty one would mean the defaults, which are another node's.
   writeWhole(config, lines.join(''), { mode: 0o644 })
-  const user = findAccount('ostler')
-  for (const owned of ['state/l7r', 'run/api']) {
+  for (const [owned, name] of [
+    ['state/l7r', 'ostler'],
+    ['run/api', 'ostler-api'],
+  ] as const) {
+    const user = findAccount(name)
     mkdirSync(join(folder, owned), { recursive: true, mode: 0o755 })
     if (user !== undefined) chownSync(join(folder, owned), user.uid, user.gid)
   }

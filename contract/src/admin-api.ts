@@ -179,6 +179,16 @@ export interface KeyValue {
   readonly value: string
 }
 export const CONFIGURATION_PATH = '/v1/configuration'
+export const BACKUPS_PATH = '/v1/backups'
+
+/** How a backup that was asked for stands. */
+export interface BackupState {
+  readonly ended: boolean
+  /** Name of the verified file. */
+  readonly file: string | null
+  /** Why there is none. */
+  readonly fault: string | null
+}
 
 /** The certificate of all doors. PEM; the key goes in and never comes out. */
 export const SSL_PATH = '/v1/ssl'

@@ -499,6 +499,69 @@ const FAULTS = {
     sentence: 'the database does not answer: {reason}',
     advice: 'See the log of PostgreSQL.',
   },
+  'database.damaged': {
+    status: 500,
+    exit: 78,
+    sentence: 'the data in {folder} cannot be used: {reason}',
+    advice:
+      'Nothing was changed. Keep a copy of that folder, then restore a backup: move the folder away and run ostler-hkd restore FILE.',
+  },
+  'database.full': {
+    status: 503,
+    exit: 73,
+    sentence: 'the database cannot write: there is no room left in {folder}',
+    advice: 'Make room on that disk; the database goes on by itself. Desktops and streams are not affected.',
+  },
+  'database.missing': {
+    status: 500,
+    exit: 78,
+    sentence: 'this node has had a database, and {folder} does not hold it',
+    advice:
+      'Mount the disk that it lies on, or restore a backup with ostler-hkd restore FILE. To begin anew with nothing, move {key} away.',
+  },
+  'backup.noSpace': {
+    status: 507,
+    exit: 73,
+    sentence: 'a backup needs {needed} MB in {folder}, and {free} MB are free there',
+    advice: 'Make room there, or set path.backup to a larger disk.',
+  },
+  'backup.differs': {
+    status: 500,
+    exit: 70,
+    sentence: 'the backup was not kept: restored for a trial, it differs from the database in {tables}',
+    advice: 'Ask for another one; if that differs, too, check the memory and the disk of this node.',
+  },
+  'backup.failed': {
+    status: 500,
+    exit: 70,
+    sentence: 'the backup was not made: {reason}',
+    advice: 'Mend what is named, and ask for another one: qa backup now.',
+  },
+  'backup.unknown': {
+    status: 404,
+    exit: 64,
+    sentence: 'there is no backup number {number}',
+    advice: 'See qa backup list.',
+  },
+  'restore.notEmpty': {
+    status: 409,
+    exit: 73,
+    sentence: 'there is a database in {folder} already, and nothing was changed',
+    advice: 'Move that folder away first, if the backup is to take its place.',
+  },
+  'restore.unusable': {
+    status: 422,
+    exit: 65,
+    sentence: 'the backup {file} could not be restored, and nothing was changed: {reason}',
+    advice: 'Try an older backup.',
+  },
+  'restore.nodeKey': {
+    status: 409,
+    exit: 78,
+    sentence: 'the backup is of a node with another key than {file}',
+    advice:
+      "Put that node's node.key there. Without it, --new-authority makes a new certificate authority: nothing else of the backup is lost.",
+  },
   'database.newer': {
     status: 500,
     exit: 78,

@@ -275,3 +275,23 @@ test('a rule of the policy is removed by its name', async () => {
   expect(calls).toEqual([['DELETE', '/v1/policy/no-guests']])
   expect(lines).toEqual(['policy no-guests deleted'])
 })
+
+test('backup now waits for the backup and names its file', async () => {
+  const { calls, lines } = await qa('backup now', { id: 7, ended: true, file: 'x.dump', fault: null })
+  expect(calls).toEqual([
+    ['POST', '/v1/backups', {}],
+    ['GET', '/v1/backups/7'],
+  ])
+  expect(lines).toEqual(['backup 7 made and verified: x.dump'])
+})
+
+test('backup now says why there is none', async () => {
+  const { failed } = await qa('backup now', { id: 7, ended: true, file: null, fault: 'no room' })
+  expect(failed).toMatchObject({ code: 'backup.failed', detail: { reason: 'no room' } })
+})
+
+test('backup takes no words', async () => {
+  const { calls, failed } = await qa('backup now quickly')
+  expect(failed).toMatchObject({ code: 'client.choice' })
+  expect(calls).toEqual([])
+})

@@ -10,6 +10,7 @@ import {
 } from '@ostler/contract/admin-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { ApiClient } from './api-client.ts'
+import { backUpNow, listBackups } from './backup.ts'
 import { certificateOfDoors } from './ssl.ts'
 import { table } from './table.ts'
 
@@ -59,6 +60,10 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     },
   },
   policy: { ...listed('policy'), ...added('policy'), del: deleteRule },
+  backup: {
+    now: async (words, api, out) => await backUpNow(nothingIn(words, api), (line) => out.print(line)),
+    list: async (words, api, out) => await listBackups(nothingIn(words, api), (line) => out.print(line)),
+  },
   config: {
     get: getConfiguration,
     set: setConfiguration,
@@ -269,6 +274,12 @@ async function deleteConfiguration(words: readonly string[], api: ApiClient, out
 }
 
 // --- words ---
+
+/** The api, for a command that takes no words. */
+function nothingIn(words: readonly string[], api: ApiClient): ApiClient {
+  if (words.length > 0) throw choice(`it takes nothing, not ${words.join(' ')}`, ['now', 'list'])
+  return api
+}
 
 interface Count {
   readonly count: number

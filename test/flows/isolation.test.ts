@@ -94,7 +94,7 @@ describe('an instant desktop', () => {
   })
 })
 
-test('the door and the api run as the unprivileged user ostler', () => {
+test('the door and the api run as unprivileged users, each as its own', () => {
   for (const name of ['l7r', 'api'] as const) {
     const status = readFileSync(`/proc/${world.node.process(name).pid}/status`, 'utf8')
     expect(status).toMatch(/^Uid:\s+(?!0\s)\d+/m)

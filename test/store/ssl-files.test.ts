@@ -113,7 +113,14 @@ test('a new pair takes the place of the old one as a whole', async () => {
 
 test('two who set a pair at once do not mix them', async () => {
   await Promise.all(Array.from({ length: 10 }, (_, index) => set(index % 2 === 0 ? pair : other)))
-  await using _ssl = new DoorSsl({ db: database.as('hkd'), trust, file, reader, log: silentLog })
+  await using _ssl = new DoorSsl({
+    db: database.as('hkd'),
+    trust,
+    file,
+    publicFile: `${file}.pem`,
+    reader,
+    log: silentLog,
+  })
   expect(await comesToHold(() => existsSync(file), 20_000, 10)).toBe(true)
   const given = readGivenPems(file)
   const which = given?.cert.trim() === pair.cert.trim() ? pair : other
@@ -154,7 +161,14 @@ describe('what hkd gives the doors', () => {
     ],
   ])('%s does not come to a door; the old one stays, and the log says it once', async (_, spoil, reason) => {
     await set(pair)
-    await using ssl = new DoorSsl({ db: database.as('hkd'), trust, file, reader, log })
+    await using ssl = new DoorSsl({
+      db: database.as('hkd'),
+      trust,
+      file,
+      publicFile: `${file}.pem`,
+      reader,
+      log,
+    })
     const holdsPair = () => readGivenPems(file)?.cert.trim() === pair.cert.trim()
     expect(await comesToHold(holdsPair, 20_000, 10)).toBe(true)
     const before = readFileSync(file, 'utf8')
@@ -176,7 +190,7 @@ describe('what hkd gives the doors', () => {
     await sql`SELECT 1`.execute(away)
     await away.destroy()
     lines.length = 0
-    await using _ssl = new DoorSsl({ db: away, trust, file, reader, log })
+    await using _ssl = new DoorSsl({ db: away, trust, file, publicFile: `${file}.pem`, reader, log })
     expect(await comesToHold(() => lines.length > 0, 20_000, 10)).toBe(true)
     expect(lines[0]?.level).toBe('error')
     expect(existsSync(file)).toBe(true)

@@ -38,6 +38,7 @@ import { deleteProperties, listProperties, setProperties } from '../store/proper
 import { requireTenant, requireUser, setPassword } from '../store/users.ts'
 import { disconnectSeat } from '../store/seats.ts'
 import { addWish } from '../store/vms.ts'
+import { addBackupRoutes } from './backups.ts'
 import { body } from './body.ts'
 import { ConfigurationDesk, type ConfigurationSource } from './configuration.ts'
 import { addImageRoutes } from './images.ts'
@@ -75,6 +76,7 @@ export function adminRoutes({ db, pool, configuration, door, certificateFile, lo
   addObjects(app, db, pool, desk)
   addUserRoutes(app, db, desk)
   addImageRoutes(app, db)
+  addBackupRoutes(app, db)
   addProperties(app, db, desk)
   addBlocks(app, db, desk)
   addConfigurationRoutes(app, db, desk)

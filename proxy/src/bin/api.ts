@@ -6,7 +6,7 @@ import { runService } from './service.ts'
 
 const USAGE = `ostler-api: the administration interface, on a unix socket below path.run.
 
-usage: ostler-api [--config FILE]   run it as the user named by l7r.as_user; it needs no root`
+usage: ostler-api [--config FILE]   run it as the user named by api.as_user; it needs no root`
 
 async function main(): Promise<void> {
   const options = parseArguments(USAGE)

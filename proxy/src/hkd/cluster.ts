@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
-import { identify } from '@ostler/kit/process-table.ts'
-import { run, RunError } from '@ostler/kit/run.ts'
+import { writeWhole } from '@ostler/kit/write-file.ts'
 import {
   chmodSync,
   chownSync,
@@ -11,34 +10,46 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
-  realpathSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
 import { moveToOwnGroup, removeOwnGroup } from './own-group.ts'
+import { programsFor, runAsOwner } from './postgres-programs.ts'
+import { clearAfterCrash, findPostmaster } from './postmaster.ts'
+import { startFailure } from './start-failure.ts'
+
+/** A folder with the server's unix socket, and the group that may reach it. */
+export interface SocketFolder {
+  readonly path: string
+  readonly gid: number
+}
 
 export interface ClusterSettings {
   /** The data folder, `path.database`. */
   readonly data: string
-  /** Folder of the unix socket: the only way in. */
-  readonly sockets: string
+  /** A file that only a node has which has had a database: without data it is not to be given an empty one. */
+  readonly keyFile: string | undefined
+  /** The only ways in. */
+  readonly sockets: readonly SocketFolder[]
   readonly logFile: string
   /** Whom the cluster runs as. */
   readonly account: Account
-  /** The group that may reach the socket. */
-  readonly clientGid: number
   readonly cgroups: CgroupLayout
   /** OS user of each role, from outside: peer authentication maps them. */
   readonly peers: readonly { readonly osUser: string; readonly role: string }[]
+  /** Connections that it takes at once. */
+  readonly connections: number
 }
 
 export const SUPERUSER = 'postgres'
 const START_SECONDS = 60
 const LOOK_MS = 1_000
+/** Of tries that fail only so many come between two that are made. */
+const MOST_PASSED = 10
 
 /**
  * The node's private PostgreSQL: one unix socket, its own user, fsync on. It runs on its own: whoever needs it
@@ -54,59 +65,58 @@ export interface Cluster {
 }
 
 export function privateCluster(settings: ClusterSettings): Cluster {
+  const { data, account } = settings
   const ensure = async (): Promise<void> => {
-    const programs = programsFor(settings.data)
-    if (!existsSync(join(settings.data, 'PG_VERSION'))) await create(settings, programs)
-    if (isRunning(settings.data)) return
-    await start(settings, programs)
+    const programs = programsFor(data)
+    if (!existsSync(join(data, 'PG_VERSION'))) await create(settings, programs)
+    if (findPostmaster(data) === undefined) await start(settings, programs)
   }
   return {
     ensure,
-    supervise: (log) => {
-      let busy = false
-      const timer = setInterval(() => {
-        if (busy || isRunning(settings.data)) return
-        busy = true
-        log.error('postgresql is gone, starting it again')
-        ensure()
-          .then(() => log.info('postgresql runs again'))
-          .catch((error: unknown) => log.error('postgresql does not start', { error }))
-          .finally(() => (busy = false))
-      }, LOOK_MS)
-      return { [Symbol.dispose]: () => clearInterval(timer) }
-    },
+    supervise: (log) => supervise(() => findPostmaster(data) !== undefined, ensure, log),
     stop: async () => {
-      if (!isRunning(settings.data)) return
-      const programs = programsFor(settings.data)
-      await runAs(settings, join(programs, 'pg_ctl'), ['-D', settings.data, '-w', '-m', 'fast', 'stop'])
+      if (findPostmaster(data) === undefined) return
+      const stop = ['-D', data, '-w', '-m', 'fast', 'stop']
+      await runAsOwner(account, join(programsFor(data), 'pg_ctl'), stop)
       removeOwnGroup(settings.cgroups, groupOf(settings))
     },
   }
 }
 
-/** Finds the programs: of the version that made the data, else the newest. */
-function programsFor(data: string): string {
-  const root = '/usr/lib/postgresql'
-  const installed = existsSync(root)
-    ? readdirSync(root)
-        .map(Number)
-        .filter((version) => version >= 15)
-    : []
-  const made = existsSync(join(data, 'PG_VERSION'))
-    ? Number(readFileSync(join(data, 'PG_VERSION'), 'utf8'))
-    : undefined
-  const version = made ?? Math.max(...installed)
-  const programs = join(root, String(version), 'bin')
-  if (!existsSync(join(programs, 'initdb')))
-    throw new Fault('node.missingProgram', {
-      program: 'initdb of PostgreSQL',
-      packages: made === undefined ? 'postgresql' : `postgresql-${made}`,
-    })
-  return programs
+/** What fails again and again for one reason, such as a full disk, is tried ever less often and said once. */
+function supervise(isRunning: () => boolean, ensure: () => Promise<void>, log: Log): Disposable {
+  let [busy, passing, failures] = [false, 0, 0]
+  let said: string | undefined
+  const timer = setInterval(() => {
+    if (busy || isRunning() || passing-- > 0) return
+    busy = true
+    if (failures === 0) log.error('postgresql is gone, starting it again')
+    ensure()
+      .then(() => {
+        log.info('postgresql runs again')
+        ;[passing, failures, said] = [0, 0, undefined]
+      })
+      .catch((error: unknown) => {
+        passing = Math.min(failures++, MOST_PASSED)
+        const reason = error instanceof Error ? error.message : String(error)
+        if (reason !== said) log.error('postgresql does not start', { error })
+        said = reason
+      })
+      .finally(() => (busy = false))
+  }, LOOK_MS)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
 }
 
-/** Makes the cluster in a draft folder, so that a half-made one is never taken for whole. */
+/**
+ * Makes the cluster in a draft folder, so that a half-made one is never taken for whole. Never where there is anything, and
+ * never where there should be something: an empty folder may be a disk that is not mounted.
+ */
 async function create(settings: ClusterSettings, programs: string): Promise<void> {
+  const { data: folder, keyFile } = settings
+  if (existsSync(folder) && readdirSync(folder).length > 0)
+    throw new Fault('database.damaged', { folder, reason: 'it has no file PG_VERSION' })
+  if (keyFile !== undefined && existsSync(keyFile))
+    throw new Fault('database.missing', { folder, key: keyFile })
   const draft = `${settings.data}.new`
   rmSync(draft, { recursive: true, force: true })
   mkdirSync(dirname(draft), { recursive: true, mode: 0o755 })
@@ -124,25 +134,37 @@ async function create(settings: ClusterSettings, programs: string): Promise<void
     '--locale=C.UTF-8',
     '--data-checksums',
   ]
-  await runAs(settings, join(programs, 'initdb'), options)
+  await runAsOwner(settings.account, join(programs, 'initdb'), options)
   renameSync(draft, settings.data)
 }
 
 async function start(settings: ClusterSettings, programs: string): Promise<void> {
-  mkdirSync(settings.sockets, { recursive: true, mode: 0o750 })
-  chownSync(settings.sockets, settings.account.uid, settings.clientGid)
-  chmodSync(settings.sockets, 0o750)
-  mkdirSync(dirname(settings.logFile), { recursive: true, mode: 0o755 })
-  writeFileSync(settings.logFile, '', { flag: 'a', mode: 0o640 })
-  chownSync(settings.logFile, settings.account.uid, settings.account.gid)
-  writeSettings(settings)
-  await runAs(
-    settings,
-    join(programs, 'pg_ctl'),
-    ['-D', settings.data, '-w', '-t', String(START_SECONDS), '-l', settings.logFile, 'start'],
-    (START_SECONDS + 10) * 1_000,
-  )
-  moveToOwnGroup(settings.cgroups, groupOf(settings), postmaster(settings.data))
+  const { data, account, logFile } = settings
+  for (const { path, gid } of settings.sockets) {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+    mkdirSync(path, { recursive: true, mode: 0o750 })
+    chownSync(path, account.uid, gid)
+    chmodSync(path, 0o750)
+  }
+  mkdirSync(dirname(logFile), { recursive: true, mode: 0o755 })
+  writeFileSync(logFile, '', { flag: 'a', mode: 0o640 })
+  chownSync(logFile, account.uid, account.gid)
+  await clearAfterCrash(data)
+  const before = statSync(logFile).size
+  try {
+    writeSettings(settings)
+    const args = ['-D', data, '-w', '-t', String(START_SECONDS), '-l', logFile, 'start']
+    await runAsOwner(account, join(programs, 'pg_ctl'), args, { timeoutMs: (START_SECONDS + 10) * 1_000 })
+  } catch (error) {
+    const said = readFileSync(logFile).subarray(before).toString('utf8')
+    const isFull = (error as NodeJS.ErrnoException).code === 'ENOSPC'
+    const fault = isFull
+      ? new Fault('database.full', { folder: data }, { cause: error })
+      : new Fault('database.unavailable', { reason: (error as Error).message }, { cause: error })
+    throw startFailure(said, data, error instanceof Fault ? error : fault)
+  }
+  const pid = findPostmaster(data)
+  if (pid !== undefined) moveToOwnGroup(settings.cgroups, groupOf(settings), pid)
 }
 
 /** Several nodes on one machine have a cluster each. */
@@ -150,18 +172,18 @@ function groupOf({ data }: ClusterSettings): string {
   return `postgres-${createHash('sha256').update(data).digest('hex').slice(0, 8)}`
 }
 
-function postmaster(data: string): number {
-  return Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0])
-}
-
-function writeSettings({ data, sockets, account, peers }: ClusterSettings): void {
+/** Each file whole or not at all: on a full disk an empty one would let nobody in, or everybody. */
+function writeSettings({ data, sockets, account, peers, connections }: ClusterSettings): void {
   const files: Record<string, string> = {
     'postgresql.auto.conf': [
       "listen_addresses = ''",
-      `unix_socket_directories = '${sockets}'`,
+      `unix_socket_directories = '${sockets.map(({ path }) => path).join(', ')}'`,
       'shared_buffers = 32MB',
-      'max_connections = 60',
+      `max_connections = ${connections}`,
+      'max_wal_size = 256MB',
       'fsync = on',
+      'full_page_writes = on',
+      'restart_after_crash = on',
       "log_timezone = 'UTC'",
       "timezone = 'UTC'",
       '',
@@ -171,38 +193,8 @@ function writeSettings({ data, sockets, account, peers }: ClusterSettings): void
   }
   for (const [name, content] of Object.entries(files)) {
     const path = join(data, name)
-    writeFileSync(path, content, { mode: 0o600 })
-    chownSync(path, account.uid, account.gid)
-  }
-}
-
-/** True when the postmaster that holds the data folder lives. */
-function isRunning(data: string): boolean {
-  try {
-    const pid = postmaster(data)
-    const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim()
-    // After a power loss the number may be another server's.
-    const here = readlinkSync(`/proc/${pid}/cwd`) === realpathSync(data)
-    return identify(pid) !== undefined && name === 'postgres' && here
-  } catch {
-    return false
-  }
-}
-
-async function runAs(
-  { account }: ClusterSettings,
-  program: string,
-  args: readonly string[],
-  timeoutMs = 60_000,
-): Promise<void> {
-  try {
-    await run(
-      'setpriv',
-      [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups', '--', program, ...args],
-      { timeoutMs, cwd: '/' },
-    )
-  } catch (cause) {
-    const reason = cause instanceof RunError ? cause.message : String(cause)
-    throw new Fault('database.unavailable', { reason }, { cause })
+    // What is right already needs no room.
+    if (existsSync(path) && readFileSync(path, 'utf8') === content) continue
+    writeWhole(path, content, { mode: 0o600, owner: account })
   }
 }

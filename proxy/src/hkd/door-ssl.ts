@@ -17,7 +17,9 @@ export interface DoorSslParts {
   readonly trust: Opener
   /** What the doors of this node read, in a folder that is root's. */
   readonly file: string
-  /** Whose the doors are: nobody else reads it. */
+  /** The certificate alone, for everybody beside it. */
+  readonly publicFile: string
+  /** Whose the doors are: nobody else reads the first one. */
   readonly reader: Account
   readonly log: Log
 }
@@ -64,11 +66,11 @@ export class DoorSsl implements AsyncDisposable {
   }
 
   async #bring(): Promise<void> {
-    const { db, trust, file, reader, log } = this.#parts
+    const { db, trust, file, publicFile, reader, log } = this.#parts
     const stored = await readSealedSslFiles(db)
     if (stored === undefined) {
       if (!existsSync(file)) return
-      rmSync(file)
+      for (const each of [publicFile, file]) rmSync(each, { force: true })
       log.info('the certificate was taken out of the database: doors show the one of their node again')
       return
     }
@@ -78,6 +80,7 @@ export class DoorSsl implements AsyncDisposable {
     const text = JSON.stringify(pems)
     if (holds(file, text, reader)) return
     writeWhole(file, text, { mode: 0o400, owner: reader, folderMode: 0o755 })
+    writeWhole(publicFile, pems.cert, { mode: 0o644 })
     const { subject, fingerprint, validTo } = describeCertificate(cert, Date.now())
     log.info('doors get the certificate from the database', { subject, fingerprint, validTo })
     for (const warning of warnings) log.warn('certificate of the doors', { warning })

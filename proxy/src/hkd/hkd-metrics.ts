@@ -13,6 +13,8 @@ export class HkdMetrics {
   readonly registry = new Registry()
   /** How many agents answer now. */
   agentsUp: () => number = () => 0
+  /** When the last verified backup was asked for, in seconds since 1970; 0: never. */
+  backupVerifiedAt: () => number = () => 0
   #lastTick = performance.now()
 
   readonly #starts = new Counter({
@@ -38,6 +40,7 @@ export class HkdMetrics {
   constructor(count: CountDesktops) {
     const age = (): number => (performance.now() - this.#lastTick) / 1_000
     const up = (): number => this.agentsUp()
+    const verifiedAt = (): number => this.backupVerifiedAt()
     new Gauge({
       name: 'ostler_hkd_desktops',
       help: 'Desktops of this node, by state. One that is at rest belongs to no node.',
@@ -54,6 +57,14 @@ export class HkdMetrics {
       registers: [this.registry],
       collect() {
         this.set(up())
+      },
+    })
+    new Gauge({
+      name: 'ostler_hkd_backup_verified_timestamp_seconds',
+      help: 'When the last backup was asked for that was verified; 0: there is none.',
+      registers: [this.registry],
+      collect() {
+        this.set(verifiedAt())
       },
     })
     new Gauge({

@@ -101,6 +101,19 @@ export async function openTrust(db: Db, nodeKeyFile: string): Promise<NodeTrust>
   }
 }
 
+/** Whether the node key opens the authority in the database; also when there is no authority yet. */
+export async function opensAuthority(db: Db, nodeKeyFile: string): Promise<boolean> {
+  const stored = await readAuthority(db)
+  if (stored === undefined) return true
+  if (!existsSync(nodeKeyFile)) return false
+  try {
+    openWith(readOrMakeKey(nodeKeyFile), Buffer.from(stored.sealedKey, 'base64'))
+    return true
+  } catch {
+    return false
+  }
+}
+
 function readOrMakeKey(file: string): Buffer {
   if (!existsSync(file)) writeWhole(file, randomBytes(KEY_BYTES).toString('hex'), { mode: 0o600 })
   const key = Buffer.from(readFileSync(file, 'utf8').trim(), 'hex')

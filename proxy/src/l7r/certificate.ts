@@ -13,8 +13,8 @@ export async function requireCertificate(
 ): Promise<void> {
   if (existsSync(paths.key)) return
   const made = await selfSigned([hostname(), 'localhost', '127.0.0.1', '::1'], DAYS)
-  // The certificate first: a key alone would never get one.
-  writeWhole(paths.cert, made.certificate, { mode: 0o644, folderMode: 0o700 })
-  writeWhole(paths.key, made.key, { mode: 0o600, folderMode: 0o700 })
+  // The certificate first: a key alone would never get one. The api, another user, shows it to programs of the node.
+  writeWhole(paths.cert, made.certificate, { mode: 0o644, folderMode: 0o755 })
+  writeWhole(paths.key, made.key, { mode: 0o600, folderMode: 0o755 })
   log.info('self-signed certificate made', { file: paths.cert })
 }

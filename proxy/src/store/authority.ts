@@ -14,6 +14,11 @@ export async function readAuthority(db: Db): Promise<StoredAuthority | undefined
     .executeTakeFirst()
 }
 
+/** Forgets every authority whose key nobody can open any more. */
+export async function forgetAuthority(db: Db): Promise<void> {
+  await db.deleteFrom('authority').execute()
+}
+
 export async function writeAuthority(db: Db, authority: StoredAuthority): Promise<void> {
   await db
     .insertInto('authority')

@@ -2,8 +2,12 @@ import type { Log } from '@ostler/kit/log.ts'
 import pg from 'pg'
 import type { DatabaseAddress } from './open.ts'
 
-/** What changed: a desktop's row or wishes, who sits at it, an order for its console, a node's row, or the configuration. */
-export type HintChannel = 'ostler_vm' | 'ostler_seat' | 'ostler_ticket' | 'ostler_host' | 'ostler_config'
+/**
+ * What changed: a desktop's row or wishes, who sits at it, an order for its console, a node's row, the configuration, or
+ * that a backup was asked for.
+ */
+export type HintChannel =
+  'ostler_vm' | 'ostler_seat' | 'ostler_ticket' | 'ostler_host' | 'ostler_config' | 'ostler_backup'
 
 const RECONNECT_MS = 500
 

@@ -14,6 +14,7 @@ import * as wishConnection from './migrations/0009-wish-connection.ts'
 import * as hypervisors from './migrations/0010-hypervisors.ts'
 import * as images from './migrations/0011-images.ts'
 import * as sslFiles from './migrations/0016-ssl-files.ts'
+import * as backups from './migrations/0017-backups.ts'
 
 /** Forward only: a released migration never changes, a mistake is mended by the next one. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -29,6 +30,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0010-hypervisors': hypervisors,
   '0011-images': images,
   '0016-ssl-files': sslFiles,
+  '0017-backups': backups,
 }
 
 /**

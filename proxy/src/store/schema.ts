@@ -313,4 +313,18 @@ export interface Database {
     sealed: string | null
     set_at: Timestamp
   }
+  /** Backups of this database: asked for by anyone, told of by hkd alone. */
+  backup: {
+    id: Generated<number>
+    by: string
+    asked_at: Timestamp
+    started_at: OptionalTimestamp
+    ended_at: OptionalTimestamp
+    /** Name of the file in `path.backup`; null until it was verified. */
+    file: string | null
+    /** The driver hands out a bigint as text. */
+    bytes: ColumnType<string | null, number | null, number | null>
+    rows: ColumnType<string | null, number | null, number | null>
+    fault: string | null
+  }
 }

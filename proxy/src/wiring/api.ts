@@ -6,7 +6,7 @@ import type { DoorPlace } from '../api/tunnel-offer.ts'
 import { ROLES } from '../store/bootstrap.ts'
 import { openDatabase } from '../store/open.ts'
 import { nodeConfigSource, type NodeValues } from './node-config.ts'
-import { addressPool, apiSocket, certificateInUse, databaseAddress } from './node-parts.ts'
+import { addressPool, apiDatabaseAddress, apiSocket, certificateShown } from './node-parts.ts'
 
 /** Starts the administration api. */
 export async function startApi(
@@ -15,7 +15,7 @@ export async function startApi(
   scope: Scope,
   configFile: string,
 ): Promise<void> {
-  const db = openDatabase(databaseAddress(config, ROLES.api), log)
+  const db = openDatabase(apiDatabaseAddress(config, ROLES.api), log)
   scope.defer(() => db.destroy())
   const configuration = nodeConfigSource(configFile)
   const pool = addressPool(config)
@@ -30,6 +30,6 @@ export async function startApi(
 function doorPlace(config: NodeValues): DoorPlace {
   const address = config['l7r.address']
   const host = address === '*' || address === '0.0.0.0' || address === '::' ? '127.0.0.1' : address
-  const certificate = config['l7r.use_ssl'] ? certificateInUse(config) : null
+  const certificate = config['l7r.use_ssl'] ? certificateShown(config) : null
   return { host, port: config['l7r.port'], certificate }
 }

@@ -6,7 +6,6 @@ import { isAlive, signalProcess } from '@ostler/kit/process-table.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
 import { chmodSync, mkdirSync } from 'node:fs'
 import { totalmem } from 'node:os'
-import { join } from 'node:path'
 import { leastLoaded } from '../balance/balancer.ts'
 import { ConsoleSigner } from '../hkd/console-signer.ts'
 import { DoorSsl } from '../hkd/door-ssl.ts'
@@ -21,11 +20,21 @@ import { type HintChannel, listenForHints } from '../store/hints.ts'
 import { registerHost, setHostState } from '../store/hosts.ts'
 import { countDesktops } from '../store/vms.ts'
 import { answerLocally } from './asked-locally.ts'
+import { keepBackups } from './backup.ts'
 import { closeFence, openFence } from './desktop-network.ts'
 import { openHypervisors } from './hypervisors.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
-import { doorIdentityFile, givenSslFile, hkdSocket, requireAccount, subnetOf } from './node-parts.ts'
+import {
+  doorIdentityFile,
+  givenCertificateFile,
+  givenSslFile,
+  hkdPidFile,
+  hkdSocket,
+  nodeKeyFile,
+  requireAccount,
+  subnetOf,
+} from './node-parts.ts'
 import { preflight } from './preflight.ts'
 import { watchProcess } from './process-metrics.ts'
 
@@ -42,7 +51,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   mkdirSync(config['path.storage.root'], { recursive: true, mode: 0o755 })
   chmodSync(config['path.storage.root'], 0o700)
   const { db, address } = await openNodeDatabase(config, cgroups, log, scope)
-  const trust = await openTrust(db, join(config['path.state'], 'node.key'))
+  const trust = await openTrust(db, nodeKeyFile(config))
   scope.own(await keepIdentities({ trust, file: doorIdentityFile(config), door, log }))
   await ensureBridge(config['vm.network.bridge'], subnetOf(config))
 
@@ -74,16 +83,29 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   await setHostState(db, hostId, 'running')
   housekeeper.start()
   const consoles = scope.own(new ConsoleSigner(db, hostId, trust, log))
-  const ssl = scope.own(new DoorSsl({ db, trust, file: givenSslFile(config), reader: door, log }))
+  const ssl = scope.own(
+    new DoorSsl({
+      db,
+      trust,
+      file: givenSslFile(config),
+      publicFile: givenCertificateFile(config),
+      reader: door,
+      log,
+    }),
+  )
+  const backups = scope.own(keepBackups(config, db, log))
+  metrics.backupVerifiedAt = () => backups.verifiedAt
   const onHint = (channel: HintChannel | undefined, vmId: number | undefined): void => {
     if (channel === undefined || channel === 'ostler_config') ssl.look()
-    if (channel === 'ostler_config') return
+    if (channel === undefined || channel === 'ostler_backup') backups.look()
+    if (channel === 'ostler_config' || channel === 'ostler_backup') return
     if (channel !== 'ostler_vm') consoles.look()
     if (channel === 'ostler_ticket') return
     if (vmId === undefined) housekeeper.lookAtAll()
     else housekeeper.look(vmId)
   }
-  scope.own(listenForHints(address, ['ostler_vm', 'ostler_ticket', 'ostler_config'], onHint, log))
+  const channels = ['ostler_vm', 'ostler_ticket', 'ostler_config', 'ostler_backup'] as const
+  scope.own(listenForHints(address, channels, onHint, log))
   // The last to be put on is the first to be taken off: what is under way may take a while to end.
   scope.defer(() => setHostState(db, hostId, 'stopping'))
   await answerLocally(
@@ -134,8 +156,4 @@ async function stopDesktops({ usual, by }: Hypervisors, run: string, log: Log): 
     await hypervisor.release(id)
     log.info('desktop stopped', { vm: id })
   }
-}
-
-function hkdPidFile(config: NodeValues): string {
-  return join(config['path.run'], 'hkd.pid')
 }

@@ -13,6 +13,7 @@ import {
 import { logOptions } from '@ostler/kit/log/options.ts'
 import { hostname } from 'node:os'
 import { AUTH_OPTIONS } from '../auth/options.ts'
+import { parseTimeOfDay } from '../model/backup-time.ts'
 import { parseNetworks } from '../l7r/listen/networks.ts'
 import { parseLoopback } from './loopback.ts'
 import { parseCiphers, parseTlsVersions } from '../l7r/listen/tls-words.ts'
@@ -27,6 +28,7 @@ export const NODE_OPTIONS = {
   'path.log': path('folder of the logs', '/var/log/ostler'),
   'path.state': path('what the services must keep: keys and certificates', '/var/lib/ostler'),
   'path.database': path('data of the private PostgreSQL', '${path.state}/postgres'),
+  'path.backup': path("backups of the database, root's alone", '${path.state}/backup'),
   'path.storage.root': path('images, overlays and homes', '${path.state}/storage'),
   'path.storage.basefs': path('unpacked disk images', '${path.storage.root}/basefs'),
   'path.storage.overlayfs': path('overlays of the desktops', '${path.storage.root}/overlayfs'),
@@ -95,7 +97,7 @@ export const NODE_OPTIONS = {
     'a desktop gets a token with which its programs come in as its user while somebody sits there',
     false,
   ),
-  'l7r.as_user': text('system user of the door and the api', 'ostler'),
+  'l7r.as_user': text('system user of the door', 'ostler'),
   'path.l7r.ssl.key': path(
     'key of the door; made with a self-signed certificate when missing',
     '${path.state}/l7r/key.pem',
@@ -126,6 +128,13 @@ export const NODE_OPTIONS = {
   ),
   'database.name': text('name of the database', 'ostler'),
   'database.as_user': text('system user of the private PostgreSQL', 'ostler-postgres'),
+  'api.as_user': text('system user of the api', 'ostler-api'),
+  'backup.at': {
+    default: '03:15',
+    summary: 'time of day, HH:MM, of the nightly backup of the database; empty: none',
+    parse: (text: string) => (text === '' ? undefined : parseTimeOfDay(text)),
+  },
+  'backup.keep': integer('verified backups that are kept', 14, 1, 10_000),
   'hkd.vm.starting.max': integer('desktops that may be on their way up at once', 6, 1, 1_000),
   'internal.hkd.max_heavy': integer('disk images that are unpacked at once', 2, 1, 100),
   'vm.hypervisor': oneOf(

@@ -1,13 +1,14 @@
 import type { Log } from '@ostler/kit/log.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { type Cluster, privateCluster, SUPERUSER } from '../hkd/cluster.ts'
+import { type Cluster, type ClusterSettings, privateCluster, SUPERUSER } from '../hkd/cluster.ts'
 import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
 import { bootstrapDatabase, ROLES } from '../store/bootstrap.ts'
 import { migrate } from '../store/migrate.ts'
 import { type DatabaseAddress, type Db, openDatabase } from '../store/open.ts'
 import type { NodeValues } from './node-config.ts'
-import { databaseAddress, requireAccount } from './node-parts.ts'
+import { databaseAddress, nodeKeyFile, requireAccount } from './node-parts.ts'
 
 /** Starts the node's PostgreSQL if it does not run, brings the schema up to date, and opens it as hkd. */
 export async function openNodeDatabase(
@@ -28,21 +29,48 @@ export async function openNodeDatabase(
   return { db, address }
 }
 
-/** The private PostgreSQL of a node. */
-export function nodeCluster(config: NodeValues, cgroups: CgroupLayout): Cluster {
+/**
+ * The private PostgreSQL of a node.
+ * @param apart what is different of one that is not the node's own yet.
+ */
+export function nodeCluster(
+  config: NodeValues,
+  cgroups: CgroupLayout,
+  apart: Partial<Pick<ClusterSettings, 'data' | 'keyFile' | 'sockets'>> = {},
+): Cluster {
   const door = requireAccount(config['l7r.as_user'])
+  const api = requireAccount(config['api.as_user'])
+  const owner = requireAccount(config['database.as_user'])
+  const run = config['path.run']
   return privateCluster({
     data: config['path.database'],
-    sockets: join(config['path.run'], 'postgres'),
+    keyFile: nodeKeyFile(config),
+    sockets: [
+      { path: join(run, 'postgres'), gid: door.gid },
+      { path: join(run, 'postgres-api'), gid: api.gid },
+    ],
     logFile: join(config['path.log'], 'postgresql.log'),
-    account: requireAccount(config['database.as_user']),
-    clientGid: door.gid,
+    account: owner,
     cgroups,
     peers: [
       { osUser: 'root', role: SUPERUSER },
       { osUser: 'root', role: ROLES.hkd },
+      // Whose the data is may read them all: its programs make and restore backups.
+      { osUser: owner.name, role: SUPERUSER },
       { osUser: door.name, role: ROLES.l7r },
-      { osUser: door.name, role: ROLES.api },
+      { osUser: api.name, role: ROLES.api },
     ],
+    connections: connectionsFor(config['l7r.workers'] || availableParallelism()),
+    ...apart,
   })
+}
+
+const LEAST_CONNECTIONS = 100
+/** hkd, api, backups, administrators. */
+const OTHERS = 40
+/** A worker's pool and its hints; twice, for old ones live on beside new ones. */
+const PER_WORKER = 2 * 9
+
+function connectionsFor(workers: number): number {
+  return Math.max(LEAST_CONNECTIONS, OTHERS + PER_WORKER * workers)
 }

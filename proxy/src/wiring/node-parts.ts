@@ -1,6 +1,6 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { type Account, findAccount } from '@ostler/kit/passwd.ts'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { prefixOf, type Subnet } from '../model/address.ts'
 import type { AddressPool } from '../store/addresses.ts'
@@ -15,6 +15,11 @@ export function databaseAddress(
   database = config['database.name'],
 ): DatabaseAddress {
   return { host: join(config['path.run'], 'postgres'), port: 5432, database, user: role }
+}
+
+/** Where the database is for the api, which has a socket of its own: its group reaches that one alone. */
+export function apiDatabaseAddress(config: NodeValues, role: string): DatabaseAddress {
+  return { ...databaseAddress(config, role), host: join(config['path.run'], 'postgres-api') }
 }
 
 /** @throws Fault `node.missingUser`. */
@@ -40,6 +45,16 @@ export function addressPool(config: NodeValues): AddressPool {
   return { start: config['vm.network.ip.start'], subnet: subnetOf(config) }
 }
 
+/** The file that says which process keeps house. */
+export function hkdPidFile(config: NodeValues): string {
+  return join(config['path.run'], 'hkd.pid')
+}
+
+/** What the certificate authority is sealed under: root's alone, and in no backup of the database. */
+export function nodeKeyFile(config: NodeValues): string {
+  return join(config['path.state'], 'node.key')
+}
+
 /** Where hkd leaves what the l7r presents to agents. */
 export function doorIdentityFile(config: NodeValues): string {
   return join(config['path.run'], 'l7r', 'identity.json')
@@ -50,7 +65,18 @@ export function givenSslFile(config: NodeValues): string {
   return join(config['path.state'], 'ssl', 'door.json')
 }
 
-/** What this node's doors show, PEM: from the database, else their own. */
+/** The certificate alone of `givenSslFile`, which everybody may read. */
+export function givenCertificateFile(config: NodeValues): string {
+  return join(config['path.state'], 'ssl', 'door.pem')
+}
+
+/** What this node's doors show, PEM, for those who have no business with its key. */
+export function certificateShown(config: NodeValues): string {
+  const given = givenCertificateFile(config)
+  return readFileSync(existsSync(given) ? given : config['path.l7r.ssl.cert'], 'utf8')
+}
+
+/** What this node's doors show, PEM: from the database, else their own. For the door itself. */
 export function certificateInUse(config: NodeValues): string {
   return readGivenPems(givenSslFile(config))?.cert ?? readFileSync(config['path.l7r.ssl.cert'], 'utf8')
 }

@@ -27,6 +27,7 @@ usage: qa tenant add name=NAME
                  [use=yes|no displays=nx,rfb clipboard=none|in|out|both folders=off|ro|rw roots=PATH,…
                  printing= audio= usb=yes|no quota=N]
        qa policy del -f name=NAME
+       qa backup now|list                                 a verified copy of the database, in path.backup
        qa config get|del [KEY …] [tenant=NAME]
        qa config set KEY=VALUE … [tenant=NAME]
        qa config ssl [key=FILE cert=FILE [ca=FILE] [crl=FILE] | del]    the certificate of all doors

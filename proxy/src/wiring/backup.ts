@@ -1,0 +1,24 @@
+import type { Log } from '@ostler/kit/log.ts'
+import { BackupKeeper } from '../hkd/backup-keeper.ts'
+import { SUPERUSER } from '../hkd/cluster.ts'
+import { saveDatabase } from '../hkd/database-dump.ts'
+import type { Db } from '../store/open.ts'
+import type { NodeValues } from './node-config.ts'
+import { databaseAddress, requireAccount } from './node-parts.ts'
+
+/** Makes the backups of this node's private PostgreSQL. */
+export function keepBackups(config: NodeValues, db: Db, log: Log): BackupKeeper {
+  const settings = {
+    superuser: databaseAddress(config, SUPERUSER),
+    data: config['path.database'],
+    account: requireAccount(config['database.as_user']),
+    folder: config['path.backup'],
+    keep: config['backup.keep'],
+  }
+  return new BackupKeeper({
+    db,
+    save: (number, signal) => saveDatabase(settings, number, signal),
+    at: config['backup.at'],
+    log,
+  })
+}
