@@ -61,7 +61,12 @@ describe('the roles of the database', () => {
   test('the door and the api read no key, and neither writes what hkd alone says of a desktop', async () => {
     const now = await rightsNow()
     for (const role of [ROLES.l7r, ROLES.api]) {
-      expect(now).toContain(`authority ${role}: nothing`)
+      // The key to which the door's is sealed is a public one.
+      const authority = role === ROLES.api ? 'SELECT(sealing_key)' : 'nothing'
+      expect(now).toContain(`authority ${role}: ${authority}`)
+      expect(now.find((line) => line.startsWith(`ssl_file ${role}:`))).not.toMatch(
+        /SELECT(?!\()|SELECT\([^)]*sealed/,
+      )
       const facts = now.find((line) => line.startsWith(`vm ${role}:`))
       expect(facts).not.toMatch(/UPDATE(?!\()/)
       expect(facts).not.toMatch(/(?:UPDATE|INSERT)\([^)]*\b(?:state|epoch|host_id|fault)\b/)

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { openRfb } from '../fixtures/door.ts'
@@ -6,6 +7,8 @@ import { commandLine, startWorld, until, type World } from '../fixtures/world.ts
 import { openScreen, type XScreen } from '../fixtures/x-screen.ts'
 
 /** Each test kills one kind of process with SIGKILL under an open session; the user's program must not notice. */
+
+const TERMINAL = { x: 300, y: 250 }
 
 let world: World
 let screen: XScreen
@@ -38,6 +41,10 @@ async function expectDesktopLives(): Promise<void> {
   expect(await again.greeting).toMatch(/^RFB/)
   const native = screen.connect(world, 'ann')
   await screen.untilPixel(900, 600, '#2f5d62')
+  // A picture comes before the session has been resumed, and nxagent does not survive a link that is cut meanwhile.
+  const proof = `proof-${randomUUID()}`
+  await screen.typeLine(TERMINAL.x, TERMINAL.y, `touch ${proof}`)
+  await until('what is typed to be done', () => existsSync(join(world.home('ann'), proof)))
   await native[Symbol.asyncDispose]()
   expect(world.processOf(vmId, 'xterm')).toBe(program)
 }
