@@ -1,5 +1,6 @@
+import { identify, isAlive } from '@ostler/kit/process-table.ts'
 import { run } from '@ostler/kit/run.ts'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
@@ -20,11 +21,12 @@ beforeAll(async () => {
   await connects()
 })
 afterAll(async () => {
-  const dnsmasq = addressServer()
+  const dnsmasq = identify(addressServer())
   await world[Symbol.asyncDispose]()
   const { stdout } = await run('nft', ['list', 'tables'])
   expect(stdout).not.toContain(table)
-  expect(existsSync(`/proc/${dnsmasq}`)).toBe(false)
+  // What has ended may wait for a while to be reaped.
+  expect(dnsmasq !== undefined && isAlive(dnsmasq)).toBe(false)
 })
 
 /** The process number of the node's dnsmasq. */
