@@ -84,6 +84,9 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
     boot: async (spec) => {
       if (observeGroup(settings.cgroups, containerOf(spec.id)) === 'present') return
       await removeGroups(settings.cgroups, containerOf(spec.id)) // left by a container that was killed with its monitor
+      // The kernel takes the device of a container that has ended away when it comes to it.
+      const device = containerOf(spec.id).slice(-15)
+      if (existsSync(`/sys/class/net/${device}`)) await run('ip', ['link', 'delete', device]).catch(() => {})
       const log = join(settings.logs, `${containerOf(spec.id)}.log`)
       rmSync(log, { force: true }) // one start, one log
       try {
