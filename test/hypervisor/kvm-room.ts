@@ -1,13 +1,11 @@
-import { Scope } from '@ostler/kit/scope.ts'
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DesktopSpec } from '../../proxy/src/hypervisor/hypervisor.ts'
 import { qemuAbilities } from '../../proxy/src/hypervisor/kvm/abilities.ts'
 import { kvmHypervisor } from '../../proxy/src/hypervisor/kvm/kvm.ts'
-import { cgroupLayout, processesIn } from '../../proxy/src/hypervisor/lxc/cgroup.ts'
-import { ensureBridge, removeBridge } from '../../proxy/src/hypervisor/lxc/network.ts'
+import { processesIn } from '../../proxy/src/hypervisor/lxc/cgroup.ts'
 import { runFolder } from '../../proxy/src/model/run-folder.ts'
-import { freeSubnet } from '../fixtures/world.ts'
+import { bridgedRoom } from './bridged-room.ts'
 import { mountsBelow, namesIn } from './quiet-guest.ts'
 import type { DriverRoom } from './suite.ts'
 import { tinyImage } from './tiny-guest.ts'
@@ -45,17 +43,8 @@ export interface KvmRoom extends DriverRoom {
 
 /** Virtual machines with a system of 116 bytes, on a bridge of their own. */
 export async function kvmRoom(): Promise<KvmRoom> {
-  const subnet = freeSubnet()
-  const folder = mkdtempSync('/var/lib/ostler-kvm-room-')
-  const [bridge, prefix] = [`otest${subnet}`, `ok${subnet}-`]
-  const layout = cgroupLayout()
-  if (layout === undefined) throw new Error('this machine has no control groups')
-  const scope = new Scope()
-  scope.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const { scope, folder, subnet, prefix, layout, network } = await bridgedRoom('kvm', 'ok')
   scope.own(keepDevices())
-  const network = { gateway: `10.3.${subnet}.1`, prefix: 24 }
-  await ensureBridge(bridge, network)
-  scope.defer(() => removeBridge(bridge))
   // Below a folder that only root passes, as a node's storage is.
   const storage = join(folder, 'storage')
   mkdirSync(storage, { mode: 0o700 })
@@ -70,7 +59,7 @@ export async function kvmRoom(): Promise<KvmRoom> {
     logs: join(folder, 'logs'),
     overlays: join(storage, 'overlays'),
     homes: join(storage, 'homes'),
-    network: { ...network, bridge, macPrefix: '54:52:00' },
+    network,
     door: DOOR,
     uidStart: UID_START,
     cgroups: layout,

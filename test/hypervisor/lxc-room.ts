@@ -1,27 +1,16 @@
 import { findAccount } from '@ostler/kit/passwd.ts'
-import { Scope } from '@ostler/kit/scope.ts'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DesktopSpec } from '../../proxy/src/hypervisor/hypervisor.ts'
-import { cgroupLayout, processesIn } from '../../proxy/src/hypervisor/lxc/cgroup.ts'
+import { processesIn } from '../../proxy/src/hypervisor/lxc/cgroup.ts'
 import { lxcHypervisor } from '../../proxy/src/hypervisor/lxc/lxc.ts'
-import { ensureBridge, removeBridge } from '../../proxy/src/hypervisor/lxc/network.ts'
-import { freeSubnet } from '../fixtures/world.ts'
+import { bridgedRoom } from './bridged-room.ts'
 import { filesThrough, mountsBelow, namesIn, quietBundle } from './quiet-guest.ts'
 import type { DriverRoom } from './suite.ts'
 
 /** Containers with a quiet init, on a bridge of their own. */
 export async function lxcRoom(): Promise<DriverRoom> {
-  const subnet = freeSubnet()
-  const folder = mkdtempSync('/var/lib/ostler-lxc-room-')
-  const [bridge, prefix] = [`otest${subnet}`, `or${subnet}-`]
-  const layout = cgroupLayout()
-  if (layout === undefined) throw new Error('this machine has no control groups')
-  const scope = new Scope()
-  scope.defer(() => rmSync(folder, { recursive: true, force: true }))
-  const network = { gateway: `10.3.${subnet}.1`, prefix: 24 }
-  await ensureBridge(bridge, network)
-  scope.defer(() => removeBridge(bridge))
+  const { scope, folder, subnet, prefix, layout, network } = await bridgedRoom('lxc', 'or')
   const places = { run: join(folder, 'run'), lxcPath: join(folder, 'lxc') }
   const settings = {
     ...places,
@@ -31,7 +20,7 @@ export async function lxcRoom(): Promise<DriverRoom> {
     overlays: join(folder, 'overlays'),
     homes: join(folder, 'homes'),
     bundle: quietBundle(join(folder, 'bundle')),
-    network: { ...network, bridge, macPrefix: '54:52:00' },
+    network,
     displayGid: findAccount('nobody')?.gid ?? 0,
     cgroups: layout,
   }

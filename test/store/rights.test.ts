@@ -3,7 +3,7 @@ import { WISH_KINDS } from '@ostler/proxy/model/wish.ts'
 import { addTicket } from '@ostler/proxy/store/tickets.ts'
 import { addWish } from '@ostler/proxy/store/vms.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { addTestFlavour, addTestUser } from '../fixtures/database-rows.ts'
+import { addTestDesktop } from '../fixtures/database-rows.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 
 /** What a process that is taken over could do to the rows of others. */
@@ -12,16 +12,7 @@ let vmId = 0
 
 beforeAll(async () => {
   database = await openTestDatabase()
-  const hkd = database.as('hkd')
-  const desktop = {
-    name: 'desk',
-    user_id: await addTestUser(hkd),
-    flavour_id: await addTestFlavour(hkd),
-    address: '10.0.0.9',
-    epoch: 3,
-  }
-  const row = await hkd.insertInto('vm').values(desktop).returning('id').executeTakeFirstOrThrow()
-  vmId = row.id
+  vmId = await addTestDesktop(database.as('hkd'), '10.0.0.9')
 })
 afterAll(() => database[Symbol.asyncDispose]())
 

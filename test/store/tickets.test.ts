@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { addTicket, purgeTickets, takeTicket } from '@ostler/proxy/store/tickets.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { addTestFlavour, addTestUser } from '../fixtures/database-rows.ts'
+import { addTestDesktop } from '../fixtures/database-rows.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 
 let database: TestDatabase
@@ -15,16 +15,7 @@ beforeAll(async () => {
   database = await openTestDatabase()
   db = database.as('l7r')
   another = database.another('l7r')
-  const hkd = database.as('hkd')
-  const desktop = {
-    name: 'desk',
-    user_id: await addTestUser(hkd),
-    flavour_id: await addTestFlavour(hkd),
-    address: '10.0.0.9',
-    epoch: 3,
-  }
-  const row = await hkd.insertInto('vm').values(desktop).returning('id').executeTakeFirstOrThrow()
-  vmId = row.id
+  vmId = await addTestDesktop(database.as('hkd'), '10.0.0.9')
 })
 afterAll(() => database[Symbol.asyncDispose]())
 

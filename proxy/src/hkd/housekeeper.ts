@@ -65,7 +65,7 @@ const DAY_MS = 86_400_000
 const STILL_THERE = 'processes of its last run have not ended yet'
 
 /** Where processes of ours have no business any more: they are killed at every look. */
-const MUST_BE_DEAD: readonly VmState[] = ['killing', 'lost', 'stopped', 'failed']
+const MUST_BE_DEAD: readonly VmState[] = ['killing', 'lost', ...AT_REST]
 
 interface Effect {
   readonly key: string
@@ -208,7 +208,7 @@ export class Housekeeper {
     if (to === undefined) throw new Error(`decide gave ${event} in ${plan.state}`)
     const found = { effectFault: effect.fault, agentAt, hypervisor: this.#wantedBy(plan) }
     const move = { vm: plan, event, to, ...moveDetails(plan, event, to, found) }
-    if (to === 'stopped' || to === 'failed') {
+    if (AT_REST.includes(to)) {
       // First free, then say so: if we die between, the next look does both again.
       await this.#driverOf(plan).release(plan.id)
       this.#forget(plan.id)
@@ -421,7 +421,7 @@ export class Housekeeper {
 
 /** True when a desktop already is where a goal would bring it. */
 function settled(state: VmState, goal: 'up' | 'down'): boolean {
-  return goal === 'up' ? state === 'running' : state === 'stopped' || state === 'failed'
+  return goal === 'up' ? state === 'running' : AT_REST.includes(state)
 }
 
 function specOf(plan: VmPlan): DesktopSpec {

@@ -4,7 +4,7 @@ import { mergeWishes, ONE_TIME_WISHES, type WishKind } from './wish.ts'
 /** States in which a desktop takes one of its node's places for starts (`hkd.vm.starting.max`). */
 export const STARTING: readonly VmState[] = ['preparing', 'booting']
 
-/** States from which a desktop that is wished up may start. */
+/** States in which nothing of a desktop runs: from there one that is wished up may start. */
 export const AT_REST: readonly VmState[] = ['stopped', 'failed']
 
 /** An open wish, as far as the order of starts depends on it. */

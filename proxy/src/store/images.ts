@@ -2,6 +2,7 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { sql } from 'kysely'
 import type { DiskImageKind } from '../model/disk-image.ts'
 import { isRunnable } from '../model/hypervisor-kind.ts'
+import { AT_REST } from '../model/start-queue.ts'
 import { addNamed } from './added.ts'
 import type { Db } from './open.ts'
 
@@ -263,7 +264,7 @@ async function expireOlder(
     .updateTable('vm')
     .where('flavour_id', '=', flavourId)
     .where('di_tag', '=', tag)
-    .where('state', 'not in', ['stopped', 'failed'])
+    .where('state', 'not in', AT_REST)
     .$if(onlyVm !== undefined, (query) => query.where('id', '=', onlyVm ?? 0))
   await theirs
     .set({ expire_soft: null, expire_hard: null, expiry_told_at: null })

@@ -36,6 +36,8 @@ const END_MS = 5_000
 /** Desktops as LXC containers: an image below, an overlay above it, the home apart. */
 export function lxcHypervisor(settings: LxcSettings): Hypervisor {
   const containerOf = (id: number): string => `${settings.prefix}${id}`
+  /** The kernel takes no longer name for a device. */
+  const deviceOf = (id: number): string => containerOf(id).slice(-15)
   const lxc = (id: number): string[] => ['-P', settings.lxcPath, '-n', containerOf(id)]
   return {
     name: 'lxc',
@@ -70,7 +72,7 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
         sharesUsr: spec.image.kind === 'instant',
         network: {
           ...settings.network,
-          veth: `${settings.prefix}${spec.id}`.slice(-15),
+          veth: deviceOf(spec.id),
           mac: macOf(settings.network.macPrefix, spec.address),
           address: spec.address,
         },
@@ -85,7 +87,7 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       if (observeGroup(settings.cgroups, containerOf(spec.id)) === 'present') return
       await removeGroups(settings.cgroups, containerOf(spec.id)) // left by a container that was killed with its monitor
       // The kernel takes the device of a container that has ended away when it comes to it.
-      const device = containerOf(spec.id).slice(-15)
+      const device = deviceOf(spec.id)
       if (existsSync(`/sys/class/net/${device}`)) await run('ip', ['link', 'delete', device]).catch(() => {})
       const log = join(settings.logs, `${containerOf(spec.id)}.log`)
       rmSync(log, { force: true }) // one start, one log

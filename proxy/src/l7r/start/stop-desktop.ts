@@ -1,12 +1,11 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { cause } from '@ostler/kit/log/cause.ts'
-import type { VmState } from '../../model/vm-machine.ts'
+import { AT_REST } from '../../model/start-queue.ts'
 import { addWish, findVm } from '../../store/vms.ts'
 import { requireAccess, type Visitor } from '../access.ts'
 import type { DoorParts, Progress } from '../open-desktop.ts'
 
 const TICK_MS = 2_000
-const AT_REST: readonly VmState[] = ['stopped', 'failed']
 
 /**
  * Stops a desktop and waits until it has stopped.
