@@ -8,6 +8,8 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // Real programs on shared machines: a test that fails is tried once more, and named at the end (decision 0046).
+    retry: 1,
     reporters: ['default', './test/closing-line.ts'],
   },
 })
