@@ -2,6 +2,7 @@ import type { DesktopListItem } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { ConnectRequest, Door } from './door.ts'
 import { showNx } from './nx-display.ts'
+import { showByRdpFile } from './rdp-file.ts'
 import { showInViewer } from './viewer-display.ts'
 import { findViewer } from './viewers.ts'
 
@@ -26,6 +27,15 @@ export function requireScreen(): void {
   if ((process.env['DISPLAY'] ?? '') === '') throw new Fault('client.noDisplay')
 }
 
+/** What a desktop is shown with. */
+export interface ViewingWith {
+  readonly nxproxy: string
+  /** Name or path of a viewer; `undefined`: the first that is there. */
+  readonly viewer: string | undefined
+  /** A file for the user's own RDP client instead of a viewer that we start. */
+  readonly rdpFile: string | undefined
+}
+
 /**
  * Opens a desktop and shows it until its window closes.
  * @throws Fault `client.ended` when the server ended it, `client.noViewer` before anything is asked of the server.
@@ -34,12 +44,13 @@ export async function connectDesktop(
   door: Door,
   wanted: string | undefined,
   request: ConnectRequest,
-  programs: { readonly nxproxy: string; readonly viewer: string | undefined },
+  programs: ViewingWith,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<void> {
   const { display } = request
-  const viewer = display === 'nx' ? undefined : findViewer(display, programs.viewer)
+  const { nxproxy, rdpFile } = programs
+  const viewer = display === 'nx' || rdpFile !== undefined ? undefined : findViewer(display, programs.viewer)
   const desktop = await pick(await door.list(), wanted, terminal)
   let last = ''
   const { stream, head, further } = await door.connect(desktop.id, request, (text) => {
@@ -47,10 +58,13 @@ export async function connectDesktop(
     last = text
   })
   terminal.tell(`Showing ${desktop.name}.`)
+  const shown = { first: { stream, head }, further, title: desktop.name }
   const end =
-    viewer === undefined
-      ? await showNx(stream, head, programs.nxproxy, signal)
-      : await showInViewer({ first: { stream, head }, further, title: desktop.name }, viewer, signal)
+    rdpFile !== undefined
+      ? await showByRdpFile(shown, rdpFile, (line) => terminal.tell(line), signal)
+      : viewer !== undefined
+        ? await showInViewer(shown, viewer, signal)
+        : await showNx(stream, head, nxproxy, signal)
   if (end === 'window closed') terminal.tell('Disconnected; the desktop goes on without you.')
   else throw new Fault('client.ended')
 }

@@ -1,6 +1,10 @@
-import { existsSync, statSync } from 'node:fs'
 import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { showByRdpFile } from '../../client/src/rdp-file.ts'
 import { type Guest, startGuest } from '../fixtures/guest.ts'
 import { openScreen, type XScreen } from '../fixtures/x-screen.ts'
 import { until } from '../fixtures/world.ts'
@@ -48,6 +52,28 @@ test('the session is shown by RDP, and by NX it is the same one', async () => {
   client.kill('SIGTERM')
 }, 120_000)
 
+test('a file that our client writes opens it in an RDP client', async () => {
+  guest = await startGuest({
+    config: ['command.x-session = /etc/paint'],
+    files: { '/etc/paint': `#!/bin/sh\nxsetroot -solid '${RED}'\nexec sleep infinity\n` },
+  })
+  expect(await start('rdp')).toMatchObject({ ready: true })
+  const stream = connect({ path: guest.path(SOCKET), allowHalfOpen: true })
+  stream.on('error', () => {})
+  const folder = mkdtempSync(join(tmpdir(), 'ostler-rdp-'))
+  const file = join(folder, 'desktop.rdp')
+  const opened = Promise.withResolvers<string>()
+  const display = { first: { stream, head: Buffer.alloc(0) }, further: undefined, title: 'ann' }
+  const end = showByRdpFile(display, file, opened.resolve, new AbortController().signal)
+  expect(await opened.promise).toContain(file)
+  {
+    using _ = openClient([file])
+    await until('a picture', async () => (await screen.share(RED)) > 0.3, 40_000)
+  }
+  expect(await end).toBe('window closed')
+  rmSync(folder, { recursive: true })
+}, 120_000)
+
 test('the way from xrdp to the session is for programs of the user alone', async () => {
   guest = await startGuest()
   await start('rdp')
@@ -72,8 +98,9 @@ test('without xrdp in the desktop there is no RDP, and nothing has been started'
   expect(await start('rfb')).toMatchObject({ ready: true })
 })
 
-function openClient(): Disposable {
-  const args = [`/v:${guest.path(SOCKET)}`, '/sec:rdp', '/u:ostler', '/p:ostler']
+const AT_SOCKET = (): string[] => [`/v:${guest.path(SOCKET)}`, '/sec:rdp', '/u:ostler', '/p:ostler']
+
+function openClient(args = AT_SOCKET()): Disposable {
   const client = spawn('xfreerdp', args, {
     env: { ...process.env, DISPLAY: screen.display },
     stdio: 'ignore',

@@ -1,5 +1,6 @@
 import type { AgentHandlers } from '@ostler/contract/agent-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
+import { loopbackPeer } from '@ostler/kit/loopback-peer.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
 import { identify, type ProcessIdentity, signalProcess } from '@ostler/kit/process-table.ts'
 import { run } from '@ostler/kit/run.ts'
@@ -7,7 +8,7 @@ import { writeWhole } from '@ostler/kit/write-file.ts'
 import { type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { sessionEnvironment } from './environment.ts'
 import { freeName } from './free-name.ts'
@@ -134,7 +135,7 @@ export class RdpDisplay implements AsyncDisposable {
   async #serveRfb(account: Account): Promise<Server> {
     const server = createServer({ pauseOnConnect: true }, (connection) => {
       connection.on('error', () => connection.destroy())
-      if (peerUid(connection) === account.uid) return showToViewer(this.#parts, connection)
+      if (loopbackPeer(connection) === account.uid) return showToViewer(this.#parts, connection)
       this.#parts.log.warn('a stranger asked for the session', { port: connection.remotePort })
       connection.destroy()
     })
@@ -153,26 +154,6 @@ export class RdpDisplay implements AsyncDisposable {
 
 function isAlive(program: ChildProcess): boolean {
   return program.pid !== undefined && program.exitCode === null && program.signalCode === null
-}
-
-/** 127.0.0.1 as the kernel lists it, of a socket for IPv4 and of one for both: xrdp has one for both. */
-const LOOPBACK = [
-  ['/proc/self/net/tcp', '0100007F'],
-  ['/proc/self/net/tcp6', '0000000000000000FFFF00000100007F'],
-] as const
-
-/** Who is at the other end of a connection over loopback, as the kernel says. */
-function peerUid({ localPort, remotePort }: Socket): number | undefined {
-  const hex = (port = 0): string => port.toString(16).toUpperCase().padStart(4, '0')
-  for (const [table, address] of LOOPBACK) {
-    if (!existsSync(table)) continue
-    for (const line of readFileSync(table, 'latin1').split('\n')) {
-      const [, local, remote, , , , , uid] = line.trim().split(/\s+/)
-      if (local === `${address}:${hex(remotePort)}` && remote === `${address}:${hex(localPort)}`)
-        return Number(uid)
-    }
-  }
-  return undefined
 }
 
 /**

@@ -29,6 +29,7 @@ interface ConnectOptions extends ServerOptions {
   readonly nxproxy: string
   readonly display: 'nx' | ViewerDisplay
   readonly viewer?: string
+  readonly rdpFile?: string
 }
 
 const terminal: Terminal = {
@@ -60,6 +61,10 @@ withServer(program.command('connect').description('open a desktop in a window'))
     new Option('--display <kind>', 'how to see it').choices(['nx', ...VIEWER_DISPLAYS]).default('nx'),
   )
   .option('--viewer <program>', 'the viewer for vnc, spice or rdp, if not the first that is there')
+  .option(
+    '--rdp-file <path>',
+    "write a file for an RDP client of your own instead of starting a viewer; means '--display rdp'",
+  )
   .addOption(new Option('--nxproxy <path>', 'the NX proxy').default('nxproxy'))
   .action(async (host: string, options: ConnectOptions) => {
     const client = parseClientOptions(
@@ -70,13 +75,14 @@ withServer(program.command('connect').description('open a desktop in a window'))
         ['qvd.client.keyboard', options.keyboard],
       ]),
     )
-    requireScreen()
+    const { desktop, nxproxy, viewer, rdpFile } = options
+    if (rdpFile === undefined) requireScreen()
+    const display = rdpFile === undefined ? options.display : 'rdp'
     const door = await openDoor(host, options)
     const abort = new AbortController()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => abort.abort())
-    const { desktop, display, nxproxy, viewer } = options
     const request = { display, options: client }
-    await connectDesktop(door, desktop, request, { nxproxy, viewer }, terminal, abort.signal)
+    await connectDesktop(door, desktop, request, { nxproxy, viewer, rdpFile }, terminal, abort.signal)
   })
 
 function withServer(command: Command): Command {
