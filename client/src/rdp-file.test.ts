@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Duplex, duplexPair } from 'node:stream'
+import type { Duplex } from 'node:stream'
+import { duplexPair } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { beforeEach, expect, test } from 'vitest'
 import { showByRdpFile } from './rdp-file.ts'
@@ -24,7 +25,7 @@ async function show(withinMs?: number) {
   far.write('hello')
   const told = Promise.withResolvers<string>()
   const display = {
-    first: { stream: stream as Duplex, head: Buffer.from('head ') },
+    first: { stream: stream, head: Buffer.from('head ') },
     further: undefined,
     title: 'ann',
   }
