@@ -26,6 +26,13 @@ const list = z.string().transform((text) =>
     .filter((word) => word !== '' && word !== 'none'),
 )
 
+/** Megabytes of a home; 0: no limit. QVD's word. */
+export const storageSize = z.coerce
+  .number()
+  .int()
+  .max(67_108_864)
+  .refine((size) => size === 0 || size >= 16, { error: 'is 0 for no limit, or at least 16 (MB)' })
+
 const newTenant = z.strictObject({ name })
 /** Without a password she signs in by another plugin only, such as that of a directory. */
 export const newUser = z.strictObject({
@@ -46,8 +53,7 @@ export const newFlavour = z.strictObject({
   displays: list.pipe(z.array(z.enum(DISPLAY_KINDS)).min(1)).optional(),
   /** What runs its desktops; where it is missing, what runs desktops on their node. */
   hypervisor: z.enum(['lxc', 'kvm', 'process']).optional(),
-  /** Megabytes of the home's disk in a virtual machine. QVD's word. */
-  user_storage_size: z.coerce.number().int().min(16).max(67_108_864).default(10_240),
+  user_storage_size: storageSize.optional(),
 })
 /** A word as for at(1), such as `now` or `NEXT SAT`; the api reads it by its own clock and time zone. */
 const time = z.string().min(1).max(100)

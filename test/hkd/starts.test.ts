@@ -45,7 +45,7 @@ beforeAll(async () => {
 })
 afterAll(() => database[Symbol.asyncDispose]())
 beforeEach(async () => {
-  for (const table of ['vm', 'disk_image', 'flavour', 'users', 'host'] as const)
+  for (const table of ['home', 'vm', 'disk_image', 'flavour', 'users', 'host'] as const)
     await db.deleteFrom(table).execute()
   hostId = await registerHost(db, 'node', 100_000, AT_ONCE)
   await setHostState(db, hostId, 'running')
@@ -99,6 +99,7 @@ function start(): void {
     },
     run: '/nowhere',
     displayUid: 0,
+    homesShared: false,
     imagesAtOnce: 1,
     remindMs: 3_600_000,
     metrics: new HkdMetrics(() => Promise.resolve({})),

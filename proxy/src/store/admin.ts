@@ -15,6 +15,9 @@ import { transact } from './transact.ts'
 import { requireUser } from './users.ts'
 import { readTimeline } from './vms.ts'
 
+/** Of a virtual machine's home, in megabytes, when nothing is said. It takes no room until it is used. */
+const DISK_MB = 10_240
+
 export async function addTenant(db: Db, name: string): Promise<number> {
   return await addNamed('tenant', name, () =>
     db.insertInto('tenant').values({ name }).returning('id').executeTakeFirstOrThrow(),
@@ -47,10 +50,16 @@ export async function addFlavour(
     displays?: readonly DisplayKind[] | undefined
     /** What runs desktops on their node if not given. */
     hypervisor?: FlavourHypervisor | undefined
-    homeMb?: number
+    /** Megabytes of a new home; 0: no limit. What its hypervisor needs if not given. */
+    homeMb?: number | undefined
   },
 ): Promise<number> {
   const { hypervisor, displays = hypervisor === MACHINE ? MACHINE_DISPLAYS : undefined } = flavour
+  const homeMb = flavour.homeMb ?? (hypervisor === MACHINE ? DISK_MB : 0)
+  if (hypervisor === MACHINE && homeMb === 0)
+    throw new Fault('request.invalid', {
+      problem: 'user_storage_size: the home of a virtual machine is a disk, which has a size',
+    })
   const row = {
     name: flavour.name,
     memory_mb: flavour.memoryMb,
@@ -58,7 +67,7 @@ export async function addFlavour(
     is_application: flavour.isApplication,
     ...(displays === undefined ? {} : { displays }),
     ...(hypervisor === undefined ? {} : { hypervisor }),
-    ...(flavour.homeMb === undefined ? {} : { home_mb: flavour.homeMb }),
+    home_mb: homeMb,
   }
   return await addNamed('osf', flavour.name, () =>
     db.insertInto('flavour').values(row).returning('id').executeTakeFirstOrThrow(),

@@ -73,6 +73,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
     trust,
     run: config['path.run'],
     displayUid: door.uid,
+    homesShared: config['storage.homefs.shared'],
     remindMs: config['internal.hkd.agent.expiration_monitor.delay'] * 1_000,
     metrics,
     imagesAtOnce: config['internal.hkd.max_heavy'],
