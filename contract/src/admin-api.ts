@@ -4,19 +4,19 @@ import { CLIPBOARD_WAYS, FOLDER_ACCESS } from './session-policy.ts'
 import { ADMIN_TUNNELS } from './tunnel.ts'
 
 /** What the administrator's tools send to the api, and get back. Names are QVD's: osf is a flavour, di a disk image. */
-const name = z
+export const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must begin with a letter or digit and hold no blanks')
 
 /** A login is also the account in the desktop: the agent takes these. */
-const login = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, 'is not a usable account name')
+export const login = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, 'is not a usable account name')
 
 /** QVD writes 1 and 0. */
 const yesNo = z.enum(['yes', 'no', '1', '0']).transform((word) => word === 'yes' || word === '1')
 
 const password = z.string().max(1024)
 /** The tenant of what is named; where it is missing, the first one's. */
-const ofTenant = { tenant: name.optional() }
+export const ofTenant = { tenant: name.optional() }
 
 /** A list by commas; `none` is an empty one. */
 const list = z.string().transform((text) =>

@@ -350,7 +350,7 @@ const FAULTS = {
     advice:
       'See whether its storage is mounted. Only if the home is lost for good: qa home del, and the next start makes an empty one.',
   },
-  'home.noTrash': {
+  'home.refused': {
     status: 409,
     exit: 65,
     sentence: 'home {home}: {reason}',

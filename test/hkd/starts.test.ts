@@ -208,7 +208,11 @@ describe('desktops start', () => {
 describe('what runs a desktop', () => {
   test('is what its flavour names, else the node’s own, and its row says which', async () => {
     const machines = await addFlavour('machines')
-    await db.updateTable('flavour').set({ hypervisor: 'kvm' }).where('id', '=', machines).execute()
+    await db
+      .updateTable('flavour')
+      .set({ hypervisor: 'kvm', home_mb: 16 })
+      .where('id', '=', machines)
+      .execute()
     const [plain, machine] = [await addDesktop(ann), await addDesktop(bob, machines)]
     others.kvm = new ScriptedHypervisor()
     start()

@@ -1,5 +1,5 @@
-import type { HypervisorKind } from './hypervisor-kind.ts'
-import { MACHINE } from './hypervisor-kind.ts'
+import { Fault } from '@ostler/contract/fault.ts'
+import { type HypervisorKind, MACHINE } from './hypervisor-kind.ts'
 
 /**
  * What a home is on its storage: a directory; an ext4 file system in a file, which is how one gets a size where the kernel has no
@@ -56,4 +56,21 @@ export function usualHomePath(
 ): string {
   const folder = owner.tenantId === FIRST_TENANT ? '' : `@${owner.tenantId}/`
   return `${folder}${owner.login}-${owner.flavourId}${SUFFIXES[kind]}`
+}
+
+/** Of a virtual machine's disk, in megabytes, when nothing is said. It takes no room until it is used. */
+const DISK_MB = 10_240
+
+/**
+ * What homes of a flavour may hold, in megabytes; 0: no limit.
+ * @param said undefined: nothing was said.
+ * @throws Fault `request.invalid` for a machine's disk without a size.
+ */
+export function homeLimit(hypervisor: HypervisorKind | null, said: number | undefined): number {
+  if (hypervisor !== MACHINE) return said ?? 0
+  if (said === 0)
+    throw new Fault('request.invalid', {
+      problem: 'user_storage_size: the home of a virtual machine is a disk, which has a size',
+    })
+  return said ?? DISK_MB
 }

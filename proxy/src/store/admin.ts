@@ -4,6 +4,7 @@ import type { Explanation } from '@ostler/contract/admin-api.ts'
 import { sql } from 'kysely'
 import { addNamed } from './added.ts'
 import { MACHINE_DISPLAYS } from '../model/display.ts'
+import { homeLimit } from '../model/home.ts'
 import { type FlavourHypervisor, MACHINE } from '../model/hypervisor-kind.ts'
 import type { UserRole } from '../model/user.ts'
 import type { VmState } from '../model/vm-machine.ts'
@@ -14,9 +15,6 @@ import type { Db } from './open.ts'
 import { transact } from './transact.ts'
 import { requireUser } from './users.ts'
 import { readTimeline } from './vms.ts'
-
-/** Of a virtual machine's home, in megabytes, when nothing is said. It takes no room until it is used. */
-const DISK_MB = 10_240
 
 export async function addTenant(db: Db, name: string): Promise<number> {
   return await addNamed('tenant', name, () =>
@@ -55,11 +53,6 @@ export async function addFlavour(
   },
 ): Promise<number> {
   const { hypervisor, displays = hypervisor === MACHINE ? MACHINE_DISPLAYS : undefined } = flavour
-  const homeMb = flavour.homeMb ?? (hypervisor === MACHINE ? DISK_MB : 0)
-  if (hypervisor === MACHINE && homeMb === 0)
-    throw new Fault('request.invalid', {
-      problem: 'user_storage_size: the home of a virtual machine is a disk, which has a size',
-    })
   const row = {
     name: flavour.name,
     memory_mb: flavour.memoryMb,
@@ -67,7 +60,7 @@ export async function addFlavour(
     is_application: flavour.isApplication,
     ...(displays === undefined ? {} : { displays }),
     ...(hypervisor === undefined ? {} : { hypervisor }),
-    home_mb: homeMb,
+    home_mb: homeLimit(hypervisor ?? null, flavour.homeMb),
   }
   return await addNamed('osf', flavour.name, () =>
     db.insertInto('flavour').values(row).returning('id').executeTakeFirstOrThrow(),

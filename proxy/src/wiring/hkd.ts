@@ -9,6 +9,7 @@ import { totalmem } from 'node:os'
 import { leastLoaded } from '../balance/balancer.ts'
 import { ConsoleSigner } from '../hkd/console-signer.ts'
 import { DoorSsl } from '../hkd/door-ssl.ts'
+import { HomeKeeper } from '../hkd/home-keeper.ts'
 import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { keepIdentities } from '../hkd/identities.ts'
@@ -95,17 +96,26 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
     }),
   )
   const backups = scope.own(keepBackups(config, db, log))
+  const homes = scope.own(
+    new HomeKeeper({
+      ...{ db, hostId, log },
+      homes: config['path.storage.homefs'],
+      mustBeMounted: config['storage.homefs.mounted'],
+      trashDays: config['storage.trash.days'],
+    }),
+  )
   metrics.backupVerifiedAt = () => backups.verifiedAt
   const onHint = (channel: HintChannel | undefined, vmId: number | undefined): void => {
     if (channel === undefined || channel === 'ostler_config') ssl.look()
     if (channel === undefined || channel === 'ostler_backup') backups.look()
-    if (channel === 'ostler_config' || channel === 'ostler_backup') return
+    if (channel === undefined || channel === 'ostler_home') homes.look()
+    if (channel === 'ostler_config' || channel === 'ostler_backup' || channel === 'ostler_home') return
     if (channel !== 'ostler_vm') consoles.look()
     if (channel === 'ostler_ticket') return
     if (vmId === undefined) housekeeper.lookAtAll()
     else housekeeper.look(vmId)
   }
-  const channels = ['ostler_vm', 'ostler_ticket', 'ostler_config', 'ostler_backup'] as const
+  const channels = ['ostler_vm', 'ostler_ticket', 'ostler_config', 'ostler_backup', 'ostler_home'] as const
   scope.own(listenForHints(address, channels, onHint, log))
   // The last to be put on is the first to be taken off: what is under way may take a while to end.
   scope.defer(() => setHostState(db, hostId, 'stopping'))

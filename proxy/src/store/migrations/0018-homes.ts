@@ -50,7 +50,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   )
   await sql`
     GRANT SELECT, INSERT (user_id, flavour_id, login, tenant, flavour, kind, path, limit_mb, made_at),
-      UPDATE (user_id, flavour_id, login, tenant, flavour, moving_to, trashed_at, purge_at)
+      UPDATE (user_id, flavour_id, login, tenant, flavour, kind, path, made_at, moving_to, trashed_at, purge_at)
       ON ostler.home TO ostler_api`.execute(db)
   await sql`GRANT UPDATE (home_mb), DELETE ON ostler.flavour TO ostler_api`.execute(db)
   await sql`GRANT DELETE ON ostler.vm, ostler.users TO ostler_api`.execute(db)
