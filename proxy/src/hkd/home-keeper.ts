@@ -91,8 +91,8 @@ export class HomeKeeper implements AsyncDisposable {
     if (home.movingTo === null) return
     const moved = await moveHome(homes, home.path, home.movingTo)
     if (!moved && home.isMade) throw new Fault('home.missing', { home: home.path })
-    if (!moved) return await homePurged(db, home.id) // it was never made
-    await homeMoved(db, home)
+    await (moved ? homeMoved(db, home) : homePurged(db, home.id)) // or it was never made
+    if (!moved) return
     log.info('home moved', { home: home.id, from: home.path, to: home.movingTo })
   }
 
