@@ -49,7 +49,10 @@ export const adoptBody = z.strictObject({
   path: z
     .string()
     .max(512)
-    .regex(/^(?!\.)[\w@.-]+(\/(?!\.)[\w@.-]+)*$/, 'is no path below path.storage.homefs')
+    .regex(
+      /^([\w@-][\w@.-]*\/)?[\w@-][\w@.-]*$/,
+      'is neither a name in path.storage.homefs nor FOLDER/NAME there',
+    )
     .refine((path) => !path.startsWith('trash/'), { error: 'lies in the trash: qa home restore' })
     .optional(),
 })

@@ -18,7 +18,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { moveHome, removeHome } from '../../proxy/src/hypervisor/homes/home-moves.ts'
 import { homeLockPath, lockHome } from '../../proxy/src/hypervisor/homes/home-lock.ts'
-import { housed, type HousedSettings } from '../../proxy/src/hypervisor/homes/housed.ts'
+import { giveBackHomes, housed, type HousedSettings } from '../../proxy/src/hypervisor/homes/housed.ts'
 import type { DesktopSpec, Hypervisor } from '../../proxy/src/hypervisor/hypervisor.ts'
 import { inTurn } from '../../proxy/src/hypervisor/in-turn.ts'
 import type { Home } from '../../proxy/src/model/home.ts'
@@ -107,6 +107,19 @@ describe('the lock beside a home', () => {
   })
 })
 
+test('homes that a crash left open are given back with the node', async () => {
+  const driver = node('a')
+  await driver.prepare(desktop(1, testHome(1, 'image', 16)))
+  await driver.prepare(desktop(2))
+  expect(mountsBelow(folder)).toHaveLength(1)
+  await giveBackHomes({ run: join(folder, 'a'), group: undefined })
+  expect(mountsBelow(folder)).toEqual([])
+  for (const { path } of [testHome(1, 'image'), testHome(2)]) {
+    using lock = await lockHome(join(homes, path))
+    expect(lock.madeFor).toBeDefined()
+  }
+})
+
 describe('before a start', () => {
   test('a home that nobody has according to the database is not taken in silence', async () => {
     mkdirSync(join(homes, 'user1-1'), { recursive: true })
@@ -168,6 +181,20 @@ describe('before a start', () => {
     try {
       await prepare(driver, desktop(1))
       await end(driver, 1)
+    } finally {
+      await run('umount', [homes])
+    }
+  })
+
+  test('a storage that takes nothing is a fault with its reason', async () => {
+    mkdirSync(homes)
+    await run('mount', ['-t', 'tmpfs', '-o', 'ro,size=4m', 'homes', homes])
+    try {
+      const refused = prepare(node('a'), desktop(1))
+      await expect(refused).rejects.toMatchObject({
+        code: 'home.failed',
+        message: expect.stringContaining('read-only') as string,
+      })
     } finally {
       await run('umount', [homes])
     }
@@ -270,7 +297,9 @@ describe('a home on its way', () => {
     expect(await move()).toBe(true)
     expect(existsSync(homeLockPath(path))).toBe(false)
     expect(readFileSync(join(homes, 'trash/1-user1-1/kept'), 'utf8')).toBe('mine')
+    writeFileSync(homeLockPath(join(homes, 'nowhere')), 'home 2\n')
     expect(await moveHome(homes, 'nowhere', 'trash/2-nowhere')).toBe(false)
+    expect(existsSync(homeLockPath(join(homes, 'nowhere')))).toBe(false)
   })
 
   test('is neither moved nor removed while somebody writes to it, nor moved over another', async () => {

@@ -357,11 +357,28 @@ describe('a home that an administrator adopts', () => {
     await expect(again).rejects.toMatchObject({ code: 'home.refused' })
   })
 
-  test('is nobody else’s', async () => {
+  test('is nobody else’s, nor in it, nor around it', async () => {
     const { path } = await madeHome(await desktop())
     const other = await addTestUser(hkd)
-    const adopted = adoptHome(api, { userId: other, flavourId }, { kind: 'directory', path })
-    await expect(adopted).rejects.toMatchObject({ code: 'home.refused' })
+    const third = await addTestUser(hkd)
+    await adoptHome(api, { userId: other, flavourId }, { kind: 'directory', path: `old-${count}/one` })
+    for (const wrong of [path, `${path}/inside`, `old-${count}`]) {
+      const adopted = adoptHome(api, { userId: third, flavourId }, { kind: 'directory', path: wrong })
+      await expect(adopted).rejects.toMatchObject({ code: 'home.refused' })
+    }
+  })
+
+  test('and its way to the trash and back stay below the folder of homes', async () => {
+    const { id } = await madeHome(await desktop())
+    for (const place of ['../etc', '/etc', 'a/../b', '.hidden', 'a/b/c', ''])
+      for (const column of ['path', 'moving_to'])
+        await expect(
+          api
+            .updateTable('home')
+            .set({ [column]: place })
+            .where('id', '=', id)
+            .execute(),
+        ).rejects.toThrow(/violates check constraint/)
   })
 })
 

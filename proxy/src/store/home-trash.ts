@@ -201,13 +201,12 @@ export async function adoptHome(
       .executeTakeFirst()
     if (present !== undefined && (present.made_at !== null || present.state === 'in use'))
       throw refused(present.id, `${owner.login} has it for ${owner.flavour} already, at ${present.path}`)
-    const other = await tx
-      .selectFrom('home')
-      .select('id')
-      .where((eb) => eb.or([eb('path', '=', path), eb('moving_to', '=', path)]))
-      .where('id', '<>', present?.id ?? 0)
-      .executeTakeFirst()
-    if (other !== undefined) throw refused(other.id, `it lies at ${path}, or is on its way there`)
+    const { rows } = await sql<{ id: number }>`
+      SELECT id FROM ostler.home, unnest(ARRAY[path, moving_to]) AS place
+      WHERE id <> ${present?.id ?? 0} AND (place = ${path} OR starts_with(${path}, place || '/')
+        OR starts_with(place, ${path} || '/')) LIMIT 1`.execute(tx)
+    if (rows[0] !== undefined)
+      throw refused(rows[0].id, `it lies at ${path}, in it or around it, or is on its way there`)
     const what = { kind: found.kind, path, made_at: sql<Date>`now()` }
     if (present !== undefined) {
       await tx.updateTable('home').set(what).where('id', '=', present.id).execute()

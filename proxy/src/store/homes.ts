@@ -47,7 +47,9 @@ export async function claimHome(
   const { rows } = await sql<{ id: number }>`
     UPDATE ostler.home SET writer_vm = ${vmId}, writer_epoch = ${epoch}, writer_host = ${hostId},
       writer_since = clock_timestamp(),
-      limit_mb = CASE WHEN home.kind = 'directory' THEN 0 ELSE greatest(home.limit_mb, flavour.home_mb) END
+      limit_mb = CASE WHEN home.kind = 'directory' THEN 0
+        WHEN home.kind = 'image' THEN greatest(home.limit_mb, flavour.home_mb)
+        WHEN home.made_at IS NULL THEN flavour.home_mb ELSE home.limit_mb END
     FROM ostler.vm JOIN ostler.flavour ON flavour.id = flavour_id
     WHERE vm.id = ${vmId} AND home.id = ${await inService(tx, vmId, boot.hypervisor)}
       AND home.trashed_at IS NULL AND home.moving_to IS NULL

@@ -14,6 +14,7 @@ import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { keepIdentities } from '../hkd/identities.ts'
 import { openTrust } from '../hkd/trust.ts'
+import { giveBackHomes } from '../hypervisor/homes/housed.ts'
 import type { Hypervisors } from '../hypervisor/hypervisor.ts'
 import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
 import { runFoldersHere } from '../hypervisor/run-folders.ts'
@@ -23,7 +24,7 @@ import { countDesktops } from '../store/vms.ts'
 import { answerLocally } from './asked-locally.ts'
 import { keepBackups } from './backup.ts'
 import { closeFence, openFence } from './desktop-network.ts'
-import { openHypervisors } from './hypervisors.ts'
+import { openHomesOf, openHypervisors } from './hypervisors.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
 import {
@@ -145,9 +146,9 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
   }
   // Desktops that cannot be stopped must not keep the rest from it.
   const hypervisors = openHypervisors(config, cgroups)
-  const trouble = await stopDesktops(hypervisors, config['path.run'], log).catch((error: unknown) => ({
-    error,
-  }))
+  const trouble = await stopDesktops(hypervisors, config['path.run'], log)
+    .then(() => giveBackHomes(openHomesOf(config, cgroups)))
+    .catch((error: unknown) => ({ error }))
   await closeFence(config, log)
   await removeBridge(config['vm.network.bridge'])
   await nodeCluster(config, cgroups).stop()

@@ -90,12 +90,20 @@ const HOMES: Readonly<Partial<Record<HypervisorKind, HomesOfDriver>>> = {
   },
 }
 
+/** What this node has open of homes. */
+export function openHomesOf(
+  config: NodeValues,
+  cgroups: CgroupLayout,
+): Pick<HousedSettings, 'run' | 'group'> {
+  return { run: config['path.run'], group: { cgroups, name: `${config['internal.vm.name.prefix']}homes` } }
+}
+
 function homesOf(config: NodeValues, cgroups: CgroupLayout): Omit<HousedSettings, 'kinds' | 'owner'> {
   return {
     ...placesOf(config),
+    ...openHomesOf(config, cgroups),
     node: config['nodename'],
     mustBeMounted: config['storage.homefs.mounted'],
-    group: { cgroups, name: `${config['internal.vm.name.prefix']}homes` },
   }
 }
 

@@ -21,11 +21,14 @@ const MB = 2 ** 20
 /** e2fsck: nothing was wrong, or all of it was mended. */
 const SOUND = [0, 1]
 
-/** Makes an empty file system in a file, which takes no more room than what is written to it. */
+/** Makes an empty file system in a file, which takes no more room than what is written to it. @throws Fault `home.failed`. */
 export async function makeHomeImage(file: string): Promise<void> {
-  await run('mkfs.ext4', ['-q', '-F', '-m', '0', '-E', 'lazy_itable_init=1,root_owner=0:0', file], {
-    timeoutMs: CHECK_MS,
-  })
+  const options = ['-q', '-F', '-m', '0', '-E', 'lazy_itable_init=1,root_owner=0:0']
+  try {
+    await run('mkfs.ext4', [...options, file], { timeoutMs: CHECK_MS })
+  } catch (cause) {
+    throw failed(file, cause)
+  }
 }
 
 /**

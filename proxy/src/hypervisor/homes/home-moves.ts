@@ -14,7 +14,6 @@ import { homeLockPath, lockHome } from './home-lock.ts'
 export async function moveHome(homes: string, from: string, to: string): Promise<boolean> {
   const [source, target] = [join(homes, from), join(homes, to)]
   const isHere = isThere(source)
-  if (!isHere && !isThere(target)) return false
   if (isHere || existsSync(homeLockPath(source))) {
     using lock = await lockHome(source)
     if (isHere) {
@@ -25,7 +24,7 @@ export async function moveHome(homes: string, from: string, to: string): Promise
     }
     lock.remove()
   }
-  return true
+  return isHere || isThere(target)
 }
 
 /** Removes what is left of a home at a path. @throws Fault `home.taken`. */

@@ -2,11 +2,13 @@ import { Fault } from '@ostler/contract/fault.ts'
 import {
   chownSync,
   closeSync,
+  existsSync,
   fsyncSync,
   ftruncateSync,
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
 } from 'node:fs'
@@ -39,6 +41,12 @@ export function homeOf(places: HomePlaces, { id, home }: Pick<DesktopSpec, 'id' 
 export function openHome({ run }: Pick<HomePlaces, 'run'>, id: number) {
   const root = join(run, 'homes', String(id))
   return { root, keeper: join(root, 'keeper'), mount: join(root, 'mount') }
+}
+
+/** Numbers of the desktops for which this node has a home open. */
+export function homesOpenHere(run: string): number[] {
+  const folder = dirname(openHome({ run }, 0).root)
+  return existsSync(folder) ? readdirSync(folder).map(Number) : []
 }
 
 /** @throws Fault `home.unmounted` when nothing is mounted where homes lie. */

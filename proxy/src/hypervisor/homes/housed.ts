@@ -15,6 +15,7 @@ import {
   findHome,
   type HomeOwner,
   type HomePlaces,
+  homesOpenHere,
   makeHome,
   openHome,
   requireMounted,
@@ -43,7 +44,7 @@ export function housed(driver: Hypervisor, settings: HousedSettings): Hypervisor
   return {
     ...driver,
     prepare: async (spec) => {
-      await open(driver.name, settings, spec)
+      await asFault(join(settings.homes, spec.home.path), () => open(driver.name, settings, spec))
       await driver.prepare(spec)
     },
     release: async (id) => {
@@ -52,6 +53,11 @@ export function housed(driver: Hypervisor, settings: HousedSettings): Hypervisor
       await driver.release(id)
     },
   }
+}
+
+/** Gives back every home of a node that has no desktops any more, such as one that a crash left open. */
+export async function giveBackHomes(settings: Pick<HousedSettings, 'run' | 'group'>): Promise<void> {
+  for (const id of homesOpenHere(settings.run)) await close(settings, id)
 }
 
 /** @throws Fault `home.*` */
@@ -76,8 +82,18 @@ async function open(driver: string, settings: HousedSettings, spec: DesktopSpec)
   if (home.kind === 'image') await mountHomeImage(path, opened.mount, home.limitMb)
 }
 
+/** A full or a read-only storage, say. */
+async function asFault(place: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (cause) {
+    if (cause instanceof Fault) throw cause
+    throw new Fault('home.failed', { place, reason: (cause as Error).message }, { cause })
+  }
+}
+
 /** @throws Fault `home.failed` when somebody still has it. */
-async function close(settings: HousedSettings, id: number): Promise<void> {
+async function close(settings: Pick<HousedSettings, 'run' | 'group'>, id: number): Promise<void> {
   const { root, keeper, mount } = openHome(settings, id)
   if (!existsSync(root)) return
   await unmountHomeImage(mount)

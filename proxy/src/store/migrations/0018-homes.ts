@@ -1,5 +1,8 @@
 import { type Kysely, sql } from 'kysely'
 
+/** A name, or a name in a folder; neither begins with a dot. */
+const PATH = sql.lit('^([A-Za-z0-9_@-][A-Za-z0-9_@.-]*/)?[A-Za-z0-9_@-][A-Za-z0-9_@.-]*$')
+
 /**
  * Homes belong to a user and a flavour. The row says where one lies, who writes to it, and since when it is in the trash; hkd
  * alone moves files. What a row says of its owner in words stays when the owner is gone.
@@ -14,8 +17,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       tenant text NOT NULL,
       flavour text NOT NULL,
       kind text NOT NULL CHECK (kind IN ('directory', 'image', 'raw', 'qcow2')),
-      path text NOT NULL UNIQUE CHECK (path ~ '^[A-Za-z0-9_@.-]+(/[A-Za-z0-9_@.-]+)*$' AND path !~ '(^|/)[.]'),
-      moving_to text UNIQUE CHECK (moving_to <> path),
+      path text NOT NULL UNIQUE CHECK (path ~ ${PATH}),
+      moving_to text UNIQUE CHECK (moving_to ~ ${PATH} AND moving_to <> path),
       host_id int REFERENCES ostler.host ON DELETE SET NULL,
       limit_mb int NOT NULL CHECK (limit_mb >= 0),
       made_at timestamptz,
