@@ -4,19 +4,19 @@ import { CLIPBOARD_WAYS, FOLDER_ACCESS } from './session-policy.ts'
 import { ADMIN_TUNNELS } from './tunnel.ts'
 
 /** What the administrator's tools send to the api, and get back. Names are QVD's: osf is a flavour, di a disk image. */
-const name = z
+export const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must begin with a letter or digit and hold no blanks')
 
 /** A login is also the account in the desktop: the agent takes these. */
-const login = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, 'is not a usable account name')
+export const login = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, 'is not a usable account name')
 
 /** QVD writes 1 and 0. */
 const yesNo = z.enum(['yes', 'no', '1', '0']).transform((word) => word === 'yes' || word === '1')
 
 const password = z.string().max(1024)
 /** The tenant of what is named; where it is missing, the first one's. */
-const ofTenant = { tenant: name.optional() }
+export const ofTenant = { tenant: name.optional() }
 
 /** A list by commas; `none` is an empty one. */
 const list = z.string().transform((text) =>
@@ -25,6 +25,13 @@ const list = z.string().transform((text) =>
     .map((word) => word.trim())
     .filter((word) => word !== '' && word !== 'none'),
 )
+
+/** Megabytes of a home; 0: no limit. QVD's word. */
+export const storageSize = z.coerce
+  .number()
+  .int()
+  .max(67_108_864)
+  .refine((size) => size === 0 || size >= 16, { error: 'is 0 for no limit, or at least 16 (MB)' })
 
 const newTenant = z.strictObject({ name })
 /** Without a password she signs in by another plugin only, such as that of a directory. */
@@ -46,8 +53,7 @@ export const newFlavour = z.strictObject({
   displays: list.pipe(z.array(z.enum(DISPLAY_KINDS)).min(1)).optional(),
   /** What runs its desktops; where it is missing, what runs desktops on their node. */
   hypervisor: z.enum(['lxc', 'kvm', 'process']).optional(),
-  /** Megabytes of the home's disk in a virtual machine. QVD's word. */
-  user_storage_size: z.coerce.number().int().min(16).max(67_108_864).default(10_240),
+  user_storage_size: storageSize.optional(),
 })
 /** A word as for at(1), such as `now` or `NEXT SAT`; the api reads it by its own clock and time zone. */
 const time = z.string().min(1).max(100)

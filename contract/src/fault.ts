@@ -336,6 +336,33 @@ const FAULTS = {
     sentence: 'there is no room left for homes on {place}',
     advice: 'Delete what is not needed, or give the desktop a larger drive.',
   },
+  'home.kind': {
+    status: 503,
+    exit: 78,
+    sentence: 'the home {home} is a {kind}, which desktops run by {driver} cannot use',
+    advice:
+      'Run the flavour as before, or put the home into the trash (qa home del) and copy what is needed.',
+  },
+  'home.missing': {
+    status: 503,
+    exit: 66,
+    sentence: 'the home {home} of earlier boots is not there',
+    advice:
+      'See whether its storage is mounted. Only if the home is lost for good: qa home del, and the next start makes an empty one.',
+  },
+  'home.refused': {
+    status: 409,
+    exit: 65,
+    sentence: 'home {home}: {reason}',
+    advice: '`qa home list` shows all homes, and how each stands.',
+  },
+  'home.orphan': {
+    status: 503,
+    exit: 73,
+    sentence: 'at {home} lies a home that nobody has according to the database',
+    advice:
+      'If it is hers: qa home adopt user=LOGIN osf=NAME. If it is not: move it elsewhere, then start the desktop again.',
+  },
   'home.owner': {
     status: 503,
     exit: 77,
@@ -347,6 +374,19 @@ const FAULTS = {
     exit: 74,
     sentence: 'homes must be written to, and {place} is read-only',
     advice: 'Attach the drive writable; after an error of the drive, check it first.',
+  },
+  'home.taken': {
+    status: 503,
+    exit: 75,
+    sentence: 'somebody else writes to the home {home}, by the lock beside it: {writer}',
+    advice: 'Stop that desktop; if its node is gone for good, so is its lock once the storage has noticed.',
+  },
+  'home.unmounted': {
+    status: 503,
+    exit: 74,
+    sentence: 'homes are to lie on a file system of their own, and nothing is mounted at {folder}',
+    advice:
+      'Mount it, then start the desktop again; where that is not meant, set storage.homefs.mounted = 0.',
   },
   'agent.unreachable': {
     status: 503,
@@ -603,6 +643,12 @@ const FAULTS = {
     exit: 65,
     sentence: '{kind} {name} exists already',
     advice: 'Choose another name.',
+  },
+  'object.inUse': {
+    status: 409,
+    exit: 65,
+    sentence: '{kind} {name} is not removed: {reason}',
+    advice: 'Stop or remove what uses it first.',
   },
   'address.taken': {
     status: 409,

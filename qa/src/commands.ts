@@ -11,6 +11,15 @@ import {
 import { Fault } from '@ostler/contract/fault.ts'
 import type { ApiClient } from './api-client.ts'
 import { backUpNow, listBackups } from './backup.ts'
+import {
+  adoptHome,
+  deleteWithHomes,
+  editFlavour,
+  listHomes,
+  purgeHome,
+  restoreHome,
+  trashHome,
+} from './homes.ts'
 import { certificateOfDoors } from './ssl.ts'
 import { table } from './table.ts'
 
@@ -31,10 +40,20 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     ...added('user'),
     ...blockable('user'),
     passwd: setPassword,
+    del: deleteOne('user'),
     ...withProperties('user'),
   },
   host: { ...listed('host'), ...blockable('host') },
-  osf: { ...listed('osf'), ...added('osf'), ...withProperties('osf') },
+  osf: {
+    ...listed('osf'),
+    ...added('osf'),
+    ...withProperties('osf'),
+    del: deleteOne('osf'),
+    edit: async (words, api, out) => {
+      const { name } = filter(words.slice(0, 2), ['name'])
+      await editFlavour(name, await readPairs(words.slice(2), out), api, (line) => out.print(line))
+    },
+  },
   di: {
     ...listed('di'),
     ...blockable('di'),
@@ -52,6 +71,7 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     start: (words, api, out) => wish('start', 'run', words, api, out),
     stop: (words, api, out) => wish('stop', 'stop', words, api, out),
     edit: editDesktop,
+    del: deleteOne('vm'),
     disconnect,
     disconnect_user: disconnect,
     explain: async (words, api, out) => {
@@ -60,6 +80,18 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     },
   },
   policy: { ...listed('policy'), ...added('policy'), del: deleteRule },
+  home: {
+    list: async (words, api, out) => await listHomes(nothingIn(words, api), (line) => out.print(line)),
+    adopt: async (words, api, out) =>
+      await adoptHome(await readPairs(words, out), api, (line) => out.print(line)),
+    restore: async (words, api, out) => {
+      const { id } = filter(words.slice(0, 2), ['id'])
+      await restoreHome(id, await readPairs(words.slice(2), out), api, (line) => out.print(line))
+    },
+    del: async (words, api, out) => await trashHome(filter(words, ['id']).id, api, (line) => out.print(line)),
+    purge: async (words, api, out) =>
+      await purgeHome(filter(words, ['id']).id, api, (line) => out.print(line)),
+  },
   backup: {
     now: async (words, api, out) => await backUpNow(nothingIn(words, api), (line) => out.print(line)),
     list: async (words, api, out) => await listBackups(nothingIn(words, api), (line) => out.print(line)),
@@ -122,6 +154,13 @@ function blockable(object: Blockable): Record<'block' | 'unblock', Action> {
       out.print(`${object} ${name} ${blocked ? 'blocked' : 'unblocked'}`)
     }
   return { block: act(true), unblock: act(false) }
+}
+
+function deleteOne(object: 'vm' | 'user' | 'osf'): Action {
+  return async (words, api, out) => {
+    const named = object === 'user' ? renamed(filter(words, ['login'], ['tenant'])) : filter(words, ['name'])
+    await deleteWithHomes(object, named, api, (line) => out.print(line))
+  }
 }
 
 function renamed({ login, tenant }: { login: string; tenant?: string }) {

@@ -45,7 +45,7 @@ beforeAll(async () => {
 })
 afterAll(() => database[Symbol.asyncDispose]())
 beforeEach(async () => {
-  for (const table of ['vm', 'disk_image', 'flavour', 'users', 'host'] as const)
+  for (const table of ['home', 'vm', 'disk_image', 'flavour', 'users', 'host'] as const)
     await db.deleteFrom(table).execute()
   hostId = await registerHost(db, 'node', 100_000, AT_ONCE)
   await setHostState(db, hostId, 'running')
@@ -99,6 +99,7 @@ function start(): void {
     },
     run: '/nowhere',
     displayUid: 0,
+    homesShared: false,
     imagesAtOnce: 1,
     remindMs: 3_600_000,
     metrics: new HkdMetrics(() => Promise.resolve({})),
@@ -207,7 +208,11 @@ describe('desktops start', () => {
 describe('what runs a desktop', () => {
   test('is what its flavour names, else the node’s own, and its row says which', async () => {
     const machines = await addFlavour('machines')
-    await db.updateTable('flavour').set({ hypervisor: 'kvm' }).where('id', '=', machines).execute()
+    await db
+      .updateTable('flavour')
+      .set({ hypervisor: 'kvm', home_mb: 16 })
+      .where('id', '=', machines)
+      .execute()
     const [plain, machine] = [await addDesktop(ann), await addDesktop(bob, machines)]
     others.kvm = new ScriptedHypervisor()
     start()

@@ -5,6 +5,8 @@ import { qemuAbilities } from '../../proxy/src/hypervisor/kvm/abilities.ts'
 import { kvmHypervisor } from '../../proxy/src/hypervisor/kvm/kvm.ts'
 import { processesIn } from '../../proxy/src/hypervisor/lxc/cgroup.ts'
 import { runFolder } from '../../proxy/src/model/run-folder.ts'
+import { housed } from '../../proxy/src/hypervisor/homes/housed.ts'
+import { testHome, testHousing } from '../fixtures/home.ts'
 import { bridgedRoom } from './bridged-room.ts'
 import { mountsBelow, namesIn } from './quiet-guest.ts'
 import type { DriverRoom } from './suite.ts'
@@ -67,6 +69,8 @@ export async function kvmRoom(): Promise<KvmRoom> {
     cores: 2,
     abilities: probed,
   }
+  const group = { cgroups: layout, name: `${prefix}homes` }
+  const housing = testHousing({ ...settings, kinds: ['raw', 'qcow2'], group })
   const spec = (id: number): DesktopSpec => ({
     id,
     name: `desk-${id}`,
@@ -74,7 +78,8 @@ export async function kvmRoom(): Promise<KvmRoom> {
     ownerId: id,
     login: `user${id}`,
     address: `10.3.${subnet}.${10 + (id % 200)}`,
-    flavour: { id: 1, memoryMb: 64, cpuPercent: 100, homeMb: 16 },
+    flavour: { id: 1, memoryMb: 64, cpuPercent: 100 },
+    home: testHome(id, 'raw', 16),
     image: { name: 'tiny', kind: 'qcow2', path: image },
   })
   const groups = (): string[] =>
@@ -86,7 +91,7 @@ export async function kvmRoom(): Promise<KvmRoom> {
     pidOf,
     inMachine: (id, name) => join(runFolder(run, id).root, 'qemu', name),
     log: (id, kind) => join(settings.logs, `${prefix}${id}${kind}.log`),
-    open: () => kvmHypervisor(settings),
+    open: () => housed(kvmHypervisor(settings), housing),
     spec,
     broken: (id) => ({ ...spec(id), image: { name: 'junk', kind: 'qcow2', path: junk } }),
     remains: () => [
@@ -97,6 +102,7 @@ export async function kvmRoom(): Promise<KvmRoom> {
       ...mountsBelow(folder),
       ...namesIn('device', '/sys/class/net', prefix),
       ...namesIn('files', join(run, 'desktops')),
+      ...namesIn('files', join(run, 'homes')),
     ],
     [Symbol.asyncDispose]: () => scope.close(),
   }

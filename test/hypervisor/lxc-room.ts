@@ -4,12 +4,19 @@ import { join } from 'node:path'
 import type { DesktopSpec } from '../../proxy/src/hypervisor/hypervisor.ts'
 import { processesIn } from '../../proxy/src/hypervisor/lxc/cgroup.ts'
 import { lxcHypervisor } from '../../proxy/src/hypervisor/lxc/lxc.ts'
+import { housed } from '../../proxy/src/hypervisor/homes/housed.ts'
+import { testHome, testHousing } from '../fixtures/home.ts'
 import { bridgedRoom } from './bridged-room.ts'
 import { filesThrough, mountsBelow, namesIn, quietBundle } from './quiet-guest.ts'
 import type { DriverRoom } from './suite.ts'
 
-/** Containers with a quiet init, on a bridge of their own. */
-export async function lxcRoom(): Promise<DriverRoom> {
+export interface LxcRoom extends DriverRoom {
+  /** `path.storage.homefs` */
+  readonly homes: string
+}
+
+/** Containers with a quiet init, on a bridge of their own. @param home what they have for homes. */
+export async function lxcRoom(home = testHome): Promise<LxcRoom> {
   const { scope, folder, subnet, prefix, layout, network } = await bridgedRoom('lxc', 'or')
   const places = { run: join(folder, 'run'), lxcPath: join(folder, 'lxc') }
   const settings = {
@@ -24,6 +31,11 @@ export async function lxcRoom(): Promise<DriverRoom> {
     displayGid: findAccount('nobody')?.gid ?? 0,
     cgroups: layout,
   }
+  const housing = testHousing({
+    ...settings,
+    kinds: ['directory', 'image'],
+    group: { cgroups: layout, name: `${prefix}homes` },
+  })
   const rootless = join(folder, 'no-system')
   mkdirSync(join(rootless, 'sbin'), { recursive: true })
   const spec = (id: number): DesktopSpec => ({
@@ -33,7 +45,8 @@ export async function lxcRoom(): Promise<DriverRoom> {
     ownerId: id,
     login: `user${id}`,
     address: `10.3.${subnet}.${10 + (id % 200)}`,
-    flavour: { id: 1, memoryMb: 256, cpuPercent: 100, homeMb: 16 },
+    flavour: { id: 1, memoryMb: 256, cpuPercent: 100 },
+    home: home(id),
     image: { name: 'instant', kind: 'instant', path: '/' },
   })
   const payload = (id: number): string => join(layout.counted, 'ostler', `${prefix}${id}`, 'payload')
@@ -43,7 +56,8 @@ export async function lxcRoom(): Promise<DriverRoom> {
       return init === undefined ? [] : [`process ${init}`]
     })
   return {
-    open: () => lxcHypervisor(settings),
+    homes: settings.homes,
+    open: () => housed(lxcHypervisor(settings), housing),
     spec,
     broken: (id) => ({ ...spec(id), image: { name: 'no-system', kind: 'directory', path: rootless } }),
     remains: () => [
@@ -52,6 +66,7 @@ export async function lxcRoom(): Promise<DriverRoom> {
       ...mountsBelow(folder),
       ...namesIn('device', '/sys/class/net', prefix),
       ...namesIn('files', join(places.run, 'desktops')),
+      ...namesIn('files', join(places.run, 'homes')),
       ...namesIn('files', places.lxcPath),
     ],
     files: filesThrough({ fresh: '/etc', home: () => '/home' }, (id) => processesIn(payload(id))[0] ?? 0),

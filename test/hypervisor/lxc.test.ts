@@ -1,4 +1,10 @@
-import { hypervisorSuite } from './suite.ts'
+import { testHome } from '../fixtures/home.ts'
 import { lxcRoom } from './lxc-room.ts'
+import { hypervisorSuite } from './suite.ts'
 
-hypervisorSuite('lxc', lxcRoom, { desktops: 4, sequences: 12, verbs: 10, endMs: 15_000 })
+const CAN = { desktops: 4, sequences: 12, verbs: 10, endMs: 15_000 }
+hypervisorSuite('lxc', () => lxcRoom(), CAN)
+hypervisorSuite('lxc, homes of a size', () => lxcRoom((id) => testHome(id, 'image', 16)), {
+  ...CAN,
+  sequences: 3,
+})

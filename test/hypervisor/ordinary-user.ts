@@ -7,8 +7,10 @@ import { join } from 'node:path'
 import { enrolAgent, openAgentLink } from '../../proxy/src/guest/agent-link.ts'
 import type { DesktopSpec } from '../../proxy/src/hypervisor/hypervisor.ts'
 import { inTurn } from '../../proxy/src/hypervisor/in-turn.ts'
-import { processHypervisor } from '../../proxy/src/hypervisor/process/process.ts'
+import { ownerOnNode, processHypervisor } from '../../proxy/src/hypervisor/process/process.ts'
 import { findSandbox } from '../../proxy/src/hypervisor/process/sandbox-processes.ts'
+import { housed } from '../../proxy/src/hypervisor/homes/housed.ts'
+import { testHome, testHousing } from '../fixtures/home.ts'
 import { runFolder } from '../../proxy/src/model/run-folder.ts'
 
 /** Run by `ordinary-user.test.ts` as a user who is not root: opens a whole session in a desktop, and says how it went as JSON. */
@@ -16,17 +18,21 @@ const [, , folder = '', bundle = ''] = process.argv
 const ADDRESS = { desktop: 1, epoch: 1 }
 
 const run = join(folder, 'run')
+const places = { run, homes: join(folder, 'homes') }
+const owner = (desktop: DesktopSpec) => ownerOnNode(undefined, desktop)
 const driver = inTurn(
-  processHypervisor({
-    prefix: 'unused-',
-    run,
-    images: join(folder, 'images'),
-    overlays: join(folder, 'overlays'),
-    homes: join(folder, 'homes'),
-    bundle,
-    displayGid: 0,
-    root: undefined,
-  }),
+  housed(
+    processHypervisor({
+      ...places,
+      prefix: 'unused-',
+      images: join(folder, 'images'),
+      overlays: join(folder, 'overlays'),
+      bundle,
+      displayGid: 0,
+      root: undefined,
+    }),
+    testHousing({ ...places, kinds: ['directory'], owner }),
+  ),
 )
 const spec: DesktopSpec = {
   id: 1,
@@ -35,7 +41,8 @@ const spec: DesktopSpec = {
   tenantId: 1,
   login: 'ann',
   address: '127.0.0.1',
-  flavour: { id: 1, memoryMb: 1024, cpuPercent: 100, homeMb: 16 },
+  flavour: { id: 1, memoryMb: 1024, cpuPercent: 100 },
+  home: testHome(1),
   image: { name: 'instant', kind: 'instant', path: '/' },
 }
 

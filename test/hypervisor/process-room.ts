@@ -4,9 +4,11 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DesktopSpec } from '../../proxy/src/hypervisor/hypervisor.ts'
 import { cgroupLayout } from '../../proxy/src/hypervisor/lxc/cgroup.ts'
-import { processHypervisor } from '../../proxy/src/hypervisor/process/process.ts'
+import { ownerOnNode, processHypervisor } from '../../proxy/src/hypervisor/process/process.ts'
 import { findSandbox } from '../../proxy/src/hypervisor/process/sandbox-processes.ts'
 import { runFolder } from '../../proxy/src/model/run-folder.ts'
+import { housed } from '../../proxy/src/hypervisor/homes/housed.ts'
+import { testHome, testHousing } from '../fixtures/home.ts'
 import { filesThrough, mountsBelow, namesIn, processesWith, quietBundle } from './quiet-guest.ts'
 import type { DriverRoom } from './suite.ts'
 
@@ -38,12 +40,19 @@ export function processRoom(): Promise<DriverRoom> {
     ownerId: id,
     login: `user${id}`,
     address: '127.0.0.1',
-    flavour: { id: 1, memoryMb: 256, cpuPercent: 100, homeMb: 16 },
+    flavour: { id: 1, memoryMb: 256, cpuPercent: 100 },
+    home: testHome(id),
     image: { name: 'instant', kind: 'instant', path: '/' },
+  })
+  const housing = testHousing({
+    ...settings,
+    kinds: ['directory'],
+    owner: (desktop) => ownerOnNode(settings.root, desktop),
+    group: byRoot ? { cgroups: layout, name: `${prefix}homes` } : undefined,
   })
   const initOf = (id: number): number => findSandbox(runFolder(settings.run, id).root).inits[0]?.pid ?? 0
   return Promise.resolve({
-    open: () => processHypervisor(settings),
+    open: () => housed(processHypervisor(settings), housing),
     spec,
     broken: (id) => ({ ...spec(id), image: { name: 'no-system', kind: 'directory', path: rootless } }),
     remains: () => [
@@ -51,6 +60,7 @@ export function processRoom(): Promise<DriverRoom> {
       ...layout.hierarchies.flatMap((hierarchy) => namesIn('group', join(hierarchy, 'ostler'), prefix)),
       ...mountsBelow(folder),
       ...namesIn('files', join(settings.run, 'desktops')),
+      ...namesIn('files', join(settings.run, 'homes')),
     ],
     files: filesThrough({ fresh: '/etc', home: () => '/home' }, initOf),
     [Symbol.asyncDispose]: async () => {

@@ -9,6 +9,7 @@ import {
 import type { YardRulesInput } from '../../proxy/src/hypervisor/simulated/script.ts'
 import { Yard } from '../../proxy/src/hypervisor/simulated/yard.ts'
 import { serveYard } from '../../proxy/src/hypervisor/simulated/yard-server.ts'
+import { testHome } from '../fixtures/home.ts'
 import { namesIn } from './quiet-guest.ts'
 import type { DriverRoom } from './suite.ts'
 
@@ -42,7 +43,8 @@ export async function simulatedRoom(rules: YardRulesInput = {}): Promise<Simulat
     ownerId: id,
     login: `user${id}`,
     address: '127.0.0.1',
-    flavour: { id: 1, memoryMb: 64, cpuPercent: 5, homeMb: 16 },
+    flavour: { id: 1, memoryMb: 64, cpuPercent: 5 },
+    home: testHome(id),
     image: { name: image, kind: 'instant', path: '/' },
   })
   return {

@@ -41,6 +41,7 @@ import { addWish } from '../store/vms.ts'
 import { addBackupRoutes } from './backups.ts'
 import { body } from './body.ts'
 import { ConfigurationDesk, type ConfigurationSource } from './configuration.ts'
+import { addHomeRoutes, type HomeSettings } from './homes.ts'
 import { addImageRoutes } from './images.ts'
 import { policyRule } from './policy-rule.ts'
 import { addSslRoutes } from './ssl.ts'
@@ -57,11 +58,13 @@ export interface AdminParts {
   readonly door: () => DoorPlace
   /** The certificate that this node's doors have of their own. */
   readonly certificateFile: string
+  readonly homes: HomeSettings
   readonly log: Log
 }
 
 /** The administrator's REST interface. Whoever can open its unix socket is the administrator. */
-export function adminRoutes({ db, pool, configuration, door, certificateFile, log }: AdminParts): Hono {
+export function adminRoutes(parts: AdminParts): Hono {
+  const { db, pool, configuration, door, certificateFile, log } = parts
   const app = new Hono()
   const desk = new ConfigurationDesk(db, configuration)
   app.onError((error, context) => {
@@ -76,6 +79,7 @@ export function adminRoutes({ db, pool, configuration, door, certificateFile, lo
   addObjects(app, db, pool, desk)
   addUserRoutes(app, db, desk)
   addImageRoutes(app, db)
+  addHomeRoutes(app, db, parts.homes, (tenant, login) => userOf(db, desk, tenant, login))
   addBackupRoutes(app, db)
   addProperties(app, db, desk)
   addBlocks(app, db, desk)

@@ -17,7 +17,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
-import { moveToOwnGroup, removeOwnGroup } from './own-group.ts'
+import { moveToOwnGroup, removeOwnGroup } from '../hypervisor/own-group.ts'
 import { programsFor, runAsOwner } from './postgres-programs.ts'
 import { clearAfterCrash, findPostmaster } from './postmaster.ts'
 import { startFailure } from './start-failure.ts'

@@ -12,6 +12,7 @@ import { runFolder } from '../model/run-folder.ts'
 import { AT_REST, STARTING, startOrder } from '../model/start-queue.ts'
 import { deadlineOf, next, type VmEvent, type VmState } from '../model/vm-machine.ts'
 import { type MergedWish, mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
+import { markHomeMade } from '../store/homes.ts'
 import { tickHost } from '../store/hosts.ts'
 import type { Db } from '../store/open.ts'
 import { closeLapsedWishes, holdVm, readStartQueue } from '../store/start-queue.ts'
@@ -45,6 +46,8 @@ export interface HousekeeperParts {
   readonly trust: Trust
   readonly run: string
   readonly displayUid: number
+  /** Every node has the same homes. */
+  readonly homesShared: boolean
   /** How often a user is told that her desktop expires. */
   readonly remindMs: number
   readonly metrics: HkdMetrics
@@ -249,9 +252,10 @@ export class Housekeeper {
   async #isAble(plan: VmPlan): Promise<boolean> {
     const { db, hypervisors } = this.#parts
     const hypervisor = hypervisors.by(this.#wantedBy(plan))
-    const work = plan.image === null ? undefined : hypervisor.imageWork?.(specOf(plan))
-    if (plan.image !== null && work !== undefined) {
-      const { name } = plan.image
+    const { image } = plan
+    const work = image === null ? undefined : hypervisor.imageWork?.({ image })
+    if (image !== null && work !== undefined) {
+      const { name } = image
       if (await holdVm(db, plan.id, `the disk image ${name} is being unpacked`)) this.#lookAtNext()
       this.#images.begin(name, plan.id, work)
       return false
@@ -309,7 +313,7 @@ export class Housekeeper {
     const hypervisor = this.#driverOf(plan)
     switch (plan.state) {
       case 'preparing':
-        await hypervisor.prepare(specOf(plan))
+        await this.#prepare(hypervisor, specOf(plan))
         return
       case 'booting':
         await hypervisor.boot(specOf(plan))
@@ -328,6 +332,12 @@ export class Housekeeper {
       case 'lost':
         return
     }
+  }
+
+  async #prepare(hypervisor: Hypervisor, spec: DesktopSpec): Promise<void> {
+    const { db, hostId, homesShared } = this.#parts
+    await hypervisor.prepare(spec)
+    if (!spec.home.isMade) await markHomeMade(db, spec.home.id, homesShared ? null : hostId)
   }
 
   /** Does what a desktop's expiry demands; returns after how many milliseconds it may demand more. */
@@ -430,5 +440,6 @@ function specOf(plan: VmPlan): DesktopSpec {
       image: '(none)',
       reason: `flavour ${plan.flavour.name} has none with the tag ${plan.tag}, or it is blocked`,
     })
-  return { ...plan, image: plan.image }
+  if (plan.home === null) throw new Error(`desktop ${plan.id} is ${plan.state} without a home`)
+  return { ...plan, image: plan.image, home: plan.home }
 }

@@ -1,13 +1,13 @@
 import type { BootTicket } from '@ostler/contract/identity.ts'
 import type { AgentAt } from '../model/agent-at.ts'
 import type { DiskImageKind } from '../model/disk-image.ts'
+import type { Home } from '../model/home.ts'
 import type { HypervisorKind } from '../model/hypervisor-kind.ts'
 
 /** What it takes to run a desktop. */
 export interface DesktopSpec {
   readonly id: number
   readonly name: string
-  /** Whose home is mounted. */
   readonly ownerId: number
   readonly tenantId: number
   readonly login: string
@@ -16,9 +16,9 @@ export interface DesktopSpec {
     readonly id: number
     readonly memoryMb: number
     readonly cpuPercent: number
-    /** Size of the home's disk, where it is one. */
-    readonly homeMb: number
   }
+  /** What it has for a home (homes/home-place.ts says where). */
+  readonly home: Home
   readonly image: {
     readonly name: string
     readonly kind: DiskImageKind
@@ -57,8 +57,8 @@ export interface Hypervisor {
    * Long work that the disk image needs before any desktop can start from it, such as unpacking; `undefined`: none. It is done
    * ahead of `prepare`, once for all desktops of the image, and may be run again.
    */
-  imageWork?(spec: DesktopSpec): (() => Promise<void>) | undefined
-  /** Makes image, an empty overlay, home and run folder ready. Throws `image.unusable`. Nothing runs yet. */
+  imageWork?(spec: Pick<DesktopSpec, 'image'>): (() => Promise<void>) | undefined
+  /** Makes image, an empty overlay and run folder ready. Throws `image.unusable`, `home.*`. Nothing runs yet. */
   prepare(spec: DesktopSpec): Promise<void>
   /** Starts it, unless it runs. Throws `container.failed` or `machine.failed`; then nothing runs. */
   boot(spec: DesktopSpec): Promise<void>

@@ -4,10 +4,6 @@ import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { HYPERVISORS, type HypervisorKind } from '../model/hypervisor-kind.ts'
 import { type RunFolder, runFolder } from '../model/run-folder.ts'
-import type { DesktopSpec } from './hypervisor.ts'
-
-/** Its homes lie where they lay before there were tenants. */
-const FIRST_TENANT = 1
 
 interface RunFolderOwner {
   readonly uid: number
@@ -17,11 +13,6 @@ const ROOT: RunFolderOwner = { uid: 0, gid: 0 }
 
 /** Beside what guests see. */
 const DRIVER = 'driver'
-
-/** Where a home is. Users of two tenants may have the same login, and must not get each other's. */
-export function homeFolder(homes: string, { tenantId, login, flavour }: DesktopSpec): string {
-  return join(homes, tenantId === FIRST_TENANT ? '' : `@${tenantId}`, `${login}-${flavour.id}`)
-}
 
 /**
  * Makes the run folder of a desktop. Only root and the display group pass through `desktops`. Where others than us

@@ -4,6 +4,7 @@ import type { Explanation } from '@ostler/contract/admin-api.ts'
 import { sql } from 'kysely'
 import { addNamed } from './added.ts'
 import { MACHINE_DISPLAYS } from '../model/display.ts'
+import { homeLimit } from '../model/home.ts'
 import { type FlavourHypervisor, MACHINE } from '../model/hypervisor-kind.ts'
 import type { UserRole } from '../model/user.ts'
 import type { VmState } from '../model/vm-machine.ts'
@@ -47,7 +48,8 @@ export async function addFlavour(
     displays?: readonly DisplayKind[] | undefined
     /** What runs desktops on their node if not given. */
     hypervisor?: FlavourHypervisor | undefined
-    homeMb?: number
+    /** Megabytes of a new home; 0: no limit. What its hypervisor needs if not given. */
+    homeMb?: number | undefined
   },
 ): Promise<number> {
   const { hypervisor, displays = hypervisor === MACHINE ? MACHINE_DISPLAYS : undefined } = flavour
@@ -58,7 +60,7 @@ export async function addFlavour(
     is_application: flavour.isApplication,
     ...(displays === undefined ? {} : { displays }),
     ...(hypervisor === undefined ? {} : { hypervisor }),
-    ...(flavour.homeMb === undefined ? {} : { home_mb: flavour.homeMb }),
+    home_mb: homeLimit(hypervisor ?? null, flavour.homeMb),
   }
   return await addNamed('osf', flavour.name, () =>
     db.insertInto('flavour').values(row).returning('id').executeTakeFirstOrThrow(),

@@ -3,6 +3,7 @@ import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { DiskImageKind } from '../model/disk-image.ts'
 import type { HostCounter, HostState } from '../model/host.ts'
+import type { HomeKind, HomeState } from '../model/home.ts'
 import type { FlavourHypervisor, HypervisorKind } from '../model/hypervisor-kind.ts'
 import type { PolicySays } from '../model/policy.ts'
 import type { SslFileName } from '../model/door-certificate.ts'
@@ -162,8 +163,39 @@ export interface Database {
     displays: Generated<readonly DisplayKind[]>
     /** What runs its desktops; null: what runs desktops on their node. */
     hypervisor: ColumnType<FlavourHypervisor | null, FlavourHypervisor | null | undefined, FlavourHypervisor>
-    /** Size of the home's disk in a virtual machine. */
+    /** Size of a new home in megabytes; 0: no limit. */
     home_mb: Generated<number>
+  }
+  /** Homes: of a user and a flavour, one of each in service. Paths are below `path.storage.homefs`. */
+  home: {
+    id: Generated<number>
+    /** Null: she is gone, and the home goes to the trash. */
+    user_id: number | null
+    flavour_id: number | null
+    /** Whose it is, in words that stay when she is gone. */
+    login: string
+    tenant: string
+    flavour: string
+    kind: HomeKind
+    path: string
+    /** Where hkd is to move it. */
+    moving_to: ColumnType<string | null, string | null | undefined, string | null>
+    /** The node on whose own storage it lies; null: on storage that all nodes share, or not made yet. */
+    host_id: ColumnType<number | null, number | null | undefined, number | null>
+    limit_mb: number
+    /** Since when there are files; null: it will be made. */
+    made_at: OptionalTimestamp
+    writer_vm: ColumnType<number | null, number | null | undefined, number | null>
+    writer_epoch: ColumnType<number | null, number | null | undefined, number | null>
+    writer_host: ColumnType<number | null, number | null | undefined, number | null>
+    writer_since: OptionalTimestamp
+    trashed_at: OptionalTimestamp
+    purge_at: OptionalTimestamp
+    /** Its files are being removed: it is not brought back any more. */
+    purging: Generated<boolean>
+    /** Why hkd could not move or remove it. */
+    trouble: ColumnType<string | null, string | null | undefined, string | null>
+    state: ColumnType<HomeState, never, never>
   }
   disk_image: {
     id: Generated<number>

@@ -3,11 +3,13 @@ import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import { sql } from 'kysely'
 import type { DiskImageKind } from '../model/disk-image.ts'
 import type { ExpiryFacts } from '../model/expiry.ts'
+import type { Home } from '../model/home.ts'
 import type { HostLoad } from '../model/host.ts'
 import { AT_REST, startOrder } from '../model/start-queue.ts'
 import type { FlavourHypervisor, HypervisorKind } from '../model/hypervisor-kind.ts'
 import type { VmEvent, VmState } from '../model/vm-machine.ts'
 import { ONE_TIME_WISHES, type Wish, type WishKind } from '../model/wish.ts'
+import { claimHome, freeHome, homeOfVm, lookAtHome } from './homes.ts'
 import { hostLoads } from './hosts.ts'
 import type { Db } from './open.ts'
 import { prepared } from './prepared.ts'
@@ -48,7 +50,6 @@ export interface VmPlan extends VmRow {
     readonly memoryMb: number
     readonly cpuPercent: number
     readonly hypervisor: FlavourHypervisor | null
-    readonly homeMb: number
   }
   /** What its tag stands for; `null` when its flavour has no image with it, or only a blocked one. */
   readonly image: {
@@ -58,6 +59,8 @@ export interface VmPlan extends VmRow {
     readonly path: string
   } | null
   readonly tag: string
+  /** What its present boot writes to; null at rest. */
+  readonly home: Home | null
   readonly expiry: ExpiryFacts & {
     /** ISO 8601. */
     readonly soft: string | null
@@ -130,9 +133,8 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
       (extract(epoch FROM clock_timestamp() - vm.state_since) * 1000)::float8 AS "ageMs",
       users.login,
       json_build_object('id', flavour.id, 'name', flavour.name, 'memoryMb', flavour.memory_mb,
-        'cpuPercent', flavour.cpu_percent, 'hypervisor', flavour.hypervisor,
-        'homeMb', flavour.home_mb) AS flavour,
-      vm.di_tag AS tag,
+        'cpuPercent', flavour.cpu_percent, 'hypervisor', flavour.hypervisor) AS flavour,
+      vm.di_tag AS tag, ${homeOfVm} AS home,
       (SELECT json_build_object('id', id, 'name', name, 'kind', kind, 'path', path)
         FROM ostler.image_tag JOIN ostler.disk_image ON id = disk_image_id
         WHERE image_tag.flavour_id = flavour.id AND tag = vm.di_tag AND NOT disk_image.blocked) AS image,
@@ -205,25 +207,34 @@ export async function placeVm(
 ): Promise<number | undefined | Refusal | typeof NOT_YET> {
   return await transact(db, async (tx) => {
     await sql`SELECT pg_advisory_xact_lock(hashtext('ostler.place'))`.execute(tx)
-    const sharer = await homeSharer(tx, move.vm.id)
-    if (sharer !== undefined) return { refusal: `desktop ${sharer} has the same home` }
-    const hosts = await hostLoads(tx)
-    if (hosts.length === 0) return { refusal: 'no node takes desktops now' }
+    const home = await lookAtHome(tx, move.vm.id)
+    if (home.refusal !== undefined) return { refusal: home.refusal }
+    const hosts = (await hostLoads(tx)).filter(({ id }) => home.hostId === null || home.hostId === id)
+    if (hosts.length === 0)
+      return {
+        refusal:
+          home.hostId === null
+            ? 'no node takes desktops now'
+            : 'the node with its home takes no desktops now',
+      }
     if (choose(hosts) === undefined) return { refusal: 'no node has enough memory free' }
     const queue = await readStartQueue(tx)
     if (!startOrder(queue).slice(0, queue.free).includes(move.vm.id)) return NOT_YET
     const hostId = choose(hosts.filter(({ starting, startingMax }) => starting < startingMax))
-    return hostId === undefined ? NOT_YET : await moveIn(tx, { ...move, hostId })
+    return hostId === undefined ? NOT_YET : await moveAndClaim(tx, { ...move, hostId })
   })
 }
 
-/** Another desktop of the same user and flavour that is not at rest: homes have one writer. */
-async function homeSharer(db: Db, vmId: number): Promise<string | undefined> {
-  const { rows } = await sql<{ name: string }>`
-    SELECT other.name FROM ostler.vm JOIN ostler.vm AS other
-      ON other.user_id = vm.user_id AND other.flavour_id = vm.flavour_id AND other.id <> vm.id
-    WHERE vm.id = ${vmId} AND other.state NOT IN ('stopped', 'failed') LIMIT 1`.execute(db)
-  return rows[0]?.name
+/** A boot has the home of its desktop from its first moment on, or is none. */
+async function moveAndClaim(
+  tx: Db,
+  move: Transition & { readonly hostId: number },
+): Promise<number | undefined> {
+  const { vm, hostId, hypervisor = 'lxc' } = move
+  const epoch = await moveIn(tx, move)
+  if (epoch !== undefined && !(await claimHome(tx, { vmId: vm.id, epoch, hostId, hypervisor })))
+    throw new Error(`the home of desktop ${vm.id} was taken although its row was held`)
+  return epoch
 }
 
 const NEVER_EXPIRES = { expire_soft: null, expire_hard: null, expiry_told_at: null }
@@ -257,6 +268,7 @@ async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
     .insertInto('vm_log')
     .values({ vm_id: vm.id, epoch: row.epoch, event, prior: vm.state, state: to, fault: row.fault })
     .execute()
+  if (AT_REST.includes(to)) await freeHome(tx, vm.id)
   if (move.queuedAt !== undefined) await reachStep(tx, vm.id, row.epoch, 'queued', move.queuedAt)
   for (const step of move.steps ?? []) await reachStep(tx, vm.id, row.epoch, step)
   if (move.serves !== undefined) await closeWishes(tx, vm.id, move.serves)

@@ -21,7 +21,8 @@ export async function startApi(
   const pool = addressPool(config)
   const door = (): DoorPlace => doorPlace(config)
   const certificateFile = config['path.l7r.ssl.cert']
-  const routes = adminRoutes({ db, pool, configuration, door, certificateFile, log })
+  const homes = { folder: config['path.storage.homefs'], trashDays: config['storage.trash.days'] }
+  const routes = adminRoutes({ db, pool, configuration, door, certificateFile, homes, log })
   scope.own(await serveOnSocket(routes, apiSocket(config)))
   log.info('api ready', { socket: apiSocket(config) })
 }

@@ -9,10 +9,12 @@ import { totalmem } from 'node:os'
 import { leastLoaded } from '../balance/balancer.ts'
 import { ConsoleSigner } from '../hkd/console-signer.ts'
 import { DoorSsl } from '../hkd/door-ssl.ts'
+import { HomeKeeper } from '../hkd/home-keeper.ts'
 import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { keepIdentities } from '../hkd/identities.ts'
 import { openTrust } from '../hkd/trust.ts'
+import { giveBackHomes } from '../hypervisor/homes/housed.ts'
 import type { Hypervisors } from '../hypervisor/hypervisor.ts'
 import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
 import { runFoldersHere } from '../hypervisor/run-folders.ts'
@@ -22,7 +24,7 @@ import { countDesktops } from '../store/vms.ts'
 import { answerLocally } from './asked-locally.ts'
 import { keepBackups } from './backup.ts'
 import { closeFence, openFence } from './desktop-network.ts'
-import { openHypervisors } from './hypervisors.ts'
+import { openHomesOf, openHypervisors } from './hypervisors.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
 import {
@@ -73,6 +75,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
     trust,
     run: config['path.run'],
     displayUid: door.uid,
+    homesShared: config['storage.homefs.shared'],
     remindMs: config['internal.hkd.agent.expiration_monitor.delay'] * 1_000,
     metrics,
     imagesAtOnce: config['internal.hkd.max_heavy'],
@@ -94,17 +97,26 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
     }),
   )
   const backups = scope.own(keepBackups(config, db, log))
+  const homes = scope.own(
+    new HomeKeeper({
+      ...{ db, hostId, log },
+      homes: config['path.storage.homefs'],
+      mustBeMounted: config['storage.homefs.mounted'],
+      trashDays: config['storage.trash.days'],
+    }),
+  )
   metrics.backupVerifiedAt = () => backups.verifiedAt
   const onHint = (channel: HintChannel | undefined, vmId: number | undefined): void => {
     if (channel === undefined || channel === 'ostler_config') ssl.look()
     if (channel === undefined || channel === 'ostler_backup') backups.look()
-    if (channel === 'ostler_config' || channel === 'ostler_backup') return
+    if (channel === undefined || channel === 'ostler_home') homes.look()
+    if (channel === 'ostler_config' || channel === 'ostler_backup' || channel === 'ostler_home') return
     if (channel !== 'ostler_vm') consoles.look()
     if (channel === 'ostler_ticket') return
     if (vmId === undefined) housekeeper.lookAtAll()
     else housekeeper.look(vmId)
   }
-  const channels = ['ostler_vm', 'ostler_ticket', 'ostler_config', 'ostler_backup'] as const
+  const channels = ['ostler_vm', 'ostler_ticket', 'ostler_config', 'ostler_backup', 'ostler_home'] as const
   scope.own(listenForHints(address, channels, onHint, log))
   // The last to be put on is the first to be taken off: what is under way may take a while to end.
   scope.defer(() => setHostState(db, hostId, 'stopping'))
@@ -134,9 +146,9 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
   }
   // Desktops that cannot be stopped must not keep the rest from it.
   const hypervisors = openHypervisors(config, cgroups)
-  const trouble = await stopDesktops(hypervisors, config['path.run'], log).catch((error: unknown) => ({
-    error,
-  }))
+  const trouble = await stopDesktops(hypervisors, config['path.run'], log)
+    .then(() => giveBackHomes(openHomesOf(config, cgroups)))
+    .catch((error: unknown) => ({ error }))
   await closeFence(config, log)
   await removeBridge(config['vm.network.bridge'])
   await nodeCluster(config, cgroups).stop()

@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Hypervisor, Hypervisors } from '../hypervisor/hypervisor.ts'
+import { housed, type HousedSettings } from '../hypervisor/homes/housed.ts'
 import { inTurn } from '../hypervisor/in-turn.ts'
 import { qemuAbilities } from '../hypervisor/kvm/abilities.ts'
 import { kvmHypervisor } from '../hypervisor/kvm/kvm.ts'
 import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
 import { lxcHypervisor } from '../hypervisor/lxc/lxc.ts'
-import { processHypervisor } from '../hypervisor/process/process.ts'
+import { ownerOnNode, processHypervisor } from '../hypervisor/process/process.ts'
 import { simulatedHypervisor } from '../hypervisor/simulated/simulated.ts'
 import type { HypervisorKind } from '../model/hypervisor-kind.ts'
 import type { NodeValues } from './node-config.ts'
@@ -27,7 +28,9 @@ export function openHypervisors(
   const opened = new Map<HypervisorKind, Hypervisor>()
   const open = (kind: HypervisorKind): Hypervisor => {
     const driver = MAKERS[kind](config, cgroups)
-    return inTurn(ON_BRIDGE.includes(kind) ? fence(driver) : driver)
+    const fenced = ON_BRIDGE.includes(kind) ? fence(driver) : driver
+    const homes = HOMES[kind]?.(config)
+    return inTurn(homes === undefined ? fenced : housed(fenced, { ...homesOf(config, cgroups), ...homes }))
   }
   return {
     usual: config['vm.hypervisor'],
@@ -72,6 +75,36 @@ const MAKERS: Readonly<Record<HypervisorKind, Maker>> = {
       root: { firstUid: config['vm.process.uid.first'], cgroups },
     }),
   simulated: (config) => simulatedHypervisor(yardSocket(config)),
+}
+
+type HomesOfDriver = (config: NodeValues) => Pick<HousedSettings, 'kinds' | 'owner'>
+const ROOT = { uid: 0, gid: 0 }
+
+/** What drivers can give to their desktops as homes; one that is not named has none. */
+const HOMES: Readonly<Partial<Record<HypervisorKind, HomesOfDriver>>> = {
+  lxc: () => ({ kinds: ['directory', 'image'], owner: () => ROOT }),
+  kvm: () => ({ kinds: ['raw', 'qcow2'], owner: () => ROOT }),
+  process: (config) => {
+    const root = { firstUid: config['vm.process.uid.first'] }
+    return { kinds: ['directory'], owner: (spec) => ownerOnNode(root, spec) }
+  },
+}
+
+/** What this node has open of homes. */
+export function openHomesOf(
+  config: NodeValues,
+  cgroups: CgroupLayout,
+): Pick<HousedSettings, 'run' | 'group'> {
+  return { run: config['path.run'], group: { cgroups, name: `${config['internal.vm.name.prefix']}homes` } }
+}
+
+function homesOf(config: NodeValues, cgroups: CgroupLayout): Omit<HousedSettings, 'kinds' | 'owner'> {
+  return {
+    ...placesOf(config),
+    ...openHomesOf(config, cgroups),
+    node: config['nodename'],
+    mustBeMounted: config['storage.homefs.mounted'],
+  }
 }
 
 function placesOf(config: NodeValues) {

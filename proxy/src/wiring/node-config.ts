@@ -33,6 +33,12 @@ export const NODE_OPTIONS = {
   'path.storage.basefs': path('unpacked disk images', '${path.storage.root}/basefs'),
   'path.storage.overlayfs': path('overlays of the desktops', '${path.storage.root}/overlayfs'),
   'path.storage.homefs': path('homes of the users', '${path.storage.root}/homefs'),
+  'storage.homefs.mounted': flag(
+    'path.storage.homefs is a mount: no desktop starts while nothing is mounted there',
+    false,
+  ),
+  'storage.homefs.shared': flag('path.storage.homefs is the same storage on every node', false),
+  'storage.trash.days': integer('days that a home stays in the trash', 30, 0, 36_500),
   'path.run.lxc': path('configuration of the containers', '${path.run}/lxc'),
   'path.agent.bundle': path('the agent for images that do not carry it', '/usr/lib/ostler/agent'),
   'path.web': path('the pages', '/usr/lib/ostler/web'),

@@ -16,6 +16,12 @@ usage: qa tenant add name=NAME
        qa di     add name=NAME osf=FLAVOUR kind=instant|directory|tarball [path=PATH]
        qa vm     add name=NAME user=LOGIN osf=FLAVOUR [tenant=NAME]
        qa vm     start|stop|disconnect|explain -f name=NAME
+       qa vm|osf del -f name=NAME                         the home is kept in the trash
+       qa user   del -f login=LOGIN[,tenant=NAME]         with her desktops; her homes are kept in the trash
+       qa osf    edit -f name=NAME user_storage_size=MB   what homes may hold; 0: no limit
+       qa home   list | del|purge -f id=N
+       qa home   restore -f id=N [user=LOGIN] [osf=NAME] [tenant=NAME]
+       qa home   adopt user=LOGIN osf=NAME [tenant=NAME] [path=PATH] [kind=directory|image|raw|qcow2]
        qa vm     console NAME|ID [user=ACCOUNT]           a login shell, root's; left by ~. at the begin of a line
        qa vm     ssh NAME|ID [-- WORDS FOR SSH …]
        qa vm     vnc NAME|ID                              the session of whoever works there, who is asked first

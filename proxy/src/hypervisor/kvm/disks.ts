@@ -1,20 +1,10 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { run, RunError } from '@ostler/kit/run.ts'
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-} from 'node:fs'
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { HEADER_BYTES, readQcow2Header } from './qcow2.ts'
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
+const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
 /** An open file that is closed with its owner. */
 export interface OpenDisk extends Disposable {
@@ -73,26 +63,6 @@ export async function makeOverlay(
     throw unusable(image.name, cause)
   }
   renameSync(draft, overlay)
-}
-
-/** Makes the disk of a home, blank and taking no room, unless it is there. The agent formats it. */
-export function makeHome(path: string, sizeMb: number): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
-  const draft = `${path}.new`
-  try {
-    closeSync(openSync(path, O_RDONLY | O_NOFOLLOW))
-    return
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
-  rmSync(draft, { force: true })
-  const file = openSync(draft, O_RDWR | O_CREAT | O_EXCL, 0o600)
-  try {
-    ftruncateSync(file, sizeMb * 2 ** 20)
-  } finally {
-    closeSync(file)
-  }
-  renameSync(draft, path)
 }
 
 function unusable(image: string, cause: unknown): Fault {

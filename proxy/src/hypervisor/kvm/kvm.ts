@@ -18,11 +18,12 @@ import {
   processesIn,
   removeGroups,
 } from '../lxc/cgroup.ts'
-import { homeFolder, limitedFolder, makeRunFolder, removeRunFolder } from '../run-folders.ts'
+import { homeOf } from '../homes/home-place.ts'
+import { limitedFolder, makeRunFolder, removeRunFolder } from '../run-folders.ts'
 import { KVM_DEVICE, type QemuAbilities } from './abilities.ts'
 import { keepConsole } from './console-log.ts'
 import { groupOfDevice } from './device-access.ts'
-import { makeHome, makeOverlay, openImage, openOwnDisk } from './disks.ts'
+import { makeOverlay, openImage, openOwnDisk } from './disks.ts'
 import { qemuArguments, QEMU_FILES } from './qemu-arguments.ts'
 import { lastWords, type QemuProcess, startQemu } from './qemu-process.ts'
 import { openQmp, type Qmp } from './qmp.ts'
@@ -93,7 +94,7 @@ export function kvmHypervisor(settings: KvmSettings): Hypervisor {
   const start = (spec: DesktopSpec, { acceleration, spice }: QemuAbilities): QemuProcess => {
     using image = openImage(spec.image.name, spec.image.path)
     using overlay = openOwnDisk(overlayOf(spec.id))
-    using home = openOwnDisk(homeDisk(settings, spec))
+    using home = openOwnDisk(homeOf(settings, spec))
     const devices = DEVICES[acceleration.name].map((path) => groupOfDevice(path, settings.uidStart))
     return startQemu({
       program: settings.program,
@@ -105,7 +106,7 @@ export function kvmHypervisor(settings: KvmSettings): Hypervisor {
         disks: {
           image: { file: FILES.image, format: 'qcow2' },
           overlay: { file: FILES.overlay, format: 'qcow2' },
-          home: { file: FILES.home, format: 'raw' },
+          home: { file: FILES.home, format: spec.home.kind === 'qcow2' ? 'qcow2' : 'raw' },
         },
         network: { tap: tapOf(spec.id), mac: macOf(settings.network.macPrefix, spec.address) },
         // Seen from QEMU's folder: it could not come to them from above.
@@ -175,7 +176,6 @@ export function kvmHypervisor(settings: KvmSettings): Hypervisor {
       await endForgotten(() => monitor(spec.id))
       using image = openImage(spec.image.name, spec.image.path)
       await makeOverlay(overlayOf(spec.id), { ...spec.image, size: image.size })
-      makeHome(homeDisk(settings, spec), spec.flavour.homeMb)
       const user = { uid: uidOf(spec.id), gid: uidOf(spec.id) }
       await makeRunFolder(settings.run, spec.id, 'kvm', settings.door.gid, user)
       const folder = machineFolder(settings.run, spec.id)
@@ -246,11 +246,6 @@ export function kvmHypervisor(settings: KvmSettings): Hypervisor {
 function limitsOf({ flavour }: DesktopSpec): GroupLimits {
   const { memoryMb, cpuPercent } = flavour
   return { memoryMb: memoryMb + OVERHEAD_MB, cpuPercent, processes: MAX_THREADS }
-}
-
-/** The disk of a home lies beside where a container's home would be. */
-function homeDisk({ homes }: KvmSettings, spec: DesktopSpec): string {
-  return `${homeFolder(homes, spec)}.raw`
 }
 
 /** A file for systemd-networkd. */

@@ -8,7 +8,8 @@ import { macOf, type Subnet } from '../../model/address.ts'
 import { runFolder } from '../../model/run-folder.ts'
 import type { Hypervisor } from '../hypervisor.ts'
 import { freshOverlay, imageFolder } from '../image-folder.ts'
-import { homeFolder, makeRunFolder, removeRunFolder } from '../run-folders.ts'
+import { homeOf } from '../homes/home-place.ts'
+import { makeRunFolder, removeRunFolder } from '../run-folders.ts'
 import { type CgroupLayout, killGroup, observeGroup, removeGroups } from './cgroup.ts'
 import { containerConfig } from './container-config.ts'
 import { firstError } from './lxc-log.ts'
@@ -55,8 +56,6 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       const hasAgent = existsSync(join(image, 'usr/lib/systemd/system/ostler-vma.service'))
       const upper = join(await freshOverlay(settings.overlays, spec.id), 'upper')
       mkdirSync(upper, { mode: 0o755 })
-      const home = homeFolder(settings.homes, spec)
-      mkdirSync(home, { recursive: true, mode: 0o755 })
       const folders = await makeRunFolder(settings.run, spec.id, 'lxc', settings.displayGid)
       const folder = join(settings.lxcPath, containerOf(spec.id))
       mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -66,7 +65,7 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
         hostname: spec.name,
         lower: image,
         upper,
-        home,
+        home: homeOf(settings, spec),
         run: folders,
         bundle: hasAgent ? undefined : settings.bundle,
         sharesUsr: spec.image.kind === 'instant',

@@ -4,17 +4,7 @@ import { comesToHold } from '@ostler/kit/poll.ts'
 import { signalProcess } from '@ostler/kit/process-table.ts'
 import { DEFAULT_ENV } from '@ostler/kit/run.ts'
 import { type ChildProcess, spawn } from 'node:child_process'
-import {
-  chownSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  readSync,
-  rmSync,
-} from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, readlinkSync, readSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { runFolder } from '../../model/run-folder.ts'
@@ -22,7 +12,8 @@ import { enterGroup } from '../desktop-group.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
 import { freshOverlay, imageFolder } from '../image-folder.ts'
 import { type CgroupLayout, killGroup, removeGroups } from '../lxc/cgroup.ts'
-import { homeFolder, makeRunFolder, removeRunFolder } from '../run-folders.ts'
+import { type HomeOwner, homeOf } from '../homes/home-place.ts'
+import { makeRunFolder, removeRunFolder } from '../run-folders.ts'
 import { fillOverlay } from './private-files.ts'
 import { sandboxCommand, SOLE_UID } from './sandbox.ts'
 import { findSandbox, KnownSandboxes } from './sandbox-processes.ts'
@@ -61,11 +52,7 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
   const known = new KnownSandboxes()
   const folderOf = (id: number): string => runFolder(settings.run, id).root
   const groupOf = (id: number): string => `${settings.prefix}${id}`
-  const ownerOf = ({ ownerId }: DesktopSpec): { uid: number; gid: number } => {
-    if (settings.root === undefined) return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
-    const uid = settings.root.firstUid + ownerId
-    return { uid, gid: uid }
-  }
+  const ownerOf = (spec: DesktopSpec): HomeOwner => ownerOnNode(settings.root, spec)
   const killOnce = (id: number): void => {
     const { inits, keepers } = findSandbox(folderOf(id))
     // The first process takes all others with it; what holds it from outside follows, or is killed where it stands.
@@ -91,9 +78,6 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
       const inside = settings.root === undefined ? { uid: SOLE_UID, gid: SOLE_UID } : owner
       const overlay = await freshOverlay(settings.overlays, spec.id)
       await fillOverlay(overlay, image, spec, { name: spec.login, ...inside }, owner)
-      const home = homeFolder(settings.homes, spec)
-      if (mkdirSync(home, { recursive: true, mode: 0o755 }) !== undefined)
-        chownSync(home, owner.uid, owner.gid)
       await makeRunFolder(settings.run, spec.id, 'process', settings.displayGid, owner)
     },
 
@@ -108,7 +92,7 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
         image: await imageFolder(settings.images, spec),
         sharesUsr: spec.image.kind === 'instant',
         overlay: join(settings.overlays, String(spec.id)),
-        home: homeFolder(settings.homes, spec),
+        home: homeOf(settings, spec),
         run: folder,
         bundle: settings.bundle,
         user: settings.root === undefined ? undefined : ownerOf(spec),
@@ -153,6 +137,16 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
       await removeRunFolder(folder, [folder.display])
     },
   }
+}
+
+/** Who a desktop's programs are on the node, and so whose its home is. @param root as in the settings. */
+export function ownerOnNode(
+  root: Pick<NonNullable<ProcessSettings['root']>, 'firstUid'> | undefined,
+  { ownerId }: Pick<DesktopSpec, 'ownerId'>,
+): HomeOwner {
+  if (root === undefined) return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+  const uid = root.firstUid + ownerId
+  return { uid, gid: uid }
 }
 
 /** A new file for what is said at a start: where the guest may write, so that its words cannot fill the node's disk. */

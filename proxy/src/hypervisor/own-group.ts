@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type CgroupLayout, removeGroup } from '../hypervisor/lxc/cgroup.ts'
+import { type CgroupLayout, removeGroup } from './lxc/cgroup.ts'
 
 /**
  * Moves a process and its children into a control group of their own, out of whatever group they were started in:

@@ -1,0 +1,105 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import type { Log } from '@ostler/kit/log.ts'
+import { moveHome, removeHome } from '../hypervisor/homes/home-moves.ts'
+import { requireMounted } from '../hypervisor/homes/home-place.ts'
+import {
+  homeMoved,
+  homePurged,
+  homesToMove,
+  homesToPurge,
+  type HomeWork,
+  noteHomeTrouble,
+} from '../store/home-work.ts'
+import { trashOwnerless } from '../store/home-trash.ts'
+import type { Db } from '../store/open.ts'
+
+export interface HomeKeeperSettings {
+  readonly db: Db
+  readonly hostId: number
+  /** `path.storage.homefs` */
+  readonly homes: string
+  /** Nothing is done unless something is mounted there. */
+  readonly mustBeMounted: boolean
+  /** How long homes stay in the trash. */
+  readonly trashDays: number
+  readonly log: Log
+}
+
+const TICK_MS = 60_000
+
+/**
+ * Moves homes into the trash and back, and removes those whose time is over. Rows say what is to be done; files follow; the row says last
+ * that it was done. Cut short anywhere, the next look finds it.
+ */
+export class HomeKeeper implements AsyncDisposable {
+  readonly #settings: HomeKeeperSettings
+  readonly #timer: NodeJS.Timeout
+  #work: Promise<void> = Promise.resolve()
+  #again = false
+  #closed = false
+
+  constructor(settings: HomeKeeperSettings) {
+    this.#settings = settings
+    this.#timer = setInterval(() => this.look(), TICK_MS)
+    this.look()
+  }
+
+  /** Looks whether anything is to be done, once more after the present look if one is under way. */
+  look(): void {
+    if (this.#again) return
+    this.#again = true
+    this.#work = this.#work.then(async () => {
+      this.#again = false
+      if (!this.#closed) await this.#doAll()
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer)
+    this.#closed = true
+    await this.#work
+  }
+
+  async #doAll(): Promise<void> {
+    const { db, hostId, homes, mustBeMounted, trashDays, log } = this.#settings
+    try {
+      const kept = await trashOwnerless(db, trashDays)
+      for (const home of kept) log.info('a home of nobody goes to the trash', { ...home })
+      const [moves, purges] = [await homesToMove(db, hostId), await homesToPurge(db, hostId)]
+      if (moves.length + purges.length > 0 && mustBeMounted) requireMounted(homes)
+      for (const home of moves) await this.#try(home, () => this.#move(home))
+      for (const home of purges) await this.#try(home, () => this.#purge(home))
+    } catch (error) {
+      log.warn('homes could not be looked at, will be tried again', { error })
+    }
+  }
+
+  /** One that cannot be moved is no obstacle for the others. */
+  async #try(home: HomeWork, work: () => Promise<void>): Promise<void> {
+    if (this.#closed) return
+    try {
+      await work()
+    } catch (error) {
+      const { db, log } = this.#settings
+      log.warn('a home could not be moved or removed, will be tried again', { home: home.id, error })
+      await noteHomeTrouble(db, home.id, error instanceof Error ? error.message : String(error))
+    }
+  }
+
+  async #move(home: HomeWork): Promise<void> {
+    const { db, homes, log } = this.#settings
+    if (home.movingTo === null) return
+    const moved = await moveHome(homes, home.path, home.movingTo)
+    if (!moved && home.isMade) throw new Fault('home.missing', { home: home.path })
+    await (moved ? homeMoved(db, home) : homePurged(db, home.id)) // or it was never made
+    if (!moved) return
+    log.info('home moved', { home: home.id, from: home.path, to: home.movingTo })
+  }
+
+  async #purge(home: HomeWork): Promise<void> {
+    const { db, homes, log } = this.#settings
+    for (const path of [home.path, home.movingTo]) if (path !== null) await removeHome(homes, path)
+    await homePurged(db, home.id)
+    log.info('home removed for good', { audit: true, home: home.id, path: home.path })
+  }
+}

@@ -1,0 +1,136 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { comesToHold } from '@ostler/kit/poll.ts'
+import { run, RunError } from '@ostler/kit/run.ts'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+  statSync,
+  truncateSync,
+} from 'node:fs'
+
+/** What the owner of a desktop must not bring into the node: programs with others' rights, and devices. */
+const OPTIONS = 'nosuid,nodev,discard'
+const CHECK_MS = 600_000
+const DETACH_MS = 10_000
+const MB = 2 ** 20
+/** e2fsck: nothing was wrong, or all of it was mended. */
+const SOUND = [0, 1]
+
+/** Makes an empty file system in a file, which takes no more room than what is written to it. @throws Fault `home.failed`. */
+export async function makeHomeImage(file: string): Promise<void> {
+  const options = ['-q', '-F', '-m', '0', '-E', 'lazy_itable_init=1,root_owner=0:0']
+  try {
+    await run('mkfs.ext4', [...options, file], { timeoutMs: CHECK_MS })
+  } catch (cause) {
+    throw failed(file, cause)
+  }
+}
+
+/**
+ * Mounts the file system of a home, unless it is. It is checked before; a file that is smaller than the limit grows, none ever shrinks.
+ * @param limitMb megabytes.
+ * @throws Fault `home.damaged`, `home.failed`.
+ */
+export async function mountHomeImage(file: string, mount: string, limitMb: number): Promise<void> {
+  if (isMountedAt(mount)) return
+  mkdirSync(mount, { recursive: true, mode: 0o700 })
+  if (statSync(file).size < limitMb * MB) truncateSync(file, limitMb * MB)
+  const device = await attach(file)
+  try {
+    const grows = sizeOfFileSystem(file) < statSync(file).size
+    await check(file, device, grows)
+    if (grows) await run('resize2fs', [device], { timeoutMs: CHECK_MS })
+    await run('mount', ['-t', 'ext4', '-o', OPTIONS, device, mount])
+  } catch (cause) {
+    if (cause instanceof Fault) throw cause
+    throw failed(file, cause)
+  } finally {
+    // The device goes with the mount.
+    await run('losetup', ['--detach', device]).catch(() => {})
+  }
+}
+
+/**
+ * Unmounts the file system of a home, if it is mounted, and waits until nobody has it: a guest that has just ended may still.
+ * @throws Fault `home.failed`.
+ */
+export async function unmountHomeImage(mount: string): Promise<void> {
+  const device = deviceAt(mount)
+  if (device === undefined) return
+  try {
+    await run('umount', [mount])
+  } catch (cause) {
+    throw failed(mount, cause)
+  }
+  const isFree = async (): Promise<boolean> =>
+    !(await run('losetup', ['--list', '--noheadings', '--output', 'NAME'])).stdout
+      .split('\n')
+      .includes(device)
+  if (!(await comesToHold(isFree, DETACH_MS, 50))) throw failed(mount, new Error(`${device} is still in use`))
+}
+
+/** Whether anything is mounted at a path, as the kernel says. */
+export function isMountedAt(path: string): boolean {
+  return deviceAt(path) !== undefined
+}
+
+/** What is mounted at a path. */
+function deviceAt(path: string): string | undefined {
+  if (!existsSync(path)) return undefined
+  const real = realpathSync(path)
+  for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
+    const [first = '', second = ''] = line.split(' - ')
+    if (unescape(first.split(' ')[4] ?? '') === real) return second.split(' ')[1]
+  }
+  return undefined
+}
+
+/** The kernel writes blanks and the like as three octal digits. */
+function unescape(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)))
+}
+
+/** A file that is attached already is not attached once more: two mounts of one file system would destroy it. */
+async function attach(file: string): Promise<string> {
+  try {
+    const { stdout } = await run('losetup', ['--nooverlap', '--find', '--show', file])
+    return stdout.trim()
+  } catch (cause) {
+    throw failed(file, cause)
+  }
+}
+
+async function check(file: string, device: string, whole: boolean): Promise<void> {
+  try {
+    await run('e2fsck', ['-p', ...(whole ? ['-f'] : []), device], { timeoutMs: CHECK_MS })
+  } catch (cause) {
+    if (cause instanceof RunError && cause.exitCode !== null && SOUND.includes(cause.exitCode)) return
+    throw new Fault('home.damaged', { partition: file, reason: reasonOf(cause) }, { cause })
+  }
+}
+
+/** Out of its superblock: blocks (offset 4) of 1024 bytes, shifted (offset 24). */
+function sizeOfFileSystem(file: string): number {
+  const block = Buffer.alloc(32)
+  const fd = openSync(file, 'r')
+  try {
+    readSync(fd, block, 0, block.length, 1_024)
+  } finally {
+    closeSync(fd)
+  }
+  return block.readUInt32LE(4) * 1_024 * 2 ** (block.readUInt32LE(24) & 0xf)
+}
+
+function failed(place: string, cause: unknown): Fault {
+  return new Fault('home.failed', { place, reason: reasonOf(cause) }, { cause })
+}
+
+function reasonOf(cause: unknown): string {
+  if (cause instanceof RunError && cause.stderr.trim() !== '') return cause.stderr.trim().split('\n')[0] ?? ''
+  return cause instanceof Error ? cause.message : String(cause)
+}

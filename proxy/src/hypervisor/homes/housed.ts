@@ -1,0 +1,112 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { pidFileHolder } from '@ostler/kit/pid-file.ts'
+import { comesToHold } from '@ostler/kit/poll.ts'
+import { isAlive, type ProcessIdentity, signalProcess } from '@ostler/kit/process-table.ts'
+import { writeWhole } from '@ostler/kit/write-file.ts'
+import { existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { HomeKind } from '../../model/home.ts'
+import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
+import type { CgroupLayout } from '../lxc/cgroup.ts'
+import { moveToOwnGroup, removeOwnGroup } from '../own-group.ts'
+import { mountHomeImage, unmountHomeImage } from './home-image.ts'
+import { lockHome } from './home-lock.ts'
+import {
+  findHome,
+  type HomeOwner,
+  type HomePlaces,
+  homesOpenHere,
+  makeHome,
+  openHome,
+  requireMounted,
+} from './home-place.ts'
+
+export interface HousedSettings extends HomePlaces {
+  /** Name of the node, for whoever reads a lock. */
+  readonly node: string
+  /** What the driver can give to its desktops. */
+  readonly kinds: readonly HomeKind[]
+  /** Whose a home that is a directory is on the node. */
+  readonly owner: (spec: DesktopSpec) => HomeOwner
+  /** Nothing starts unless something is mounted at `homes`. */
+  readonly mustBeMounted: boolean
+  /** Where the keepers of locks live: what ends our own group must not end them. `undefined`: an ordinary user has none. */
+  readonly group: { readonly cgroups: CgroupLayout; readonly name: string } | undefined
+}
+
+const END_MS = 5_000
+
+/**
+ * A driver whose desktops have their homes to themselves: locked on the storage, found or made, checked and mounted before `prepare`,
+ * and given back by `release`. A process keeps each lock while we are not there.
+ */
+export function housed(driver: Hypervisor, settings: HousedSettings): Hypervisor {
+  return {
+    ...driver,
+    prepare: async (spec) => {
+      await asFault(join(settings.homes, spec.home.path), () => open(driver.name, settings, spec))
+      await driver.prepare(spec)
+    },
+    release: async (id) => {
+      // First of all: nothing that removes folders may find a home that is still mounted.
+      await close(settings, id)
+      await driver.release(id)
+    },
+  }
+}
+
+/** Gives back every home of a node that has no desktops any more, such as one that a crash left open. */
+export async function giveBackHomes(settings: Pick<HousedSettings, 'run' | 'group'>): Promise<void> {
+  for (const id of homesOpenHere(settings.run)) await close(settings, id)
+}
+
+/** @throws Fault `home.*` */
+async function open(driver: string, settings: HousedSettings, spec: DesktopSpec): Promise<void> {
+  const { home } = spec
+  const path = join(settings.homes, home.path)
+  if (!settings.kinds.includes(home.kind))
+    throw new Fault('home.kind', { home: path, kind: home.kind, driver })
+  if (settings.mustBeMounted) requireMounted(settings.homes)
+  await close(settings, spec.id)
+  const opened = openHome(settings, spec.id)
+  mkdirSync(opened.root, { recursive: true, mode: 0o700 })
+  using lock = await lockHome(path, (keeper) => {
+    writeWhole(opened.keeper, JSON.stringify(keeper), { mode: 0o600 })
+    if (settings.group !== undefined) moveToOwnGroup(settings.group.cgroups, settings.group.name, keeper.pid)
+  })
+  const owner = settings.owner(spec)
+  const isThere = findHome(path, home, lock.madeFor === home.id, owner)
+  const desktop = `${spec.id} ${spec.name}`
+  lock.write(home.id, { node: settings.node, desktop, epoch: home.epoch, since: new Date().toISOString() })
+  if (!isThere) await makeHome(path, home, owner)
+  if (home.kind === 'image') await mountHomeImage(path, opened.mount, home.limitMb)
+}
+
+/** A full or a read-only storage, say. */
+async function asFault(place: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (cause) {
+    if (cause instanceof Fault) throw cause
+    throw new Fault('home.failed', { place, reason: (cause as Error).message }, { cause })
+  }
+}
+
+/** @throws Fault `home.failed` when somebody still has it. */
+async function close(settings: Pick<HousedSettings, 'run' | 'group'>, id: number): Promise<void> {
+  const { root, keeper, mount } = openHome(settings, id)
+  if (!existsSync(root)) return
+  await unmountHomeImage(mount)
+  const holder = pidFileHolder(keeper)
+  if (holder !== undefined) await end(holder)
+  // Never more than what we have put there: below `mount` would be a home.
+  if (existsSync(mount)) rmdirSync(mount)
+  rmSync(keeper, { force: true })
+  rmdirSync(root)
+  if (settings.group !== undefined) removeOwnGroup(settings.group.cgroups, settings.group.name)
+}
+
+async function end(keeper: ProcessIdentity): Promise<void> {
+  signalProcess(keeper, 'SIGKILL')
+  await comesToHold(() => !isAlive(keeper), END_MS, 5)
+}
