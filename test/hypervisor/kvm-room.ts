@@ -69,13 +69,14 @@ export async function kvmRoom(): Promise<KvmRoom> {
   }
   const spec = (id: number): DesktopSpec => ({
     id,
+    epoch: 1,
     name: `desk-${id}`,
     tenantId: 1,
     ownerId: id,
     login: `user${id}`,
     address: `10.3.${subnet}.${10 + (id % 200)}`,
     flavour: { id: 1, memoryMb: 64, cpuPercent: 100, homeMb: 16 },
-    image: { name: 'tiny', kind: 'qcow2', path: image },
+    image: { id: 1, name: 'tiny', kind: 'qcow2', path: image },
   })
   const groups = (): string[] =>
     layout.hierarchies.flatMap((hierarchy) => namesIn('group', join(hierarchy, 'ostler'), prefix))
@@ -88,7 +89,7 @@ export async function kvmRoom(): Promise<KvmRoom> {
     log: (id, kind) => join(settings.logs, `${prefix}${id}${kind}.log`),
     open: () => kvmHypervisor(settings),
     spec,
-    broken: (id) => ({ ...spec(id), image: { name: 'junk', kind: 'qcow2', path: junk } }),
+    broken: (id) => ({ ...spec(id), image: { id: 1, name: 'junk', kind: 'qcow2', path: junk } }),
     remains: () => [
       ...namesIn('group', join(layout.counted, 'ostler'), prefix).flatMap((line) =>
         processesIn(join(line.slice('group '.length), 'payload')).map((pid) => `process ${pid}`),

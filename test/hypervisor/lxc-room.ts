@@ -28,13 +28,14 @@ export async function lxcRoom(): Promise<DriverRoom> {
   mkdirSync(join(rootless, 'sbin'), { recursive: true })
   const spec = (id: number): DesktopSpec => ({
     id,
+    epoch: 1,
     name: `desk-${id}`,
     tenantId: 1,
     ownerId: id,
     login: `user${id}`,
     address: `10.3.${subnet}.${10 + (id % 200)}`,
     flavour: { id: 1, memoryMb: 256, cpuPercent: 100, homeMb: 16 },
-    image: { name: 'instant', kind: 'instant', path: '/' },
+    image: { id: 1, name: 'instant', kind: 'instant', path: '/' },
   })
   const payload = (id: number): string => join(layout.counted, 'ostler', `${prefix}${id}`, 'payload')
   const inits = (): string[] =>
@@ -45,7 +46,7 @@ export async function lxcRoom(): Promise<DriverRoom> {
   return {
     open: () => lxcHypervisor(settings),
     spec,
-    broken: (id) => ({ ...spec(id), image: { name: 'no-system', kind: 'directory', path: rootless } }),
+    broken: (id) => ({ ...spec(id), image: { id: 1, name: 'no-system', kind: 'directory', path: rootless } }),
     remains: () => [
       ...inits(),
       ...layout.hierarchies.flatMap((hierarchy) => namesIn('group', join(hierarchy, 'ostler'), prefix)),

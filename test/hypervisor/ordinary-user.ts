@@ -30,13 +30,14 @@ const driver = inTurn(
 )
 const spec: DesktopSpec = {
   id: 1,
+  epoch: 1,
   name: 'desk',
   ownerId: 1,
   tenantId: 1,
   login: 'ann',
   address: '127.0.0.1',
   flavour: { id: 1, memoryMb: 1024, cpuPercent: 100, homeMb: 16 },
-  image: { name: 'instant', kind: 'instant', path: '/' },
+  image: { id: 1, name: 'instant', kind: 'instant', path: '/' },
 }
 
 async function main(): Promise<void> {

@@ -33,19 +33,20 @@ export function processRoom(): Promise<DriverRoom> {
   for (const name of ['sbin', 'usr', 'etc']) mkdirSync(join(rootless, name), { recursive: true })
   const spec = (id: number): DesktopSpec => ({
     id,
+    epoch: 1,
     name: `desk-${id}`,
     tenantId: 1,
     ownerId: id,
     login: `user${id}`,
     address: '127.0.0.1',
     flavour: { id: 1, memoryMb: 256, cpuPercent: 100, homeMb: 16 },
-    image: { name: 'instant', kind: 'instant', path: '/' },
+    image: { id: 1, name: 'instant', kind: 'instant', path: '/' },
   })
   const initOf = (id: number): number => findSandbox(runFolder(settings.run, id).root).inits[0]?.pid ?? 0
   return Promise.resolve({
     open: () => processHypervisor(settings),
     spec,
-    broken: (id) => ({ ...spec(id), image: { name: 'no-system', kind: 'directory', path: rootless } }),
+    broken: (id) => ({ ...spec(id), image: { id: 1, name: 'no-system', kind: 'directory', path: rootless } }),
     remains: () => [
       ...processesWith(folder).map((pid) => `process ${pid}`),
       ...layout.hierarchies.flatMap((hierarchy) => namesIn('group', join(hierarchy, 'ostler'), prefix)),

@@ -37,13 +37,14 @@ export async function simulatedRoom(rules: YardRulesInput = {}): Promise<Simulat
   }
   const spec = (id: number, image = 'simulated'): DesktopSpec => ({
     id,
+    epoch: 1,
     name: `desk-${id}`,
     tenantId: 1,
     ownerId: id,
     login: `user${id}`,
     address: '127.0.0.1',
     flavour: { id: 1, memoryMb: 64, cpuPercent: 5, homeMb: 16 },
-    image: { name: image, kind: 'instant', path: '/' },
+    image: { id: 1, name: image, kind: 'instant', path: '/' },
   })
   return {
     yard,

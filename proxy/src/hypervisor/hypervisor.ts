@@ -6,6 +6,8 @@ import type { HypervisorKind } from '../model/hypervisor-kind.ts'
 /** What it takes to run a desktop. */
 export interface DesktopSpec {
   readonly id: number
+  /** The number of this boot. */
+  readonly epoch: number
   readonly name: string
   /** Whose home is mounted. */
   readonly ownerId: number
@@ -20,9 +22,12 @@ export interface DesktopSpec {
     readonly homeMb: number
   }
   readonly image: {
+    readonly id: number
     readonly name: string
     readonly kind: DiskImageKind
     readonly path: string
+    /** What its archive is called when it is unpacked; without: after the archive's path, size and time. */
+    readonly unpackedName?: string
   }
 }
 

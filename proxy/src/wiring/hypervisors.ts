@@ -58,6 +58,7 @@ const MAKERS: Readonly<Record<HypervisorKind, Maker>> = {
     return kvmHypervisor({
       ...placesOf(config),
       ...{ program, uidStart, cgroups },
+      overlays: config['path.storage.overlays'],
       logs: config['path.log'],
       network: networkOf(config),
       door: requireAccount(config['l7r.as_user']),

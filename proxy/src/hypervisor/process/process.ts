@@ -20,7 +20,7 @@ import type { Writable } from 'node:stream'
 import { runFolder } from '../../model/run-folder.ts'
 import { enterGroup } from '../desktop-group.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
-import { freshOverlay, imageFolder } from '../image-folder.ts'
+import { freshOverlay, imageFolder, overlayFolder } from '../image-folder.ts'
 import { type CgroupLayout, killGroup, removeGroups } from '../lxc/cgroup.ts'
 import { homeFolder, makeRunFolder, removeRunFolder } from '../run-folders.ts'
 import { fillOverlay } from './private-files.ts'
@@ -89,7 +89,7 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
       const image = await imageFolder(settings.images, spec)
       const owner = ownerOf(spec)
       const inside = settings.root === undefined ? { uid: SOLE_UID, gid: SOLE_UID } : owner
-      const overlay = await freshOverlay(settings.overlays, spec.id)
+      const overlay = await freshOverlay(settings.overlays, spec)
       await fillOverlay(overlay, image, spec, { name: spec.login, ...inside }, owner)
       const home = homeFolder(settings.homes, spec)
       if (mkdirSync(home, { recursive: true, mode: 0o755 }) !== undefined)
@@ -107,7 +107,7 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
         hostname: spec.name,
         image: await imageFolder(settings.images, spec),
         sharesUsr: spec.image.kind === 'instant',
-        overlay: join(settings.overlays, String(spec.id)),
+        overlay: overlayFolder(settings.overlays, spec),
         home: homeFolder(settings.homes, spec),
         run: folder,
         bundle: settings.bundle,
