@@ -74,7 +74,9 @@ describe('a virtual machine', () => {
     const { id } = await up()
     const peek = (path: string): Promise<unknown> =>
       run('setpriv', [`--reuid=${UID_START + id}`, '--clear-groups', 'head', '-c1', path])
-    await expect(peek(join(room.folder, `storage/overlays/1-${id}-overlay.qcow2`))).rejects.toThrow('Permission denied')
+    await expect(peek(join(room.folder, `storage/overlays/1-${id}-overlay.qcow2`))).rejects.toThrow(
+      'Permission denied',
+    )
     await expect(peek(room.spec(id).image.path)).rejects.toThrow('Permission denied')
     await expect(peek(join(room.folder, 'run/desktops/1'))).rejects.toThrow('Permission denied')
   })
@@ -155,7 +157,10 @@ describe('a virtual machine', () => {
     writeFileSync(join(room.folder, 'storage/secret'), 'secret')
     const backing = ['-u', '-b', join(room.folder, 'storage/secret'), '-F', 'raw']
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', ...backing, path, '1M'])
-    const hostile = { ...room.spec(++lastId), image: { id: 1, name: 'hostile', kind: 'qcow2', path } as const }
+    const hostile = {
+      ...room.spec(++lastId),
+      image: { id: 1, name: 'hostile', kind: 'qcow2', path } as const,
+    }
     await expect(driver.prepare(hostile)).rejects.toMatchObject({ code: 'image.unusable' })
     expect(existsSync(join(room.folder, `storage/overlays/1-${lastId}-overlay.qcow2`))).toBe(false)
   })

@@ -27,6 +27,7 @@ beforeAll(async () => {
     configuration: nodeConfigSource(file),
     door: () => ({ host: '127.0.0.1', port: 8443, certificate: 'PEM' }),
     certificateFile: '/var/lib/ostler/l7r/cert.pem',
+    staging: '/staging',
     log: silentLog,
   })
 })

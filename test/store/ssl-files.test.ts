@@ -34,6 +34,7 @@ beforeAll(async () => {
     configuration: nodeConfigSource(join(folder, 'node.conf')),
     door: () => ({ host: '127.0.0.1', port: 8443, certificate: null }),
     certificateFile: '/var/lib/ostler/l7r/cert.pem',
+    staging: '/staging',
     log: silentLog,
   })
   const made = await Promise.all([selfSigned(['a.example'], 90), selfSigned(['b.example'], 90)])

@@ -44,6 +44,7 @@ import { ConfigurationDesk, type ConfigurationSource } from './configuration.ts'
 import { addImageRoutes } from './images.ts'
 import { policyRule } from './policy-rule.ts'
 import { addSslRoutes } from './ssl.ts'
+import { addStorageRoutes } from './storage.ts'
 import { type DoorPlace, offerTunnel } from './tunnel-offer.ts'
 
 const newWish = z.strictObject({ kind: z.enum(['run', 'stop']), reason: z.string().max(200).default('qa') })
@@ -57,11 +58,14 @@ export interface AdminParts {
   readonly door: () => DoorPlace
   /** The certificate that this node's doors have of their own. */
   readonly certificateFile: string
+  /** `path.storage.staging` */
+  readonly staging: string
   readonly log: Log
 }
 
 /** The administrator's REST interface. Whoever can open its unix socket is the administrator. */
-export function adminRoutes({ db, pool, configuration, door, certificateFile, log }: AdminParts): Hono {
+export function adminRoutes(parts: AdminParts): Hono {
+  const { db, pool, configuration, door, certificateFile, staging, log } = parts
   const app = new Hono()
   const desk = new ConfigurationDesk(db, configuration)
   app.onError((error, context) => {
@@ -75,8 +79,9 @@ export function adminRoutes({ db, pool, configuration, door, certificateFile, lo
   )
   addObjects(app, db, pool, desk)
   addUserRoutes(app, db, desk)
-  addImageRoutes(app, db)
+  addImageRoutes(app, db, staging)
   addBackupRoutes(app, db)
+  addStorageRoutes(app, db)
   addProperties(app, db, desk)
   addBlocks(app, db, desk)
   addConfigurationRoutes(app, db, desk)

@@ -51,6 +51,12 @@ export interface Sighting {
   readonly agentAt?: AgentAt
 }
 
+/** A boot that did not come to an agent that answers. */
+export interface FailedBoot {
+  readonly epoch: number
+  readonly fault: string
+}
+
 /**
  * Runs desktops on one node. Six idempotent verbs and no stored handles: everything is found again by names that
  * derive from the desktop's number, so it does not matter who called what before. `test/hypervisor/suite.ts` is run
@@ -73,8 +79,11 @@ export interface Hypervisor {
   powerOff(id: number): Promise<void>
   /** Ends every process of the desktop, and returns when it has tried. */
   kill(id: number): Promise<void>
-  /** Frees what only a running desktop needs. Image, overlay and home stay. */
-  release(id: number): Promise<void>
+  /**
+   * Frees what only a running desktop needs. Image, overlay and home stay; what a boot that failed has written may be put
+   * aside (storage/guarded.ts).
+   */
+  release(id: number, failed?: FailedBoot): Promise<void>
   /** Where its guests look for tickets, when that is not the boot folder. */
   readonly tickets?: (id: number) => TicketPlace
   /** What an administrator should know about every desktop that runs here by this. */

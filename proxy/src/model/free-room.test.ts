@@ -27,8 +27,6 @@ test('bytes, percent and inodes are each told apart, with the figures', () => {
 test('a file system that counts no inodes lacks none, and a small one is judged by percent', () => {
   expect(lackOfRoom(room({ freeInodes: 0, totalInodes: 0 }), reserve)).toBeUndefined()
   expect(lackOfRoom(room({ totalBytes: GB, freeBytes: GB / 2 }), reserve)).toBeUndefined()
-  expect(lackOfRoom(room({ totalBytes: GB, freeBytes: 1 }), reserve)).toBe(
-    '0 MB are free there, 11 must be',
-  )
+  expect(lackOfRoom(room({ totalBytes: GB, freeBytes: 1 }), reserve)).toBe('0 MB are free there, 11 must be')
   expect(lackOfRoom(room({ freeBytes: 0, freeInodes: 0 }), { megabytes: 0, percent: 0 })).toBeUndefined()
 })

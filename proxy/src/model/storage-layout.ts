@@ -68,8 +68,7 @@ export function overlayDiskName(imageId: number, vmId: number): string {
 
 /** Whose overlay a name is; `undefined`: no overlay's. Names without an image are those of the first versions of Ostler. */
 export function overlayOwner(name: string): { imageId: number | undefined; vmId: number } | undefined {
-  const found =
-    /^(\d+)-(\d+)-(?:overlayfs|overlay\.qcow2)$/.exec(name) ?? /^()(\d+)(?:\.qcow2)?$/.exec(name)
+  const found = /^(\d+)-(\d+)-(?:overlayfs|overlay\.qcow2)$/.exec(name) ?? /^()(\d+)(?:\.qcow2)?$/.exec(name)
   if (found === null) return undefined
   return { imageId: found[1] === '' ? undefined : Number(found[1]), vmId: Number(found[2]) }
 }

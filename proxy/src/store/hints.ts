@@ -4,10 +4,17 @@ import type { DatabaseAddress } from './open.ts'
 
 /**
  * What changed: a desktop's row or wishes, who sits at it, an order for its console, a node's row, the configuration, or
- * that a backup was asked for.
+ * that a backup was asked for, an image was
+ * added, or storage is to be looked through.
  */
 export type HintChannel =
-  'ostler_vm' | 'ostler_seat' | 'ostler_ticket' | 'ostler_host' | 'ostler_config' | 'ostler_backup'
+  | 'ostler_vm'
+  | 'ostler_seat'
+  | 'ostler_ticket'
+  | 'ostler_host'
+  | 'ostler_config'
+  | 'ostler_backup'
+  | 'ostler_storage'
 
 const RECONNECT_MS = 500
 

@@ -21,7 +21,8 @@ export async function startApi(
   const pool = addressPool(config)
   const door = (): DoorPlace => doorPlace(config)
   const certificateFile = config['path.l7r.ssl.cert']
-  const routes = adminRoutes({ db, pool, configuration, door, certificateFile, log })
+  const staging = config['path.storage.staging']
+  const routes = adminRoutes({ db, pool, configuration, door, certificateFile, staging, log })
   scope.own(await serveOnSocket(routes, apiSocket(config)))
   log.info('api ready', { socket: apiSocket(config) })
 }

@@ -86,7 +86,8 @@ export function kvmHypervisor(settings: KvmSettings): Hypervisor {
   const tapOf = (id: number): string => nameOf(id).slice(-TAP_LENGTH)
   const uidOf = (id: number): number => settings.uidStart + id
   const logOf = (id: number): string => join(settings.logs, `${nameOf(id)}.log`)
-  const overlayOf = ({ id, image }: DesktopSpec): string => join(settings.overlays, overlayDiskName(image.id, id))
+  const overlayOf = ({ id, image }: DesktopSpec): string =>
+    join(settings.overlays, overlayDiskName(image.id, id))
   const inMachine = (id: number, name: string): string => join(machineFolder(settings.run, id), name)
   const look = (id: number): Processes => observeGroup(settings.cgroups, nameOf(id))
   const monitor = (id: number): Promise<Qmp> => openQmp(inMachine(id, QEMU_FILES.monitor))
