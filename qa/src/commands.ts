@@ -379,7 +379,8 @@ function printExplanation(answer: unknown, out: Console): void {
     ['hooks, newest first', hooks],
     ['moves, newest first', log],
   ]
-  if (kept.length > 0) sections.push(['kept of failed starts, newest first', kept])
+  if (kept.length > 0)
+    sections.push(['kept of failed starts, newest first', kept.map((each) => ({ ...each }))])
   for (const [title, rows] of sections) {
     out.print(`\n${title}:`)
     for (const line of table(rows)) out.print(`  ${line}`)

@@ -38,7 +38,8 @@ export async function copyVerified(from: string, to: string, options: CopyOption
   for (;;) {
     signal?.throwIfAborted()
     const { bytesRead } = await source.read(chunk, 0, CHUNK, done)
-    if (bytesRead === 0) break
+    // What grows faster than it is copied has no end.
+    if (bytesRead === 0 || done > before.size) break
     const piece = chunk.subarray(0, bytesRead)
     hash.update(piece)
     if (!piece.equals(ZEROS.subarray(0, bytesRead))) await writeAll(target, piece, done)
