@@ -43,6 +43,7 @@ export function openHypervisors(
       folders: storageFolders(config),
       overlays: config[key],
       node: config['nodename'],
+      cgroups,
       mounts: config['storage.mounts'],
       logs: (id) => logsOf(config['path.log'], `${config['internal.vm.name.prefix']}${id}`),
       ...storage,

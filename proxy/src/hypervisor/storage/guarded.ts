@@ -8,6 +8,8 @@ import {
   unpackedName,
 } from '../../model/storage-layout.ts'
 import type { DesktopSpec, FailedBoot, Hypervisor } from '../hypervisor.ts'
+import { tidyApart } from '../desktop-group.ts'
+import type { CgroupLayout } from '../lxc/cgroup.ts'
 import { unpackedFolder } from '../lxc/tarball-image.ts'
 import { requireMounts } from './checks.ts'
 import { keepFailedStart, type KeptStart } from './failed-starts.ts'
@@ -20,6 +22,8 @@ export interface StorageGuard {
   readonly overlays: string
   /** This node's name, which stands in locks. */
   readonly node: string
+  /** Where what holds a lock gets out of our own control group; `undefined`: it stays there. */
+  readonly cgroups?: CgroupLayout
   /** Folders that must be mounts (`storage.mounts`). */
   readonly mounts: readonly string[]
   /** What tells of a desktop's start: files that its driver writes. */
@@ -71,7 +75,7 @@ export function guarded(driver: Hypervisor, guard: StorageGuard): Hypervisor {
       const reason = guard.refuses?.(unplaced.image)
       if (reason !== undefined) throw new Fault('image.unusable', { image: spec.image.name, reason })
       await settleImage(folders, spec.image)
-      await lockOverlay(overlays, node, spec)
+      await lockOverlay(overlays, node, spec, guard.cgroups)
       await driver.prepare(spec)
       await settle(spec)
     },
@@ -90,6 +94,7 @@ export function guarded(driver: Hypervisor, guard: StorageGuard): Hypervisor {
         if (kept !== undefined) await guard.onKept?.({ id, ...failed }, kept)
       }
       await freeOverlay(overlays, node, id)
+      if (guard.cgroups !== undefined) tidyApart(guard.cgroups)
     },
   }
 }

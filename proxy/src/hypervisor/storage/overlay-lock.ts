@@ -6,6 +6,8 @@ import { spawn } from 'node:child_process'
 import { closeSync, constants, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { overlayLockName } from '../../model/storage-layout.ts'
+import { setApart } from '../desktop-group.ts'
+import type { CgroupLayout } from '../lxc/cgroup.ts'
 
 /** flock(1) says with it that somebody else holds the lock. */
 const HELD_EXIT = 75
@@ -26,6 +28,7 @@ interface Holder {
  * runs; it ends with `freeOverlay`, or with the node.
  *
  * @param folder where the overlays are.
+ * @param cgroups where that process gets out of our own group.
  * @throws Fault `overlay.locked` with who has it. What this node's earlier boot of the same desktop holds is taken over: who calls
  *   knows that it runs no more.
  */
@@ -33,6 +36,7 @@ export async function lockOverlay(
   folder: string,
   node: string,
   desktop: { readonly id: number; readonly epoch: number },
+  cgroups?: CgroupLayout,
 ): Promise<void> {
   mkdirSync(folder, { recursive: true, mode: 0o755 })
   const path = join(folder, overlayLockName(desktop.id))
@@ -43,7 +47,7 @@ export async function lockOverlay(
     await lock(fd, path)
     // The lock belongs to the open file: whoever keeps that open keeps the lock.
     const keeper = spawn('sleep', ['infinity'], {
-      argv0: `ostler-overlay-${desktop.id}`,
+      argv0: `ostler-overlay ${node}/${desktop.id}`,
       stdio: ['ignore', 'ignore', 'ignore', fd],
       env: DEFAULT_ENV,
       cwd: '/',
@@ -51,6 +55,7 @@ export async function lockOverlay(
     })
     keeper.unref()
     const pid = keeper.pid ?? 0
+    if (cgroups !== undefined) setApart(cgroups, pid)
     const startTicks = identify(pid)?.startTicks ?? 0
     const holder: Holder = { node, vm: desktop.id, epoch: desktop.epoch, pid, startTicks }
     ftruncateSync(fd, 0)

@@ -3,7 +3,11 @@ import { type Kysely, sql } from 'kysely'
 /** How images stand on each node, what failed starts have left, and orders to look through the storage. */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
-    ALTER TABLE ostler.disk_image ADD COLUMN sha256 text CHECK (sha256 ~ '^[0-9a-f]{64}$')`.execute(db)
+    ALTER TABLE ostler.disk_image
+      ADD COLUMN sha256 text CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+      DROP CONSTRAINT disk_image_path_check,
+      ADD CONSTRAINT disk_image_path_check
+        CHECK (path ~ '^(/[A-Za-z0-9_./+-]*|[A-Za-z0-9_][A-Za-z0-9_.+-]*)$')`.execute(db)
   await sql`
     CREATE TABLE ostler.image_copy (
       disk_image_id int NOT NULL REFERENCES ostler.disk_image ON DELETE CASCADE,
