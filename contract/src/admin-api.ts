@@ -80,6 +80,9 @@ export const newImage = z
   .refine((image) => (image.osf === undefined) !== (image.osf_id === undefined), {
     error: 'say whose image it is: osf=NAME or osf_id=NUMBER',
   })
+  .refine(({ kind, path }) => kind !== 'instant' || path.startsWith('/'), {
+    error: 'an instant image has no file: leave path out',
+  })
 export const newDesktop = z.strictObject({
   ...ofTenant,
   name,

@@ -55,7 +55,7 @@ export function careForStorage(
   const folders = storageFolders(config)
   const reserve = { megabytes: config['storage.reserve.mb'], percent: config['storage.reserve.percent'] }
   const rooms = scope.own(new RoomWatch({ ...folders }, reserve, log))
-  metrics.storageRoom = () => rooms.look()
+  metrics.storageRoom = () => rooms.rooms
   const reserveBytes = reserve.megabytes * 2 ** 20
   const atOnce = config['internal.hkd.max_heavy']
   const images = scope.own(new ImageBringer({ db, hostId, folders, reserveBytes, atOnce, onReady, log }))

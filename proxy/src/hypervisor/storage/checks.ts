@@ -1,5 +1,6 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import { existsSync, statfsSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
+import { access, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type FileSystemRoom, lackOfRoom, type Reserve } from '../../model/free-room.ts'
 
@@ -13,9 +14,12 @@ export interface FolderRoom extends FileSystemRoom {
 }
 
 /** Looks at the file systems of folders. One that is not there yet is made where its parents are. */
-export function roomOf(folders: Readonly<Record<string, string>>, reserve: Reserve): FolderRoom[] {
-  return Object.entries(folders).map(([name, path]) => {
-    const { bavail, bsize, blocks, ffree, files } = statfsSync(firstThatIs(path))
+export async function roomOf(
+  folders: Readonly<Record<string, string>>,
+  reserve: Reserve,
+): Promise<FolderRoom[]> {
+  const look = async ([name, path]: readonly [string, string]): Promise<FolderRoom> => {
+    const { bavail, bsize, blocks, ffree, files } = await statfs(await firstThatIs(path))
     const room = {
       freeBytes: bavail * bsize,
       totalBytes: blocks * bsize,
@@ -23,7 +27,8 @@ export function roomOf(folders: Readonly<Record<string, string>>, reserve: Reser
       totalInodes: files,
     }
     return { name, path, ...room, lack: lackOfRoom(room, reserve) }
-  })
+  }
+  return await Promise.all(Object.entries(folders).map(look))
 }
 
 /**
@@ -40,8 +45,10 @@ export function requireMounts(paths: readonly string[]): void {
   }
 }
 
-function firstThatIs(path: string): string {
-  let found = path
-  while (!existsSync(found) && found !== '/') found = dirname(found)
-  return found
+async function firstThatIs(path: string): Promise<string> {
+  const isThere = await access(path).then(
+    () => true,
+    () => false,
+  )
+  return isThere || path === '/' ? path : await firstThatIs(dirname(path))
 }

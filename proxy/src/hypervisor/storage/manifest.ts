@@ -1,7 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { writeWhole } from '@ostler/kit/write-file.ts'
 import { readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import * as z from 'zod'
 import { imagePath, manifestName, type PlacedImage, type StorageFolders } from '../../model/storage-layout.ts'
 import { digestFile, type FileDigest } from './copy-file.ts'
@@ -83,7 +83,7 @@ export function noteImage(folders: Images, image: PlacedImage, file: string, dig
  * @throws Fault `image.changed`
  */
 export function settleUnpacked(folder: string, image: NamedImage, sha256: string): void {
-  const place = `${folder}.manifest`
+  const place = join(dirname(folder), `.${basename(folder)}.manifest`)
   const known = readManifest(place)
   if (known === undefined) {
     const { size, mtimeMs } = statSync(image.path)

@@ -115,7 +115,7 @@ function unpackedJudge({ basefs, images }: StorageFolders, known: KnownObjects) 
     if (folder !== undefined) needed.add(basename(folder))
   }
   return (name: string, path: string): Finding | undefined => {
-    const of = name.replace(/\.manifest$/, '')
+    const of = name.replace(/^\.(.*)\.manifest$/, '$1')
     const isOurs = /^(?:tarball-|instant-|\d+-)/.test(of)
     const isPath = known.images.some((image) => `${image.path}/`.startsWith(`${path}/`))
     if (!isOurs || isPath || needed.has(of)) return undefined
