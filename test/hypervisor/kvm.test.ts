@@ -81,6 +81,13 @@ describe('a virtual machine', () => {
     await expect(peek(join(room.folder, 'run/desktops/1'))).rejects.toThrow('Permission denied')
   })
 
+  test('has its overlay to itself: QEMU locks the file', async () => {
+    const { id } = await up()
+    const overlay = join(room.folder, `storage/overlays/1-${id}-overlay.qcow2`)
+    const peek = run('qemu-io', ['-f', 'qcow2', '-c', 'info', overlay])
+    await expect(peek).rejects.toThrow(/lock/)
+  })
+
   test('finds an empty overlay and the home as it was', async () => {
     const desktop = await up()
     expect(await counts(desktop.id)).toBe('11')

@@ -138,7 +138,8 @@ export class ImageBringer implements AsyncDisposable {
       if (brought === 'elsewhere') {
         const reason = 'another node is at it'
         this.#progress.set(row.id, { state: 'copying', bytesDone: 0, bytes: 0, reason })
-        return await this.#tell(row)
+        await this.#tell(row)
+        return
       }
       const bytes = statSync(imagePath(folders, row)).size
       this.#progress.set(row.id, { state: 'ready', bytesDone: bytes, bytes, reason: null })
@@ -146,7 +147,7 @@ export class ImageBringer implements AsyncDisposable {
       await this.#tell(row, brought.sha256 ?? null)
       if (row.state !== 'ready') log.info('a disk image is ready', { image: row.name, bytes })
     } catch (error) {
-      if (signal.aborted) return
+      if (this.#end.signal.aborted) return
       const code = error instanceof Fault ? error.code : undefined
       const wasThere = row.state === 'ready' || row.state === 'removed'
       const isGone = code === 'image.notStaged' && wasThere

@@ -27,12 +27,12 @@ export async function inspectImage(
 
 async function inspectArchive(path: string, signal?: AbortSignal): Promise<void> {
   let rest = ''
-  let hasSystem = false
+  const seen = { system: false }
   const onOutput = (chunk: Buffer): void => {
-    if (hasSystem) return
+    if (seen.system) return
     const lines = (rest + chunk.toString('latin1')).split('\n')
     rest = lines.pop() ?? ''
-    hasSystem = lines.some((line) => /^(?:\.\/)?sbin(?:\/|$)/.test(line))
+    seen.system = lines.some((line) => /^(?:\.\/)?sbin(?:\/|$)/.test(line))
   }
   const options = { timeoutMs: READ_MS, maxOutput: 0, onOutput, ...(signal === undefined ? {} : { signal }) }
   try {
@@ -42,5 +42,5 @@ async function inspectArchive(path: string, signal?: AbortSignal): Promise<void>
     const said = cause instanceof RunError ? cause.stderr.trim().split('\n')[0] : undefined
     throw new Error(`it cannot be read as an archive: ${said ?? String(cause)}`, { cause })
   }
-  if (!hasSystem) throw new Error(NO_SYSTEM)
+  if (!seen.system) throw new Error(NO_SYSTEM)
 }
