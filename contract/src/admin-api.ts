@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { DISPLAY_KINDS } from './identity.ts'
 import { CLIPBOARD_WAYS, FOLDER_ACCESS } from './session-policy.ts'
+import type { KeptFailure } from './storage-api.ts'
 import { ADMIN_TUNNELS } from './tunnel.ts'
 
 /** What the administrator's tools send to the api, and get back. Names are QVD's: osf is a flavour, di a disk image. */
@@ -68,13 +69,25 @@ export const newImage = z
     kind: z.enum(['instant', 'directory', 'tarball', 'qcow2']),
     path: z
       .string()
-      .regex(/^\/[\w./+-]*$/, 'must be an absolute path of letters, digits and . _ + -')
+      .regex(
+        /^(?:\/[\w./+-]*|\w[\w.+-]*)$/,
+        'must be an absolute path, or the name of a file in the staging folder, of letters, digits and . _ + -',
+      )
       .default('/'),
+    /** What the file must hash to. */
+    sha256: z
+      .string()
+      .regex(/^[0-9a-fA-F]{64}$/, 'must be 64 hexadecimal digits')
+      .toLowerCase()
+      .optional(),
     version: tag.optional(),
     ...expiry,
   })
   .refine((image) => (image.osf === undefined) !== (image.osf_id === undefined), {
     error: 'say whose image it is: osf=NAME or osf_id=NUMBER',
+  })
+  .refine(({ kind, path }) => kind !== 'instant' || path.startsWith('/'), {
+    error: 'an instant image has no file: leave path out',
   })
 export const newDesktop = z.strictObject({
   ...ofTenant,
@@ -253,6 +266,8 @@ export interface Explanation {
   readonly name: string
   readonly state: string
   readonly fault: string | null
+  /** Why it cannot start yet, whatever its turn. */
+  readonly held: string | null
   /** The tag that it starts by, what that stands for now, and what it runs. */
   readonly image: { tag: string; next: string | null; running: string | null }
   readonly expires: { soft: string | null; hard: string | null }
@@ -272,5 +287,7 @@ export interface Explanation {
   }[]
   readonly timeline: readonly { step: string; at: string }[]
   readonly hooks: readonly { at: string; hook: string; exit: number | null; ms: number; said: string }[]
+  /** What lies on a node's disk of its last starts that failed. */
+  readonly kept: readonly KeptFailure[]
   readonly log: readonly { at: string; event: string; prior: string; state: string; fault: string | null }[]
 }

@@ -626,6 +626,42 @@ const FAULTS = {
     sentence: 'the disk image {image} cannot be used: {reason}',
     advice: 'Correct the image or choose another one.',
   },
+  'image.changed': {
+    status: 503,
+    exit: 65,
+    sentence: 'the disk image {image} is not what it was when it was taken into use: {path} was changed',
+    advice: 'Put the old file back, or add the new one as a new version: `qa di add`.',
+  },
+  'image.notStaged': {
+    status: 503,
+    exit: 65,
+    sentence: 'the disk image {image} cannot be copied: there is no {path}',
+    advice: 'Put the file there, in path.storage.staging; it is taken from there by itself.',
+  },
+  'storage.full': {
+    status: 503,
+    exit: 75,
+    sentence: 'there is no room in {folder}: {reason}',
+    advice: 'Make room there: `qa storage orphans` lists what nothing needs. It goes on by itself.',
+  },
+  'storage.notMounted': {
+    status: 503,
+    exit: 78,
+    sentence: 'the storage folder {path} is not there as storage.mounts demands: {reason}',
+    advice: 'Mount it, then start the desktop again.',
+  },
+  'storage.orphan': {
+    status: 409,
+    exit: 65,
+    sentence: 'nothing was removed: {reason}',
+    advice: '`qa storage orphans` lists what can be removed, with the numbers to name.',
+  },
+  'overlay.locked': {
+    status: 503,
+    exit: 75,
+    sentence: 'the overlay is in use by {holder} (lock {file})',
+    advice: 'Stop the desktop there first. The lock ends by itself with whoever holds it.',
+  },
   'container.failed': {
     status: 503,
     exit: 69,

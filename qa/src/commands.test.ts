@@ -65,6 +65,8 @@ test('qa vm explain tells the state, the wishes, the last start and the moves', 
     name: 'desk',
     state: 'failed',
     fault: 'no image',
+    held: 'no room',
+    kept: [{ at: 'noon', host: 'one', folder: '/failed/7-2', bytes: 4096, fault: 'no image' }],
     hypervisor: 'kvm',
     warning: 'it is slow',
     image: { tag: 'default', next: 'new', running: 'old' },
@@ -79,12 +81,14 @@ test('qa vm explain tells the state, the wishes, the last start and the moves', 
   expect(lines[0]).toBe('desk is failed: no image')
   expect(lines[1]).toBe('warning (kvm): it is slow')
   expect(lines[2]).toBe('runs the image old; its tag default stands for new')
-  expect(lines[3]).toBe('expires: its user is told at noon, it is ended at -')
-  expect(lines[4]).toBe('connected since noon: ann, in a browser (door one/7)')
+  expect(lines[3]).toBe('it waits: no room')
+  expect(lines[4]).toBe('expires: its user is told at noon, it is ended at -')
+  expect(lines[5]).toBe('connected since noon: ann, in a browser (door one/7)')
   expect(lines).toContain('  run   ann  opened  now  -')
   expect(lines).toContain('  placed  then')
   expect(lines).toContain('  then  vma.on_action.connect  1     12  no')
-  expect(lines.at(-1)).toBe('\nmoves, newest first:')
+  expect(lines).toContain('\nmoves, newest first:')
+  expect(lines.at(-1)).toBe('  noon  one   /failed/7-2  4096   no image')
 })
 
 test.each([

@@ -21,6 +21,7 @@ import {
   trashHome,
 } from './homes.ts'
 import { certificateOfDoors } from './ssl.ts'
+import { listOrphans, purgeOrphans } from './storage.ts'
 import { table } from './table.ts'
 
 export interface Console {
@@ -95,6 +96,10 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
   backup: {
     now: async (words, api, out) => await backUpNow(nothingIn(words, api), (line) => out.print(line)),
     list: async (words, api, out) => await listBackups(nothingIn(words, api), (line) => out.print(line)),
+  },
+  storage: {
+    orphans: async (words, api, out) => await listOrphans(nothingIn(words, api), (line) => out.print(line)),
+    purge: async (words, api, out) => await purgeOrphans(words, api, (line) => out.print(line)),
   },
   config: {
     get: getConfiguration,
@@ -397,21 +402,24 @@ function filter<N extends string, O extends string = never>(
 }
 
 function printExplanation(answer: unknown, out: Console): void {
-  const { name, state, fault, image, expires, seat, wishes, timeline, hooks, log, ...by } =
+  const { name, state, fault, image, expires, seat, wishes, timeline, hooks, log, kept, ...by } =
     answer as Explanation
   out.print(`${name} is ${state}${fault === null ? '' : `: ${fault}`}`)
   if (by.warning !== null) out.print(`warning (${by.hypervisor ?? 'none'}): ${by.warning}`)
   const running = image.running === null ? 'runs no image' : `runs the image ${image.running}`
   out.print(`${running}; its tag ${image.tag} stands for ${image.next ?? 'none'}`)
+  if (by.held !== null) out.print(`it waits: ${by.held}`)
   if (expires.soft !== null || expires.hard !== null)
     out.print(`expires: its user is told at ${expires.soft ?? '-'}, it is ended at ${expires.hard ?? '-'}`)
   if (seat !== null) out.print(`${seat.state} since ${seat.since}: ${seat.label} (door ${seat.door})`)
-  const sections: readonly [string, readonly Readonly<Record<string, unknown>>[]][] = [
+  const sections: [string, readonly Readonly<Record<string, unknown>>[]][] = [
     ['wishes, newest first', wishes],
     ['last start', timeline],
     ['hooks, newest first', hooks],
     ['moves, newest first', log],
   ]
+  if (kept.length > 0)
+    sections.push(['kept of failed starts, newest first', kept.map((each) => ({ ...each }))])
   for (const [title, rows] of sections) {
     out.print(`\n${title}:`)
     for (const line of table(rows)) out.print(`  ${line}`)

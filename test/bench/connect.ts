@@ -1,8 +1,9 @@
 import { run } from '@ostler/kit/run.ts'
 import { spawn } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { overlayOwner } from '../../proxy/src/model/storage-layout.ts'
 import { doorLog, openRfb, untilLogged } from '../fixtures/door.ts'
 import { startWorld, until, type World } from '../fixtures/world.ts'
 import { openScreen, type XScreen } from '../fixtures/x-screen.ts'
@@ -83,8 +84,10 @@ async function raw(w: World, screen: XScreen, vmId: number): Promise<void> {
   mkdirSync(join(lab, 'raw'), { recursive: true })
   for (const bound of ['boot', 'display'])
     mkdirSync(join(folder, 'run/desktops', String(vmId), bound), { recursive: true })
+  const overlays = join(folder, 'state/storage/overlayfs')
+  const overlay = readdirSync(overlays).find((name) => overlayOwner(name)?.vmId === vmId)
   // In the overlay, because nothing may be run from the folders that are bound in.
-  const upper = join(folder, 'state/storage/overlayfs', String(vmId), 'upper')
+  const upper = join(overlays, overlay ?? '', 'upper')
   writeFileSync(join(upper, 'init'), '#!/bin/sh\ntouch /started\nsleep 60 &\nwait\n')
   chmodSync(join(upper, 'init'), 0o755)
   writeFileSync(

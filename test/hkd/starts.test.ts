@@ -38,6 +38,8 @@ let ann: number
 let bob: number
 let flavour: number
 let desktops = 0
+/** Why nothing starts from an image, by its name. */
+const holds = new Map<string, string>()
 
 beforeAll(async () => {
   database = await openTestDatabase()
@@ -54,6 +56,7 @@ beforeEach(async () => {
   flavour = await addFlavour('plain')
   hypervisor = new ScriptedHypervisor()
   others = {}
+  holds.clear()
   usual = 'simulated'
 })
 afterEach(async () => {
@@ -100,6 +103,7 @@ function start(): void {
     run: '/nowhere',
     displayUid: 0,
     homesShared: false,
+    holds: ({ name }) => holds.get(name),
     imagesAtOnce: 1,
     remindMs: 3_600_000,
     metrics: new HkdMetrics(() => Promise.resolve({})),
@@ -242,6 +246,30 @@ describe('what runs a desktop', () => {
     await wait(id)
     await untilBegun(2)
     expect(await runBy(id)).toBe('process')
+  })
+})
+
+describe('a storage that lacks something', () => {
+  test('keeps a start, says why, lets others pass, and the start comes by itself when it lacks nothing', async () => {
+    const full = await addFlavour('full')
+    const held = await addDesktop(ann, full)
+    const other = await addDesktop(bob)
+    holds.set('full', 'there is no room')
+    start()
+    await wait(held)
+    await wait(other)
+    await untilBegun(1)
+    expect(hypervisor.begun).toEqual([other])
+    const placeOf = async () => startPlaces(await readStartQueue(db)).get(held)
+    expect(await placeOf()).toEqual({ kind: 'held', reason: 'there is no room' })
+    holds.set('full', 'there is no room yet')
+    await until('the other reason', async () => {
+      const place = await placeOf()
+      return place?.kind === 'held' && place.reason === 'there is no room yet'
+    })
+    holds.clear()
+    await untilBegun(2)
+    expect(hypervisor.begun).toEqual([other, held])
   })
 })
 

@@ -51,9 +51,17 @@ function node(name: string, more: Partial<HousedSettings> = {}): Hypervisor {
 
 function desktop(id: number, home: Home = testHome(id)): DesktopSpec {
   return {
-    ...{ id, name: `desk-${id}`, tenantId: 1, ownerId: id, login: `user${id}`, address: '127.0.0.1' },
+    ...{
+      id,
+      epoch: 1,
+      name: `desk-${id}`,
+      tenantId: 1,
+      ownerId: id,
+      login: `user${id}`,
+      address: '127.0.0.1',
+    },
     flavour: { id: 1, memoryMb: 64, cpuPercent: 5 },
-    image: { name: 'none', kind: 'instant', path: '/' },
+    image: { id: 1, name: 'none', kind: 'instant', path: '/' },
     home,
   }
 }

@@ -73,6 +73,7 @@ export async function kvmRoom(): Promise<KvmRoom> {
   const housing = testHousing({ ...settings, kinds: ['raw', 'qcow2'], group })
   const spec = (id: number): DesktopSpec => ({
     id,
+    epoch: 1,
     name: `desk-${id}`,
     tenantId: 1,
     ownerId: id,
@@ -80,7 +81,7 @@ export async function kvmRoom(): Promise<KvmRoom> {
     address: `10.3.${subnet}.${10 + (id % 200)}`,
     flavour: { id: 1, memoryMb: 64, cpuPercent: 100 },
     home: testHome(id, 'raw', 16),
-    image: { name: 'tiny', kind: 'qcow2', path: image },
+    image: { id: 1, name: 'tiny', kind: 'qcow2', path: image },
   })
   const groups = (): string[] =>
     layout.hierarchies.flatMap((hierarchy) => namesIn('group', join(hierarchy, 'ostler'), prefix))
@@ -93,7 +94,7 @@ export async function kvmRoom(): Promise<KvmRoom> {
     log: (id, kind) => join(settings.logs, `${prefix}${id}${kind}.log`),
     open: () => housed(kvmHypervisor(settings), housing),
     spec,
-    broken: (id) => ({ ...spec(id), image: { name: 'junk', kind: 'qcow2', path: junk } }),
+    broken: (id) => ({ ...spec(id), image: { id: 1, name: 'junk', kind: 'qcow2', path: junk } }),
     remains: () => [
       ...namesIn('group', join(layout.counted, 'ostler'), prefix).flatMap((line) =>
         processesIn(join(line.slice('group '.length), 'payload')).map((pid) => `process ${pid}`),

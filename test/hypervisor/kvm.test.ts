@@ -74,9 +74,18 @@ describe('a virtual machine', () => {
     const { id } = await up()
     const peek = (path: string): Promise<unknown> =>
       run('setpriv', [`--reuid=${UID_START + id}`, '--clear-groups', 'head', '-c1', path])
-    await expect(peek(join(room.folder, `storage/overlays/${id}.qcow2`))).rejects.toThrow('Permission denied')
+    await expect(peek(join(room.folder, `storage/overlays/1-${id}-overlay.qcow2`))).rejects.toThrow(
+      'Permission denied',
+    )
     await expect(peek(room.spec(id).image.path)).rejects.toThrow('Permission denied')
     await expect(peek(join(room.folder, 'run/desktops/1'))).rejects.toThrow('Permission denied')
+  })
+
+  test('has its overlay to itself: QEMU locks the file', async () => {
+    const { id } = await up()
+    const overlay = join(room.folder, `storage/overlays/1-${id}-overlay.qcow2`)
+    const peek = run('qemu-io', ['-f', 'qcow2', '-c', 'info', overlay])
+    await expect(peek).rejects.toThrow(/lock/)
   })
 
   test('finds an empty overlay and the home as it was', async () => {
@@ -155,15 +164,18 @@ describe('a virtual machine', () => {
     writeFileSync(join(room.folder, 'storage/secret'), 'secret')
     const backing = ['-u', '-b', join(room.folder, 'storage/secret'), '-F', 'raw']
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', ...backing, path, '1M'])
-    const hostile = { ...room.spec(++lastId), image: { name: 'hostile', kind: 'qcow2', path } as const }
+    const hostile = {
+      ...room.spec(++lastId),
+      image: { id: 1, name: 'hostile', kind: 'qcow2', path } as const,
+    }
     await expect(driver.prepare(hostile)).rejects.toMatchObject({ code: 'image.unusable' })
-    expect(existsSync(join(room.folder, `storage/overlays/${lastId}.qcow2`))).toBe(false)
+    expect(existsSync(join(room.folder, `storage/overlays/1-${lastId}-overlay.qcow2`))).toBe(false)
   })
 
   test('that QEMU cannot start is a fault with QEMU’s reason', async () => {
     const desktop = room.spec(++lastId)
     await driver.prepare(desktop)
-    writeFileSync(join(room.folder, `storage/overlays/${lastId}.qcow2`), 'no overlay')
+    writeFileSync(join(room.folder, `storage/overlays/1-${lastId}-overlay.qcow2`), 'no overlay')
     await expect(driver.boot(desktop)).rejects.toMatchObject({
       code: 'machine.failed',
       message: expect.stringContaining('Image is not in qcow2 format') as string,

@@ -40,6 +40,7 @@ export async function lxcRoom(home = testHome): Promise<LxcRoom> {
   mkdirSync(join(rootless, 'sbin'), { recursive: true })
   const spec = (id: number): DesktopSpec => ({
     id,
+    epoch: 1,
     name: `desk-${id}`,
     tenantId: 1,
     ownerId: id,
@@ -47,7 +48,7 @@ export async function lxcRoom(home = testHome): Promise<LxcRoom> {
     address: `10.3.${subnet}.${10 + (id % 200)}`,
     flavour: { id: 1, memoryMb: 256, cpuPercent: 100 },
     home: home(id),
-    image: { name: 'instant', kind: 'instant', path: '/' },
+    image: { id: 1, name: 'instant', kind: 'instant', path: '/' },
   })
   const payload = (id: number): string => join(layout.counted, 'ostler', `${prefix}${id}`, 'payload')
   const inits = (): string[] =>
@@ -59,7 +60,7 @@ export async function lxcRoom(home = testHome): Promise<LxcRoom> {
     homes: settings.homes,
     open: () => housed(lxcHypervisor(settings), housing),
     spec,
-    broken: (id) => ({ ...spec(id), image: { name: 'no-system', kind: 'directory', path: rootless } }),
+    broken: (id) => ({ ...spec(id), image: { id: 1, name: 'no-system', kind: 'directory', path: rootless } }),
     remains: () => [
       ...inits(),
       ...layout.hierarchies.flatMap((hierarchy) => namesIn('group', join(hierarchy, 'ostler'), prefix)),

@@ -36,6 +36,7 @@ const driver = inTurn(
 )
 const spec: DesktopSpec = {
   id: 1,
+  epoch: 1,
   name: 'desk',
   ownerId: 1,
   tenantId: 1,
@@ -43,7 +44,7 @@ const spec: DesktopSpec = {
   address: '127.0.0.1',
   flavour: { id: 1, memoryMb: 1024, cpuPercent: 100 },
   home: testHome(1),
-  image: { name: 'instant', kind: 'instant', path: '/' },
+  image: { id: 1, name: 'instant', kind: 'instant', path: '/' },
 }
 
 async function main(): Promise<void> {

@@ -35,6 +35,7 @@ export function processRoom(): Promise<DriverRoom> {
   for (const name of ['sbin', 'usr', 'etc']) mkdirSync(join(rootless, name), { recursive: true })
   const spec = (id: number): DesktopSpec => ({
     id,
+    epoch: 1,
     name: `desk-${id}`,
     tenantId: 1,
     ownerId: id,
@@ -42,7 +43,7 @@ export function processRoom(): Promise<DriverRoom> {
     address: '127.0.0.1',
     flavour: { id: 1, memoryMb: 256, cpuPercent: 100 },
     home: testHome(id),
-    image: { name: 'instant', kind: 'instant', path: '/' },
+    image: { id: 1, name: 'instant', kind: 'instant', path: '/' },
   })
   const housing = testHousing({
     ...settings,
@@ -54,7 +55,7 @@ export function processRoom(): Promise<DriverRoom> {
   return Promise.resolve({
     open: () => housed(processHypervisor(settings), housing),
     spec,
-    broken: (id) => ({ ...spec(id), image: { name: 'no-system', kind: 'directory', path: rootless } }),
+    broken: (id) => ({ ...spec(id), image: { id: 1, name: 'no-system', kind: 'directory', path: rootless } }),
     remains: () => [
       ...processesWith(folder).map((pid) => `process ${pid}`),
       ...layout.hierarchies.flatMap((hierarchy) => namesIn('group', join(hierarchy, 'ostler'), prefix)),

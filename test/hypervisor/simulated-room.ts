@@ -38,6 +38,7 @@ export async function simulatedRoom(rules: YardRulesInput = {}): Promise<Simulat
   }
   const spec = (id: number, image = 'simulated'): DesktopSpec => ({
     id,
+    epoch: 1,
     name: `desk-${id}`,
     tenantId: 1,
     ownerId: id,
@@ -45,7 +46,7 @@ export async function simulatedRoom(rules: YardRulesInput = {}): Promise<Simulat
     address: '127.0.0.1',
     flavour: { id: 1, memoryMb: 64, cpuPercent: 5 },
     home: testHome(id),
-    image: { name: image, kind: 'instant', path: '/' },
+    image: { id: 1, name: image, kind: 'instant', path: '/' },
   })
   return {
     yard,

@@ -28,6 +28,7 @@ beforeAll(async () => {
     door: () => ({ host: '127.0.0.1', port: 8443, certificate: 'PEM' }),
     certificateFile: '/var/lib/ostler/l7r/cert.pem',
     homes: { folder: '/homes', trashDays: 30 },
+    staging: '/staging',
     log: silentLog,
   })
 })

@@ -35,6 +35,7 @@ beforeAll(async () => {
     door: () => ({ host: '127.0.0.1', port: 8443, certificate: null }),
     certificateFile: '/var/lib/ostler/l7r/cert.pem',
     homes: { folder: '/homes', trashDays: 30 },
+    staging: '/staging',
     log: silentLog,
   })
   const made = await Promise.all([selfSigned(['a.example'], 90), selfSigned(['b.example'], 90)])

@@ -1,6 +1,7 @@
 import { ADMIN_OBJECTS, desktopBody, type Expiring, tagBody } from '@ostler/contract/admin-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Hono } from 'hono'
+import { basename, dirname } from 'node:path'
 import { parseAtTime } from '../model/at-time.ts'
 import { desktopByName, flavourByName } from '../store/admin.ts'
 import {
@@ -21,14 +22,18 @@ interface ExpiryWords {
   readonly 'expire-hard'?: string | undefined
 }
 
-/** Disk images, their tags, and which one a desktop gets. */
-export function addImageRoutes(app: Hono, db: Db): void {
+/**
+ * Disk images, their tags, and which one a desktop gets.
+ * @param staging `path.storage.staging`
+ */
+export function addImageRoutes(app: Hono, db: Db, staging: string): void {
   const { di, vm } = ADMIN_OBJECTS
   app.post(di.path, async (context) => {
-    const { osf, osf_id, name, kind, path, version, ...words } = await body(context, di.schema)
+    const { osf, osf_id, name, kind, path, version, sha256, ...words } = await body(context, di.schema)
     const flavourId = osf_id ?? (await flavourByName(db, osf ?? ''))
     const expiry = read(words)
-    const { expiring, ...added } = await addImage(db, { flavourId, name, kind, path, version }, expiry)
+    const image = { flavourId, name, kind, path: inStaging(path, staging), version, sha256 }
+    const { expiring, ...added } = await addImage(db, image, expiry)
     return context.json({ ...added, expiring: told(expiring, expiry) }, 201)
   })
   app.delete(`${di.path}/:id`, async (context) => {
@@ -71,6 +76,11 @@ function read(words: ExpiryWords): Expiry {
 
 function told(count: number, { soft, hard }: Expiry): Expiring {
   return { count, soft: soft?.toISOString() ?? null, hard: hard?.toISOString() ?? null }
+}
+
+/** A file of the staging folder is known by its name. */
+function inStaging(path: string, staging: string): string {
+  return path.startsWith('/') && dirname(path) === staging ? basename(path) : path
 }
 
 function numberOf(text: string): number {

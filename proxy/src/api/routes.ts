@@ -45,6 +45,7 @@ import { addHomeRoutes, type HomeSettings } from './homes.ts'
 import { addImageRoutes } from './images.ts'
 import { policyRule } from './policy-rule.ts'
 import { addSslRoutes } from './ssl.ts'
+import { addStorageRoutes } from './storage.ts'
 import { type DoorPlace, offerTunnel } from './tunnel-offer.ts'
 
 const newWish = z.strictObject({ kind: z.enum(['run', 'stop']), reason: z.string().max(200).default('qa') })
@@ -59,12 +60,14 @@ export interface AdminParts {
   /** The certificate that this node's doors have of their own. */
   readonly certificateFile: string
   readonly homes: HomeSettings
+  /** `path.storage.staging` */
+  readonly staging: string
   readonly log: Log
 }
 
 /** The administrator's REST interface. Whoever can open its unix socket is the administrator. */
 export function adminRoutes(parts: AdminParts): Hono {
-  const { db, pool, configuration, door, certificateFile, log } = parts
+  const { db, pool, configuration, door, certificateFile, staging, log } = parts
   const app = new Hono()
   const desk = new ConfigurationDesk(db, configuration)
   app.onError((error, context) => {
@@ -78,9 +81,10 @@ export function adminRoutes(parts: AdminParts): Hono {
   )
   addObjects(app, db, pool, desk)
   addUserRoutes(app, db, desk)
-  addImageRoutes(app, db)
+  addImageRoutes(app, db, staging)
   addHomeRoutes(app, db, parts.homes, (tenant, login) => userOf(db, desk, tenant, login))
   addBackupRoutes(app, db)
+  addStorageRoutes(app, db)
   addProperties(app, db, desk)
   addBlocks(app, db, desk)
   addConfigurationRoutes(app, db, desk)

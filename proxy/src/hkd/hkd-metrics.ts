@@ -1,5 +1,6 @@
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { FolderRoom } from '../hypervisor/storage/checks.ts'
 import { VM_STATES, type VmState } from '../model/vm-machine.ts'
 
 /** The steps of a start that hkd sees; the others are the door's. */
@@ -15,6 +16,8 @@ export class HkdMetrics {
   agentsUp: () => number = () => 0
   /** When the last verified backup was asked for, in seconds since 1970; 0: never. */
   backupVerifiedAt: () => number = () => 0
+  /** What the file systems of the storage folders have left. */
+  storageRoom: () => readonly FolderRoom[] = () => []
   #lastTick = performance.now()
 
   readonly #starts = new Counter({
@@ -65,6 +68,25 @@ export class HkdMetrics {
       registers: [this.registry],
       collect() {
         this.set(verifiedAt())
+      },
+    })
+    const rooms = (): readonly FolderRoom[] => this.storageRoom()
+    new Gauge({
+      name: 'ostler_hkd_storage_free_bytes',
+      help: 'Bytes that are free below a storage folder, by its name in the configuration.',
+      labelNames: ['folder'],
+      registers: [this.registry],
+      collect() {
+        for (const { name, freeBytes } of rooms()) this.set({ folder: name }, freeBytes)
+      },
+    })
+    new Gauge({
+      name: 'ostler_hkd_storage_full',
+      help: '1 where a storage folder has less room than the reserve: no new desktop starts, running ones are in danger.',
+      labelNames: ['folder'],
+      registers: [this.registry],
+      collect() {
+        for (const { name, lack } of rooms()) this.set({ folder: name }, lack === undefined ? 0 : 1)
       },
     })
     new Gauge({

@@ -51,6 +51,8 @@ export interface HousekeeperParts {
   /** How often a user is told that her desktop expires. */
   readonly remindMs: number
   readonly metrics: HkdMetrics
+  /** Why no desktop can start from an image here yet, in words. */
+  readonly holds?: (image: NonNullable<VmPlan['image']>) => string | undefined
   /** Disk images that are worked on at once. */
   readonly imagesAtOnce: number
   readonly log: Log
@@ -213,7 +215,8 @@ export class Housekeeper {
     const move = { vm: plan, event, to, ...moveDetails(plan, event, to, found) }
     if (AT_REST.includes(to)) {
       // First free, then say so: if we die between, the next look does both again.
-      await this.#driverOf(plan).release(plan.id)
+      const fault = to === 'failed' ? move.fault : undefined
+      await this.#driverOf(plan).release(plan.id, fault == null ? undefined : { epoch: plan.epoch, fault })
       this.#forget(plan.id)
     }
     const epoch = to === 'preparing' ? await this.#place(plan, move) : await moveVm(db, move)
@@ -253,6 +256,11 @@ export class Housekeeper {
     const { db, hypervisors } = this.#parts
     const hypervisor = hypervisors.by(this.#wantedBy(plan))
     const { image } = plan
+    const held = image === null ? undefined : this.#parts.holds?.(image)
+    if (held !== undefined) {
+      if (await holdVm(db, plan.id, held)) this.#lookAtNext()
+      return false
+    }
     const work = image === null ? undefined : hypervisor.imageWork?.({ image })
     if (image !== null && work !== undefined) {
       const { name } = image

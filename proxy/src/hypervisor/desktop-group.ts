@@ -37,6 +37,19 @@ export function enterGroup(
   }
 }
 
+/** What is none of a desktop's and must outlive us all the same is in this group. */
+const APART = 'ostler-apart'
+
+/** Takes a process out of whatever group we were started in: what ends that group must not end it. */
+export function setApart({ hierarchies }: CgroupLayout, pid: number): void {
+  for (const hierarchy of hierarchies) leaveOurs(join(hierarchy, APART), [pid])
+}
+
+/** Removes the group of those that were set apart when there are none any more. */
+export function tidyApart({ hierarchies }: CgroupLayout): void {
+  for (const hierarchy of hierarchies) removeGroup(join(hierarchy, APART))
+}
+
 function otherHierarchies(layout: CgroupLayout): readonly string[] {
   const limited = limitedHierarchies(layout)
   return layout.hierarchies.filter((path) => !limited.includes(path))

@@ -7,6 +7,8 @@ import type { HypervisorKind } from '../model/hypervisor-kind.ts'
 /** What it takes to run a desktop. */
 export interface DesktopSpec {
   readonly id: number
+  /** The number of this boot. */
+  readonly epoch: number
   readonly name: string
   readonly ownerId: number
   readonly tenantId: number
@@ -20,9 +22,12 @@ export interface DesktopSpec {
   /** What it has for a home (homes/home-place.ts says where). */
   readonly home: Home
   readonly image: {
+    readonly id: number
     readonly name: string
     readonly kind: DiskImageKind
     readonly path: string
+    /** What its archive is called when it is unpacked; without: after the archive's path, size and time. */
+    readonly unpackedName?: string
   }
 }
 
@@ -44,6 +49,12 @@ export interface Sighting {
   readonly processes: Processes
   /** Where its agent is reached, while it is present; `undefined`: at its address, on the port of all agents. */
   readonly agentAt?: AgentAt
+}
+
+/** A boot that did not come to an agent that answers. */
+export interface FailedBoot {
+  readonly epoch: number
+  readonly fault: string
 }
 
 /**
@@ -68,8 +79,11 @@ export interface Hypervisor {
   powerOff(id: number): Promise<void>
   /** Ends every process of the desktop, and returns when it has tried. */
   kill(id: number): Promise<void>
-  /** Frees what only a running desktop needs. Image, overlay and home stay. */
-  release(id: number): Promise<void>
+  /**
+   * Frees what only a running desktop needs. Image, overlay and home stay; what a boot that failed has written may be put
+   * aside (storage/guarded.ts).
+   */
+  release(id: number, failed?: FailedBoot): Promise<void>
   /** Where its guests look for tickets, when that is not the boot folder. */
   readonly tickets?: (id: number) => TicketPlace
   /** What an administrator should know about every desktop that runs here by this. */

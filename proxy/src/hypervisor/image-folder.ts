@@ -1,7 +1,8 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import { existsSync, lstatSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
+import { DOOMED, overlayFolderName, overlayOwner } from '../model/storage-layout.ts'
 import type { DesktopSpec } from './hypervisor.ts'
 import { instantImage } from './lxc/instant-image.ts'
 import { tarballImage } from './lxc/tarball-image.ts'
@@ -14,7 +15,7 @@ import { tarballImage } from './lxc/tarball-image.ts'
 export async function imageFolder(images: string, { image }: Pick<DesktopSpec, 'image'>): Promise<string> {
   mkdirSync(images, { recursive: true, mode: 0o755 })
   if (image.kind === 'instant') return instantImage(images)
-  const folder = image.kind === 'tarball' ? await tarballImage(images, image.name, image.path) : image.path
+  const folder = image.kind === 'tarball' ? await tarballImage(images, image) : image.path
   const unusable = (reason: string): Fault => new Fault('image.unusable', { image: image.name, reason })
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw unusable(`${folder} is no folder`)
@@ -24,14 +25,29 @@ export async function imageFolder(images: string, { image }: Pick<DesktopSpec, '
   return folder
 }
 
-/** Makes an empty folder for what a desktop writes outside its home; what an earlier boot left is removed. */
-export async function freshOverlay(overlays: string, id: number): Promise<string> {
-  const folder = join(overlays, String(id))
-  if (existsSync(folder)) {
-    const doomed = join(overlays, `deleteme-${basename(folder)}-${process.pid}`)
-    renameSync(folder, doomed)
+/** The folder of what a desktop writes outside its home. */
+export function overlayFolder(overlays: string, { id, image }: Pick<DesktopSpec, 'id' | 'image'>): string {
+  return join(overlays, overlayFolderName(image.id, id))
+}
+
+/** Removes what the earlier boots of a desktop have written, whatever image they ran. */
+export async function removeOverlays(overlays: string, id: number): Promise<void> {
+  mkdirSync(overlays, { recursive: true, mode: 0o755 })
+  for (const name of readdirSync(overlays)) {
+    if (overlayOwner(name)?.vmId !== id) continue
+    const doomed = join(overlays, `${DOOMED}${name}-${process.pid}`)
+    renameSync(join(overlays, name), doomed)
     await rm(doomed, { recursive: true, force: true })
   }
+}
+
+/** Makes that folder, empty. */
+export async function freshOverlay(
+  overlays: string,
+  spec: Pick<DesktopSpec, 'id' | 'image'>,
+): Promise<string> {
+  await removeOverlays(overlays, spec.id)
+  const folder = overlayFolder(overlays, spec)
   mkdirSync(folder, { recursive: true, mode: 0o755 })
   return folder
 }

@@ -44,10 +44,10 @@ export function inTurn(driver: Hypervisor): Hypervisor {
       if (turns.has(id)) await driver.kill(id)
       await pass(id, () => driver.kill(id))
     },
-    release: (id) =>
+    release: (id, failed) =>
       pass(id, async () => {
         await mustBeGone(id)
-        await driver.release(id)
+        await driver.release(id, failed)
       }),
   }
 }

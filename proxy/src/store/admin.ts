@@ -9,9 +9,11 @@ import { type FlavourHypervisor, MACHINE } from '../model/hypervisor-kind.ts'
 import type { UserRole } from '../model/user.ts'
 import type { VmState } from '../model/vm-machine.ts'
 import { type AddressPool, takeAddress } from './addresses.ts'
+import { imageStandings } from './image-copies.ts'
 import { readSeat, userState } from './seats.ts'
 import { readHookResults } from './session-hooks.ts'
 import type { Db } from './open.ts'
+import { readFailedStarts } from './storage-looks.ts'
 import { transact } from './transact.ts'
 import { requireUser } from './users.ts'
 import { readTimeline } from './vms.ts'
@@ -147,6 +149,7 @@ export async function listObjects(
           sql<string>`(SELECT string_agg(tag, ' ' ORDER BY fixed, tag) FROM ostler.image_tag
             WHERE disk_image_id = disk_image.id)`.as('tags'),
           'disk_image.blocked',
+          imageStandings.as('state'),
         ])
         .orderBy('disk_image.id')
         .execute()
@@ -219,7 +222,7 @@ export async function explainDesktop(db: Db, id: number): Promise<Explanation> {
       join.onRef('image_tag.flavour_id', '=', 'vm.flavour_id').onRef('tag', '=', 'di_tag'),
     )
     .leftJoin('disk_image as next', 'next.id', 'image_tag.disk_image_id')
-    .select(['vm.name', 'state', 'fault', 'di_tag', 'running.name as running', 'next.name as next'])
+    .select(['vm.name', 'state', 'fault', 'held', 'di_tag', 'running.name as running', 'next.name as next'])
     .select(['expire_soft', 'expire_hard', 'hypervisor', 'warning'])
     .where('vm.id', '=', id)
     .executeTakeFirstOrThrow()
@@ -240,11 +243,14 @@ export async function explainDesktop(db: Db, id: number): Promise<Explanation> {
   const timeline = await readTimeline(db, id)
   const hooks = await readHookResults(db, id, 20)
   const seat = await readSeat(db, id)
-  const { name, state, fault, di_tag: tag, running, next, hypervisor, warning } = vm
+  const kept = await readFailedStarts(db, id)
+  const { name, state, fault, held, di_tag: tag, running, next, hypervisor, warning } = vm
   return {
     name,
     state,
     fault,
+    held,
+    kept,
     hypervisor,
     warning,
     image: { tag, next, running },

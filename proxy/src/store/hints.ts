@@ -4,7 +4,7 @@ import type { DatabaseAddress } from './open.ts'
 
 /**
  * What changed: a desktop's row or wishes, who sits at it, an order for its console, a node's row, the configuration, or
- * that a backup was asked for, or homes are to be moved.
+ * that a backup was asked for, homes are to be moved, an image was added, or storage is to be looked through.
  */
 export type HintChannel =
   | 'ostler_vm'
@@ -14,6 +14,7 @@ export type HintChannel =
   | 'ostler_config'
   | 'ostler_backup'
   | 'ostler_home'
+  | 'ostler_storage'
 
 const RECONNECT_MS = 500
 

@@ -10,7 +10,10 @@ import type { Db } from './open.ts'
 export interface NewImage {
   readonly flavourId: number
   readonly kind: DiskImageKind
+  /** Absolute: it stays where it is. Otherwise hkd brings it from the staging folder. */
   readonly path: string
+  /** What its file must hash to. */
+  readonly sha256?: string | undefined
   /** Both from the day and the flavour when missing. */
   readonly name?: string | undefined
   readonly version?: string | undefined
@@ -49,7 +52,8 @@ export async function addImage(
       const reason = `virtual machines (hypervisor=kvm) run qcow2 and nothing else does; those of ${flavour.name} ${by}`
       throw new Fault('image.unusable', { image: name, reason })
     }
-    const row = { flavour_id: image.flavourId, kind: image.kind, path: image.path, name, version }
+    const sha256 = image.sha256 === undefined ? {} : { sha256: image.sha256 }
+    const row = { flavour_id: image.flavourId, kind: image.kind, path: image.path, name, version, ...sha256 }
     const id = await addNamed('di', name, () =>
       tx.insertInto('disk_image').values(row).returning('id').executeTakeFirstOrThrow(),
     )
@@ -66,6 +70,7 @@ export async function addImage(
       await putTag(tx, image.flavourId, tag, id, false)
       expiring += await expireOlder(tx, image.flavourId, tag, id, expiry)
     }
+    await sql`SELECT pg_notify('ostler_storage', ${String(id)})`.execute(tx)
     return { id, version, expiring }
   })
 }

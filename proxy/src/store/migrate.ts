@@ -16,6 +16,7 @@ import * as images from './migrations/0011-images.ts'
 import * as sslFiles from './migrations/0016-ssl-files.ts'
 import * as backups from './migrations/0017-backups.ts'
 import * as homes from './migrations/0018-homes.ts'
+import * as storage from './migrations/0019-storage.ts'
 
 /** Forward only: a released migration never changes, a mistake is mended by the next one. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -33,6 +34,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0016-ssl-files': sslFiles,
   '0017-backups': backups,
   '0018-homes': homes,
+  '0019-storage': storage,
 }
 
 /**

@@ -2,6 +2,7 @@ import type { DisplayKind } from '@ostler/contract/identity.ts'
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { DiskImageKind } from '../model/disk-image.ts'
+import type { ImageState } from '../model/image-copy.ts'
 import type { HostCounter, HostState } from '../model/host.ts'
 import type { HomeKind, HomeState } from '../model/home.ts'
 import type { FlavourHypervisor, HypervisorKind } from '../model/hypervisor-kind.ts'
@@ -206,6 +207,53 @@ export interface Database {
     version: string
     blocked: Generated<boolean>
     added_at: Timestamp
+    /** What its file must hash to, if that was said. */
+    sha256: ColumnType<string | null, string | null | undefined, never>
+  }
+  /** How images that were added from the staging folder stand on each node. */
+  image_copy: {
+    disk_image_id: number
+    host_id: number
+    state: ImageState
+    reason: string | null
+    bytes_done: ColumnType<string, number | undefined, number>
+    bytes: ColumnType<string, number | undefined, number>
+    sha256: string | null
+    updated_at: Timestamp
+  }
+  /** Starts that failed, of which something was kept. */
+  failed_start: {
+    id: Generated<number>
+    vm_id: number
+    host_id: number
+    epoch: number
+    at: Timestamp
+    folder: string
+    bytes: ColumnType<string, number, never>
+    fault: string
+  }
+  /** Looks through the storage of a node for what nothing needs. */
+  storage_look: {
+    id: Generated<number>
+    host_id: number
+    by: string
+    asked_at: Timestamp
+    ended_at: OptionalTimestamp
+    fault: ColumnType<string | null, string | null | undefined, string | null>
+  }
+  /** What such a look has found, and what became of it. */
+  storage_orphan: {
+    id: Generated<number>
+    look_id: number
+    path: string
+    kind: string
+    why: string
+    bytes: ColumnType<string, number, never>
+    modified_at: Timestamp
+    identity: string
+    purge_asked_at: OptionalTimestamp
+    purged_at: OptionalTimestamp
+    fault: ColumnType<string | null, string | null | undefined, string | null>
   }
   /** Which image of a flavour a tag stands for. A version is a tag that stays where it is. */
   image_tag: {

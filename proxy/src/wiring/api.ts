@@ -22,7 +22,9 @@ export async function startApi(
   const door = (): DoorPlace => doorPlace(config)
   const certificateFile = config['path.l7r.ssl.cert']
   const homes = { folder: config['path.storage.homefs'], trashDays: config['storage.trash.days'] }
-  const routes = adminRoutes({ db, pool, configuration, door, certificateFile, homes, log })
+  const staging = config['path.storage.staging']
+  const places = { certificateFile, homes, staging }
+  const routes = adminRoutes({ db, pool, configuration, door, ...places, log })
   scope.own(await serveOnSocket(routes, apiSocket(config)))
   log.info('api ready', { socket: apiSocket(config) })
 }

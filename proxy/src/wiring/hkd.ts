@@ -38,6 +38,7 @@ import {
   subnetOf,
 } from './node-parts.ts'
 import { preflight } from './preflight.ts'
+import { careForStorage } from './storage.ts'
 import { watchProcess } from './process-metrics.ts'
 
 /** Starts the housekeeping daemon: database, trust, network, then the desktops. */
@@ -67,10 +68,14 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   )
   const metrics = new HkdMetrics(() => countDesktops(db, hostId))
   watchProcess(metrics.registry, 'ostler_hkd', db, scope)
-  const housekeeper = new Housekeeper({
+  const fence = await openFence(config, db, hostId, log, scope)
+  const onReady = (): void => housekeeper.lookAtAll()
+  const storage = careForStorage(config, { db, hostId, metrics, log }, onReady, scope)
+  const housekeeper: Housekeeper = new Housekeeper({
     db,
     hostId,
-    hypervisors: openHypervisors(config, cgroups, await openFence(config, db, hostId, log, scope)),
+    hypervisors: openHypervisors(config, cgroups, fence, storage.guard),
+    holds: (image) => storage.holds(image),
     balancer: leastLoaded,
     trust,
     run: config['path.run'],
@@ -110,13 +115,14 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
     if (channel === undefined || channel === 'ostler_config') ssl.look()
     if (channel === undefined || channel === 'ostler_backup') backups.look()
     if (channel === undefined || channel === 'ostler_home') homes.look()
-    if (channel === 'ostler_config' || channel === 'ostler_backup' || channel === 'ostler_home') return
+    if (channel === undefined || channel === 'ostler_storage') storage.look()
+    if (channel !== undefined && NOT_OF_DESKTOPS.includes(channel)) return
     if (channel !== 'ostler_vm') consoles.look()
     if (channel === 'ostler_ticket') return
     if (vmId === undefined) housekeeper.lookAtAll()
     else housekeeper.look(vmId)
   }
-  const channels = ['ostler_vm', 'ostler_ticket', 'ostler_config', 'ostler_backup', 'ostler_home'] as const
+  const channels = ['ostler_vm', 'ostler_ticket', ...NOT_OF_DESKTOPS] as const
   scope.own(listenForHints(address, channels, onHint, log))
   // The last to be put on is the first to be taken off: what is under way may take a while to end.
   scope.defer(() => setHostState(db, hostId, 'stopping'))
@@ -128,6 +134,14 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   )
   log.info('node ready', { host: hostId })
 }
+
+/** Hints that have nothing to do with what a desktop should be doing. */
+const NOT_OF_DESKTOPS: readonly HintChannel[] = [
+  'ostler_config',
+  'ostler_backup',
+  'ostler_home',
+  'ostler_storage',
+]
 
 const STOP_HKD_MS = 15_000
 const STOP_DESKTOPS_MS = 10_000

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Hypervisor, Hypervisors } from '../hypervisor/hypervisor.ts'
 import { housed, type HousedSettings } from '../hypervisor/homes/housed.ts'
 import { inTurn } from '../hypervisor/in-turn.ts'
+import { guarded, logsOf, type StorageGuard } from '../hypervisor/storage/guarded.ts'
 import { qemuAbilities } from '../hypervisor/kvm/abilities.ts'
 import { kvmHypervisor } from '../hypervisor/kvm/kvm.ts'
 import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
@@ -12,22 +13,45 @@ import { simulatedHypervisor } from '../hypervisor/simulated/simulated.ts'
 import type { HypervisorKind } from '../model/hypervisor-kind.ts'
 import type { NodeValues } from './node-config.ts'
 import { requireAccount, subnetOf, yardSocket } from './node-parts.ts'
+import { storageFolders } from './storage.ts'
 
 /** Drivers whose desktops are on the bridge. */
 const ON_BRIDGE: readonly HypervisorKind[] = ['lxc', 'kvm']
+/** Where the overlays of drivers are that have some. */
+const OVERLAYS = {
+  lxc: 'path.storage.overlayfs',
+  process: 'path.storage.overlayfs',
+  kvm: 'path.storage.overlays',
+  simulated: undefined,
+} as const satisfies Readonly<Record<HypervisorKind, keyof NodeValues | undefined>>
 
 /**
  * The drivers of this node; each is opened when it is first asked for.
  * @param fence puts a driver of desktops on the bridge behind the node's rules.
+ * @param storage what hkd knows of images, and writes down of what was kept.
  */
 export function openHypervisors(
   config: NodeValues,
   cgroups: CgroupLayout,
   fence: (driver: Hypervisor) => Hypervisor = (driver) => driver,
+  storage: Pick<StorageGuard, 'onKept' | 'refuses'> = {},
 ): Hypervisors {
   const opened = new Map<HypervisorKind, Hypervisor>()
+  const lookedAfter = (kind: HypervisorKind, driver: Hypervisor): Hypervisor => {
+    const key = OVERLAYS[kind]
+    if (key === undefined) return driver
+    return guarded(driver, {
+      folders: storageFolders(config),
+      overlays: config[key],
+      node: config['nodename'],
+      cgroups,
+      mounts: config['storage.mounts'],
+      logs: (id) => logsOf(config['path.log'], `${config['internal.vm.name.prefix']}${id}`),
+      ...storage,
+    })
+  }
   const open = (kind: HypervisorKind): Hypervisor => {
-    const driver = MAKERS[kind](config, cgroups)
+    const driver = lookedAfter(kind, MAKERS[kind](config, cgroups))
     const fenced = ON_BRIDGE.includes(kind) ? fence(driver) : driver
     const homes = HOMES[kind]?.(config)
     return inTurn(homes === undefined ? fenced : housed(fenced, { ...homesOf(config, cgroups), ...homes }))
@@ -61,6 +85,7 @@ const MAKERS: Readonly<Record<HypervisorKind, Maker>> = {
     return kvmHypervisor({
       ...placesOf(config),
       ...{ program, uidStart, cgroups },
+      overlays: config['path.storage.overlays'],
       logs: config['path.log'],
       network: networkOf(config),
       door: requireAccount(config['l7r.as_user']),

@@ -16,6 +16,7 @@ import { AUTH_OPTIONS } from '../auth/options.ts'
 import { parseTimeOfDay } from '../model/backup-time.ts'
 import { parseNetworks } from '../l7r/listen/networks.ts'
 import { parseLoopback } from './loopback.ts'
+import { parseMounts } from './storage.ts'
 import { parseCiphers, parseTlsVersions } from '../l7r/listen/tls-words.ts'
 
 /** The longest timer that there is, in whole days. */
@@ -30,8 +31,11 @@ export const NODE_OPTIONS = {
   'path.database': path('data of the private PostgreSQL', '${path.state}/postgres'),
   'path.backup': path("backups of the database, root's alone", '${path.state}/backup'),
   'path.storage.root': path('images, overlays and homes', '${path.state}/storage'),
+  'path.storage.staging': path('disk images that wait to be added', '${path.storage.root}/staging'),
+  'path.storage.images': path('disk images that were added from there', '${path.storage.root}/images'),
   'path.storage.basefs': path('unpacked disk images', '${path.storage.root}/basefs'),
-  'path.storage.overlayfs': path('overlays of the desktops', '${path.storage.root}/overlayfs'),
+  'path.storage.overlayfs': path('overlays of containers', '${path.storage.root}/overlayfs'),
+  'path.storage.overlays': path('overlays of virtual machines', '${path.storage.root}/overlays'),
   'path.storage.homefs': path('homes of the users', '${path.storage.root}/homefs'),
   'storage.homefs.mounted': flag(
     'path.storage.homefs is a mount: no desktop starts while nothing is mounted there',
@@ -39,6 +43,18 @@ export const NODE_OPTIONS = {
   ),
   'storage.homefs.shared': flag('path.storage.homefs is the same storage on every node', false),
   'storage.trash.days': integer('days that a home stays in the trash', 30, 0, 36_500),
+  'storage.reserve.mb': integer(
+    'MB that must be free below every storage folder for a desktop to start; 0: any',
+    1024,
+    0,
+    1_000_000_000,
+  ),
+  'storage.reserve.percent': integer('the same in percent, of bytes and of inodes; 0: any', 1, 0, 99),
+  'storage.mounts': {
+    default: '',
+    summary: 'folders, with : between them, that must be mounted for a desktop to start',
+    parse: parseMounts,
+  },
   'path.run.lxc': path('configuration of the containers', '${path.run}/lxc'),
   'path.agent.bundle': path('the agent for images that do not carry it', '/usr/lib/ostler/agent'),
   'path.web': path('the pages', '/usr/lib/ostler/web'),

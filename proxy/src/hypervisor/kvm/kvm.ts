@@ -8,8 +8,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { macOf, type Subnet } from '../../model/address.ts'
 import { displaySocket, runFolder } from '../../model/run-folder.ts'
+import { overlayDiskName } from '../../model/storage-layout.ts'
 import { enterGroup, type GroupLimits } from '../desktop-group.ts'
 import type { DesktopSpec, Hypervisor, Processes } from '../hypervisor.ts'
+import { removeOverlays } from '../image-folder.ts'
 import {
   type CgroupLayout,
   cgroupNames,
@@ -85,7 +87,8 @@ export function kvmHypervisor(settings: KvmSettings): Hypervisor {
   const tapOf = (id: number): string => nameOf(id).slice(-TAP_LENGTH)
   const uidOf = (id: number): number => settings.uidStart + id
   const logOf = (id: number): string => join(settings.logs, `${nameOf(id)}.log`)
-  const overlayOf = (id: number): string => join(settings.overlays, `${id}.qcow2`)
+  const overlayOf = ({ id, image }: DesktopSpec): string =>
+    join(settings.overlays, overlayDiskName(image.id, id))
   const inMachine = (id: number, name: string): string => join(machineFolder(settings.run, id), name)
   const look = (id: number): Processes => observeGroup(settings.cgroups, nameOf(id))
   const monitor = (id: number): Promise<Qmp> => openQmp(inMachine(id, QEMU_FILES.monitor))
@@ -93,7 +96,7 @@ export function kvmHypervisor(settings: KvmSettings): Hypervisor {
 
   const start = (spec: DesktopSpec, { acceleration, spice }: QemuAbilities): QemuProcess => {
     using image = openImage(spec.image.name, spec.image.path)
-    using overlay = openOwnDisk(overlayOf(spec.id))
+    using overlay = openOwnDisk(overlayOf(spec))
     using home = openOwnDisk(homeOf(settings, spec))
     const devices = DEVICES[acceleration.name].map((path) => groupOfDevice(path, settings.uidStart))
     return startQemu({
@@ -175,7 +178,8 @@ export function kvmHypervisor(settings: KvmSettings): Hypervisor {
       await settings.abilities()
       await endForgotten(() => monitor(spec.id))
       using image = openImage(spec.image.name, spec.image.path)
-      await makeOverlay(overlayOf(spec.id), { ...spec.image, size: image.size })
+      await removeOverlays(settings.overlays, spec.id)
+      await makeOverlay(overlayOf(spec), { ...spec.image, size: image.size })
       const user = { uid: uidOf(spec.id), gid: uidOf(spec.id) }
       await makeRunFolder(settings.run, spec.id, 'kvm', settings.door.gid, user)
       const folder = machineFolder(settings.run, spec.id)

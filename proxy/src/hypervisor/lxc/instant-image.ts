@@ -75,7 +75,7 @@ exec openbox --startup 'xterm -geometry 100x30+40+40'
  * @throws Fault `image.unusable` on a machine whose /bin is not below /usr.
  */
 export function instantImage(folder: string, node = '/'): string {
-  const layer = join(folder, `instant-${fingerprint(node)}`)
+  const layer = instantFolder(folder, node)
   if (existsSync(layer)) return layer
   const draft = `${layer}.${randomBytes(4).toString('hex')}`
   try {
@@ -86,6 +86,11 @@ export function instantImage(folder: string, node = '/'): string {
     if (!existsSync(layer)) throw error // else somebody else was faster
   }
   return layer
+}
+
+/** Where the layer of the node's present state is, or would be. */
+export function instantFolder(folder: string, node = '/'): string {
+  return join(folder, `instant-${fingerprint(node)}`)
 }
 
 function build(draft: string, node: string): void {

@@ -44,17 +44,17 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
     name: 'lxc',
 
     imageWork: ({ image }) =>
-      image.kind !== 'tarball' || isUnpacked(settings.images, image.path)
+      image.kind !== 'tarball' || isUnpacked(settings.images, image)
         ? undefined
         : async () => {
             mkdirSync(settings.images, { recursive: true, mode: 0o755 })
-            await tarballImage(settings.images, image.name, image.path)
+            await tarballImage(settings.images, image)
           },
 
     prepare: async (spec) => {
       const image = await imageFolder(settings.images, spec)
       const hasAgent = existsSync(join(image, 'usr/lib/systemd/system/ostler-vma.service'))
-      const upper = join(await freshOverlay(settings.overlays, spec.id), 'upper')
+      const upper = join(await freshOverlay(settings.overlays, spec), 'upper')
       mkdirSync(upper, { mode: 0o755 })
       const folders = await makeRunFolder(settings.run, spec.id, 'lxc', settings.displayGid)
       const folder = join(settings.lxcPath, containerOf(spec.id))

@@ -3,17 +3,31 @@ import { run, RunError } from '@ostler/kit/run.ts'
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { DesktopSpec } from '../hypervisor.ts'
 
 const UNPACK_MS = 600_000
 
+type TarballImage = Pick<DesktopSpec['image'], 'name' | 'path' | 'unpackedName'>
+
 /** True when a tarball has been unpacked, in its present version; also when it is not there: then it is for `tarballImage` to say. */
-export function isUnpacked(folder: string, path: string): boolean {
-  const stat = statSync(path, { throwIfNoEntry: false })
-  return stat === undefined || existsSync(targetOf(folder, path, stat))
+export function isUnpacked(folder: string, image: TarballImage): boolean {
+  const stat = statSync(image.path, { throwIfNoEntry: false })
+  return stat === undefined || existsSync(targetOf(folder, image, stat))
 }
 
-/** The name follows the tarball's path, size and time, so a new version is unpacked anew. */
-function targetOf(folder: string, path: string, stat: { size: number; mtimeMs: number }): string {
+/** Where a tarball is unpacked in its present version, or would be; `undefined` when it is not there. */
+export function unpackedFolder(folder: string, image: TarballImage): string | undefined {
+  const stat = statSync(image.path, { throwIfNoEntry: false })
+  return stat === undefined ? undefined : targetOf(folder, image, stat)
+}
+
+/** Where no name is given it follows the tarball's path, size and time, so a new version is unpacked anew. */
+function targetOf(
+  folder: string,
+  { path, unpackedName }: TarballImage,
+  stat: { size: number; mtimeMs: number },
+): string {
+  if (unpackedName !== undefined) return join(folder, unpackedName)
   const key = createHash('sha256').update(`${path} ${stat.size} ${stat.mtimeMs}`).digest('hex').slice(0, 12)
   return join(folder, `tarball-${key}`)
 }
@@ -24,10 +38,11 @@ function targetOf(folder: string, path: string, stat: { size: number; mtimeMs: n
  *
  * @throws Fault `image.unusable`; nothing half-unpacked is left.
  */
-export async function tarballImage(folder: string, name: string, path: string): Promise<string> {
+export async function tarballImage(folder: string, image: TarballImage): Promise<string> {
+  const { name, path } = image
   const stat = statSync(path, { throwIfNoEntry: false })
   if (stat === undefined) throw new Fault('image.unusable', { image: name, reason: `${path} does not exist` })
-  const target = targetOf(folder, path, stat)
+  const target = targetOf(folder, image, stat)
   if (existsSync(target)) return target
   const draft = `${target}.${randomBytes(4).toString('hex')}`
   mkdirSync(draft, { recursive: true, mode: 0o755 })

@@ -28,8 +28,8 @@ export function fenced(driver: Hypervisor, { keepers, prefix, protectVms }: Fenc
       await driver.boot(spec)
       if (protectVms) isolate(`${prefix}${spec.id}`)
     },
-    release: async (id) => {
-      await driver.release(id)
+    release: async (id, failed) => {
+      await driver.release(id, failed)
       for (const keeper of keepers) await keeper.dismiss(id)
     },
   }

@@ -10,7 +10,7 @@ import type { Writable } from 'node:stream'
 import { runFolder } from '../../model/run-folder.ts'
 import { enterGroup } from '../desktop-group.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
-import { freshOverlay, imageFolder } from '../image-folder.ts'
+import { freshOverlay, imageFolder, overlayFolder } from '../image-folder.ts'
 import { type CgroupLayout, killGroup, removeGroups } from '../lxc/cgroup.ts'
 import { type HomeOwner, homeOf } from '../homes/home-place.ts'
 import { makeRunFolder, removeRunFolder } from '../run-folders.ts'
@@ -76,7 +76,7 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
       const image = await imageFolder(settings.images, spec)
       const owner = ownerOf(spec)
       const inside = settings.root === undefined ? { uid: SOLE_UID, gid: SOLE_UID } : owner
-      const overlay = await freshOverlay(settings.overlays, spec.id)
+      const overlay = await freshOverlay(settings.overlays, spec)
       await fillOverlay(overlay, image, spec, { name: spec.login, ...inside }, owner)
       await makeRunFolder(settings.run, spec.id, 'process', settings.displayGid, owner)
     },
@@ -91,7 +91,7 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
         hostname: spec.name,
         image: await imageFolder(settings.images, spec),
         sharesUsr: spec.image.kind === 'instant',
-        overlay: join(settings.overlays, String(spec.id)),
+        overlay: overlayFolder(settings.overlays, spec),
         home: homeOf(settings, spec),
         run: folder,
         bundle: settings.bundle,

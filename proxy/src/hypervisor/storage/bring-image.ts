@@ -1,0 +1,136 @@
+import { DeadlineExceeded } from '@ostler/kit/deadline.ts'
+import { lockFile } from '@ostler/kit/file-lock.ts'
+import { run } from '@ostler/kit/run.ts'
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { Fault } from '@ostler/contract/fault.ts'
+import type { DiskImageKind } from '../../model/disk-image.ts'
+import { DRAFT, imageFileName, imagePath, type StorageFolders } from '../../model/storage-layout.ts'
+import { copyVerified } from './copy-file.ts'
+import { inspectImage } from './inspect-image.ts'
+import { judgeImage, type NamedImage, noteImage, requireExpected, settleImage } from './manifest.ts'
+
+/** A disk image that was added from the staging folder. */
+export interface StagedImage extends NamedImage {
+  readonly kind: DiskImageKind
+  /** The hash that it must have. */
+  readonly sha256: string | null
+}
+
+/** Steps on the way; each is on the disk when it is told of. */
+export type BringStep = 'copied' | 'inspected' | 'noted' | 'renamed'
+
+export interface BringOptions {
+  /** Bytes that must stay free. */
+  readonly reserveBytes: number
+  readonly onBytes?: (done: number, total: number) => void
+  readonly onStep?: (step: BringStep) => void
+  readonly signal?: AbortSignal
+}
+
+const LOCK_MS = 200
+const COPY_MS = 7_200_000
+
+/**
+ * Makes an image ready in the folder of images: what lies there is compared with what is known of it, what does not is copied from the
+ * staging folder, to another name until it is whole. One process does it, on whatever node; after a crash it is
+ * begun anew, and the part of a copy is removed.
+ *
+ * @returns its hash, `undefined` for a folder; `'elsewhere'` while another process is at it.
+ * @throws Fault `image.unusable`, `image.changed`, `storage.full`, `image.notStaged`. Nothing half-made is left.
+ */
+export async function bringImage(
+  folders: Pick<StorageFolders, 'images' | 'staging'>,
+  image: StagedImage,
+  options: BringOptions,
+): Promise<{ sha256: string | undefined } | 'elsewhere'> {
+  mkdirSync(folders.images, { recursive: true, mode: 0o755 })
+  const lockPath = join(folders.images, `lock.${imageFileName(image)}`)
+  closeSync(openSync(lockPath, 'a', 0o600))
+  let lock: Disposable
+  try {
+    lock = await lockFile(lockPath, LOCK_MS, options.signal)
+  } catch (error) {
+    if (error instanceof DeadlineExceeded) return 'elsewhere'
+    throw error
+  }
+  using _held = lock
+  try {
+    if (judgeImage(folders, image) !== 'missing')
+      return { sha256: await settleImage(folders, image, image.sha256, options.signal) }
+    return { sha256: await fromStaging(folders, image, options) }
+  } finally {
+    // Whoever has it open already finds, once it is hers, what we have made.
+    rmSync(lockPath, { force: true })
+  }
+}
+
+async function fromStaging(
+  folders: Pick<StorageFolders, 'images' | 'staging'>,
+  image: StagedImage,
+  { reserveBytes, onBytes, onStep, signal }: BringOptions,
+): Promise<string | undefined> {
+  const source = join(folders.staging, image.path)
+  const stat = statSync(source, { throwIfNoEntry: false })
+  if (stat === undefined) throw new Fault('image.notStaged', { image: image.name, path: source })
+  requireRoom(folders.images, stat.isFile() ? stat.size : 0, reserveBytes)
+  const draft = join(folders.images, `${DRAFT}${imageFileName(image)}`)
+  rmSync(draft, { recursive: true, force: true })
+  try {
+    let sha256: string | undefined
+    if (stat.isFile()) {
+      const total = stat.size
+      const told = { onBytes: (done: number) => onBytes?.(done, total) }
+      const digest = await copyVerified(source, draft, signal === undefined ? told : { ...told, signal })
+      sha256 = digest.sha256
+      onStep?.('copied')
+      requireExpected(image.name, digest.sha256, image.sha256)
+      await inspectImage(image.kind, image.name, draft, signal)
+      onStep?.('inspected')
+      noteImage(folders, image, draft, digest)
+    } else {
+      await run('cp', ['--archive', '--reflink=auto', '--no-target-directory', source, draft], {
+        timeoutMs: COPY_MS,
+        ...(signal === undefined ? {} : { signal }),
+      })
+      onStep?.('copied')
+      await inspectImage(image.kind, image.name, draft, signal)
+      onStep?.('inspected')
+    }
+    onStep?.('noted')
+    renameSync(draft, imagePath(folders, image))
+    syncFolder(folders.images)
+    onStep?.('renamed')
+    return sha256
+  } catch (cause) {
+    rmSync(draft, { recursive: true, force: true })
+    signal?.throwIfAborted()
+    if (cause instanceof Fault) throw cause
+    if ((cause as NodeJS.ErrnoException).code === 'ENOSPC') throw full(folders.images, 'the disk is full')
+    throw new Fault('image.unusable', { image: image.name, reason: (cause as Error).message }, { cause })
+  }
+}
+
+function requireRoom(folder: string, bytes: number, reserveBytes: number): void {
+  const { bavail, bsize } = statfsSync(folder)
+  const free = bavail * bsize
+  if (free < bytes + reserveBytes)
+    throw full(folder, `${megabytes(free)} MB are free, ${megabytes(bytes + reserveBytes)} MB are needed`)
+}
+
+function full(folder: string, reason: string): Fault {
+  return new Fault('storage.full', { folder, reason })
+}
+
+function megabytes(bytes: number): number {
+  return Math.ceil(bytes / 2 ** 20)
+}
+
+function syncFolder(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}

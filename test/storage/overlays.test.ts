@@ -1,0 +1,243 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { isAlive, identify, type ProcessIdentity, signalProcess } from '@ostler/kit/process-table.ts'
+import { comesToHold } from '@ostler/kit/poll.ts'
+import { run } from '@ostler/kit/run.ts'
+import type { DesktopSpec, Hypervisor } from '@ostler/proxy/hypervisor/hypervisor.ts'
+import { inTurn } from '@ostler/proxy/hypervisor/in-turn.ts'
+import { guarded, logsOf, type StorageGuard } from '@ostler/proxy/hypervisor/storage/guarded.ts'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { testHome } from '../fixtures/home.ts'
+import { openStorageRoom, type StorageRoom } from '../fixtures/storage-room.ts'
+
+/** What surrounds every driver that has a storage, around one that only notes what it is told. */
+let room: StorageRoom
+let inner: NotingDriver
+let kept: string[]
+beforeEach(async () => {
+  room = await openStorageRoom()
+  inner = new NotingDriver(room.folders.overlayfs)
+  kept = []
+})
+afterEach(async () => {
+  for (const node of ['one', 'two']) for (const id of [17, 18]) await driver(node).release(id)
+  await room[Symbol.asyncDispose]()
+})
+
+/** Writes an overlay as a container's driver does, and may fail at a verb. */
+class NotingDriver implements Hypervisor {
+  readonly name = 'noting'
+  readonly specs: DesktopSpec[] = []
+  failsAt: 'prepare' | undefined
+  readonly #overlays: string
+  constructor(overlays: string) {
+    this.#overlays = overlays
+  }
+  prepare = (spec: DesktopSpec): Promise<void> => {
+    this.specs.push(spec)
+    const upper = join(this.#overlays, `${spec.image.id}-${spec.id}-overlayfs`, 'upper')
+    mkdirSync(upper, { recursive: true })
+    writeFileSync(join(upper, 'written'), `boot ${spec.epoch}`)
+    return this.failsAt === 'prepare' ? Promise.reject(new Error('as told')) : Promise.resolve()
+  }
+  boot = (spec: DesktopSpec): Promise<void> => {
+    this.specs.push(spec)
+    return Promise.resolve()
+  }
+  observe = () => ({ processes: 'absent' }) as const
+  powerOff = (): Promise<void> => Promise.resolve()
+  kill = (): Promise<void> => Promise.resolve()
+  release = (): Promise<void> => Promise.resolve()
+}
+
+function driver(node = 'one', changed: Partial<StorageGuard> = {}): Hypervisor {
+  return inTurn(
+    guarded(inner, {
+      folders: room.folders,
+      overlays: room.folders.overlayfs,
+      node,
+      mounts: [],
+      logs: (id) => logsOf(room.root, `d-${id}`),
+      onKept: ({ epoch }, { folder }) => {
+        kept.push(`${epoch} ${folder}`)
+        return Promise.resolve()
+      },
+      ...changed,
+    }),
+  )
+}
+
+function spec(id = 17, epoch = 1): DesktopSpec {
+  return {
+    ...{ id, epoch, name: 'desk', ownerId: 1, tenantId: 1, login: 'ann', address: '10.0.0.1' },
+    flavour: { id: 1, memoryMb: 64, cpuPercent: 10 },
+    home: testHome(id),
+    image: { id: 3, name: 'instant', kind: 'instant', path: '/' },
+  }
+}
+
+function lockFile(id = 17): string {
+  return join(room.folders.overlayfs, `lock.${id}-overlay`)
+}
+
+function keeper(id = 17): ProcessIdentity {
+  const { pid } = JSON.parse(readFileSync(lockFile(id), 'utf8')) as { pid: number }
+  const found = identify(pid)
+  if (found === undefined) throw new Error('nobody holds the lock')
+  return found
+}
+
+/** Whether another program could take the lock. */
+function isFree(id = 17): Promise<boolean> {
+  return run('flock', ['--exclusive', '--nonblock', lockFile(id), 'true']).then(
+    () => true,
+    () => false,
+  )
+}
+
+describe('the lock of an overlay', () => {
+  test('is held from before it is made until its desktop is released, and says by whom', async () => {
+    await driver().prepare(spec())
+    expect(await isFree()).toBe(false)
+    expect(JSON.parse(readFileSync(lockFile(), 'utf8'))).toMatchObject({ node: 'one', vm: 17, epoch: 1 })
+    await driver().release(17)
+    expect(await isFree()).toBe(true)
+  })
+
+  test('keeps another node from the same overlay, which then touches nothing', async () => {
+    await driver('one').prepare(spec())
+    const refused = driver('two').prepare(spec(17, 9))
+    await expect(refused).rejects.toMatchObject({ code: 'overlay.locked' })
+    await expect(refused).rejects.toThrow('node one, for boot 1 of desktop 17')
+    await driver('two').release(17, { epoch: 9, fault: 'locked' })
+    expect(kept).toEqual([])
+    expect(readFileSync(join(room.folders.overlayfs, '3-17-overlayfs/upper/written'), 'utf8')).toBe('boot 1')
+    expect(await isFree()).toBe(false)
+    await driver('one').release(17)
+    await driver('two').prepare(spec(17, 10))
+  })
+
+  test('outlives the driver: one that was started anew knows it for its own', async () => {
+    await driver().prepare(spec(17, 1))
+    const first = keeper()
+    await driver().prepare(spec(17, 2))
+    expect(isAlive(first)).toBe(false)
+    expect(JSON.parse(readFileSync(lockFile(), 'utf8'))).toMatchObject({ epoch: 2 })
+    expect(await isFree()).toBe(false)
+  })
+
+  test('ends with who holds it', async () => {
+    await driver('one').prepare(spec())
+    signalProcess(keeper(), 'SIGKILL')
+    expect(await comesToHold(() => isFree(), 5_000, 20)).toBe(true)
+    await driver('two').prepare(spec(17, 2))
+  })
+
+  test('is of one desktop alone', async () => {
+    await driver('one').prepare(spec(17))
+    await driver('two').prepare(spec(18))
+  })
+
+  test('that somebody holds who does not say so refuses too', async () => {
+    writeFileSync(lockFile(), 'nonsense')
+    const other = run('flock', ['--exclusive', lockFile(), 'sleep', '1.5'])
+    await comesToHold(async () => !(await isFree()), 5_000, 20)
+    await expect(driver().prepare(spec())).rejects.toThrow('somebody who does not say so')
+    await other
+    await driver().prepare(spec())
+  })
+})
+
+describe('a start that failed', () => {
+  async function fail(epoch: number): Promise<void> {
+    await driver().prepare(spec(17, epoch))
+    writeFileSync(join(room.root, 'd-17-console.log'), `console of ${epoch}`)
+    await driver().release(17, { epoch, fault: `fault of ${epoch}` })
+  }
+  const failed = (): string => join(room.folders.overlayfs, 'failed')
+
+  test('leaves its overlay, its console and the reason', async () => {
+    await fail(4)
+    const folder = join(failed(), '17-4')
+    expect(kept).toEqual([`4 ${folder}`])
+    expect(readdirSync(folder).toSorted()).toEqual(['3-17-overlayfs', 'd-17-console.log', 'fault.txt'])
+    expect(readFileSync(join(folder, '3-17-overlayfs/upper/written'), 'utf8')).toBe('boot 4')
+    expect(readFileSync(join(folder, 'fault.txt'), 'utf8')).toBe('fault of 4\n')
+    expect(readFileSync(join(folder, 'd-17-console.log'), 'utf8')).toBe('console of 4')
+    expect(existsSync(join(room.folders.overlayfs, '3-17-overlayfs'))).toBe(false)
+  })
+
+  test('is kept also when it failed before anything ran', async () => {
+    inner.failsAt = 'prepare'
+    await expect(driver().prepare(spec())).rejects.toThrow('as told')
+    await driver().release(17, { epoch: 1, fault: 'as told' })
+    expect(readdirSync(failed())).toEqual(['17-1'])
+  })
+
+  test('is kept three times, the newest, and once however often it is said', async () => {
+    for (const epoch of [8, 9, 10, 11]) await fail(epoch)
+    await driver().release(17, { epoch: 11, fault: 'again' })
+    expect(readdirSync(failed()).toSorted()).toEqual(['17-10', '17-11', '17-9'])
+    expect(readFileSync(join(failed(), '17-11/fault.txt'), 'utf8')).toBe('fault of 11\n')
+  })
+
+  test('is not kept when it was no failure', async () => {
+    await driver().prepare(spec())
+    await driver().release(17)
+    expect(existsSync(failed())).toBe(false)
+    expect(existsSync(join(room.folders.overlayfs, '3-17-overlayfs'))).toBe(true)
+  })
+})
+
+describe('before a start', () => {
+  test('a folder that must be a mount and is none is refused, until it is', async () => {
+    const mounts = [room.folders.homefs]
+    const refused = driver('one', { mounts }).prepare(spec())
+    await expect(refused).rejects.toMatchObject({ code: 'storage.notMounted' })
+    await expect(refused).rejects.toThrow('nothing is mounted there')
+    expect(inner.specs).toEqual([])
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'ostler-test', room.folders.homefs])
+    try {
+      await driver('one', { mounts }).prepare(spec())
+      await driver().release(17)
+    } finally {
+      await run('umount', [room.folders.homefs])
+    }
+    await expect(driver('one', { mounts: [join(room.root, 'missing')] }).prepare(spec())).rejects.toThrow(
+      'it does not exist',
+    )
+  })
+
+  test('an image from the staging folder is found by its name, and its driver is told where', async () => {
+    await room.pack('images/3-office.tar.gz', ['sbin/init'], 'gzip')
+    const image = { id: 3, name: 'office', kind: 'tarball', path: 'office.tar.gz' } as const
+    const desktop = { ...spec(), image }
+    await driver().imageWork?.(desktop)?.()
+    expect(driver().imageWork?.(desktop)).toBeUndefined()
+    await driver().prepare(desktop)
+    await driver().boot(desktop)
+    const placed = { path: join(room.folders.images, '3-office.tar.gz'), unpackedName: '3-office' }
+    expect(inner.specs.map((each) => each.image)).toEqual([
+      { ...image, ...placed },
+      { ...image, ...placed },
+    ])
+  })
+
+  test('an image that was changed on the disk is refused before anything is made', async () => {
+    const path = await room.pack('office.tar', ['sbin/init'])
+    const desktop = { ...spec(), image: { id: 3, name: 'office', kind: 'tarball', path } as const }
+    await driver().imageWork?.(desktop)?.()
+    writeFileSync(path, 'another one')
+    await expect(driver().prepare(desktop)).rejects.toBeInstanceOf(Fault)
+    await expect(driver().prepare(desktop)).rejects.toMatchObject({ code: 'image.changed' })
+    expect(inner.specs).toEqual([])
+    expect(existsSync(lockFile())).toBe(false)
+  })
+
+  test('an image that hkd could not bring is refused with the reason', async () => {
+    const refuses = (): string => 'its SHA-256 is another one'
+    const refused = driver('one', { refuses }).prepare(spec())
+    await expect(refused).rejects.toThrow('instant cannot be used: its SHA-256 is another one')
+  })
+})
