@@ -5,7 +5,7 @@ import type { DesktopSpec } from '../../proxy/src/hypervisor/hypervisor.ts'
 import { processesIn } from '../../proxy/src/hypervisor/lxc/cgroup.ts'
 import { lxcHypervisor } from '../../proxy/src/hypervisor/lxc/lxc.ts'
 import { bridgedRoom } from './bridged-room.ts'
-import { filesThrough, mountsBelow, namesIn, quietBundle } from './quiet-guest.ts'
+import { filesInside, mountsBelow, namesIn, quietBundle } from './quiet-guest.ts'
 import type { DriverRoom } from './suite.ts'
 
 /** Containers with a quiet init, on a bridge of their own. */
@@ -23,6 +23,7 @@ export async function lxcRoom(): Promise<DriverRoom> {
     network,
     displayGid: findAccount('nobody')?.gid ?? 0,
     cgroups: layout,
+    users: { first: 655_360_000, perDesktop: 65_536 },
   }
   const rootless = join(folder, 'no-system')
   mkdirSync(join(rootless, 'sbin'), { recursive: true })
@@ -54,7 +55,7 @@ export async function lxcRoom(): Promise<DriverRoom> {
       ...namesIn('files', join(places.run, 'desktops')),
       ...namesIn('files', places.lxcPath),
     ],
-    files: filesThrough({ fresh: '/etc', home: () => '/home' }, (id) => processesIn(payload(id))[0] ?? 0),
+    files: filesInside({ fresh: '/etc', home: () => '/home' }, (id) => processesIn(payload(id))[0] ?? 0),
     [Symbol.asyncDispose]: () => scope.close(),
   }
 }

@@ -1,7 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { comesToHold } from '@ostler/kit/poll.ts'
 import { run, RunError } from '@ostler/kit/run.ts'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { macOf, type Subnet } from '../../model/address.ts'
@@ -12,7 +12,9 @@ import { homeFolder, makeRunFolder, removeRunFolder } from '../run-folders.ts'
 import { type CgroupLayout, killGroup, observeGroup, removeGroups } from './cgroup.ts'
 import { containerConfig } from './container-config.ts'
 import { firstError } from './lxc-log.ts'
+import { stageCommand, stagePlaces } from './stage.ts'
 import { isUnpacked, tarballImage } from './tarball-image.ts'
+import { type UserNumbers, userRange } from './user-range.ts'
 
 export interface LxcSettings {
   /** Begins the names of containers and network devices. */
@@ -29,8 +31,12 @@ export interface LxcSettings {
   /** The group that may pass through the run folders to the displays. */
   readonly displayGid: number
   readonly cgroups: CgroupLayout
+  /** Who the users of guests are on the node; `undefined`: the same as in the guest, and root is root. */
+  readonly users: UserNumbers | undefined
 }
 
+/** How the container is started: beside its configuration, as a list of words. */
+const START = 'start.json'
 const START_MS = 30_000
 const END_MS = 5_000
 /** Desktops as LXC containers: an image below, an overlay above it, the home apart. */
@@ -53,23 +59,30 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
     prepare: async (spec) => {
       const image = await imageFolder(settings.images, spec)
       const hasAgent = existsSync(join(image, 'usr/lib/systemd/system/ostler-vma.service'))
-      const upper = join(await freshOverlay(settings.overlays, spec.id), 'upper')
-      mkdirSync(upper, { mode: 0o755 })
+      const overlay = await freshOverlay(settings.overlays, spec.id)
+      const [upper, work] = [join(overlay, 'upper'), join(overlay, 'work')]
+      for (const made of [upper, work]) mkdirSync(made, { mode: 0o755 })
       const home = homeFolder(settings.homes, spec)
       mkdirSync(home, { recursive: true, mode: 0o755 })
       const folders = await makeRunFolder(settings.run, spec.id, 'lxc', settings.displayGid)
+      const users = settings.users && userRange(settings.users, spec.id)
+      chownSync(folders.boot, users?.first ?? 0, users?.first ?? 0) // its tickets go to whoever owns it
       const folder = join(settings.lxcPath, containerOf(spec.id))
-      mkdirSync(folder, { recursive: true, mode: 0o700 })
+      const stage = join(folder, 'stage')
+      mkdirSync(stage, { recursive: true, mode: 0o711 }) // where the guest's root must pass, but see nothing
+      const parts = {
+        ...{ folder: stage, users, image, upper, work, home, display: folders.display, boot: folders.boot },
+        bundle: hasAgent ? undefined : settings.bundle,
+        usr: spec.image.kind === 'instant' ? '/usr' : undefined,
+      }
+      const command = stageCommand(parts, lxcStart(users !== undefined))
+      writeFileSync(join(folder, START), JSON.stringify(command), { mode: 0o600 })
       mkdirSync(settings.logs, { recursive: true, mode: 0o755 })
       const config = containerConfig({
         container: containerOf(spec.id),
         hostname: spec.name,
-        lower: image,
-        upper,
-        home,
-        run: folders,
-        bundle: hasAgent ? undefined : settings.bundle,
-        sharesUsr: spec.image.kind === 'instant',
+        stage: stagePlaces(parts),
+        users,
         network: {
           ...settings.network,
           veth: deviceOf(spec.id),
@@ -92,7 +105,8 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       const log = join(settings.logs, `${containerOf(spec.id)}.log`)
       rmSync(log, { force: true }) // one start, one log
       try {
-        await run('lxc-start', [...lxc(spec.id), '--daemon', '-l', 'WARN', '-o', log], {
+        const [command = '', ...args] = startOf(join(settings.lxcPath, containerOf(spec.id)))
+        await run(command, [...args, ...lxc(spec.id), '--daemon', '-l', 'WARN', '-o', log], {
           timeoutMs: START_MS,
         })
       } catch (cause) {
@@ -122,6 +136,18 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       await rm(join(settings.lxcPath, containerOf(id)), { recursive: true, force: true })
     },
   }
+}
+
+/**
+ * Where newuidmap is there, LXC wants the numbers to be root's in /etc/subuid, even of root; it does not see it then, and writes
+ * the map itself.
+ */
+function lxcStart(hasUsers: boolean): string[] {
+  return hasUsers ? ['env', 'PATH=/nonexistent', '/usr/bin/lxc-start'] : ['lxc-start']
+}
+
+function startOf(folder: string): string[] {
+  return JSON.parse(readFileSync(join(folder, START), 'utf8')) as string[]
 }
 
 /** A start that failed says so while its first processes are still ending. */
