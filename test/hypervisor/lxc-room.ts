@@ -4,26 +4,38 @@ import { join } from 'node:path'
 import type { DesktopSpec } from '../../proxy/src/hypervisor/hypervisor.ts'
 import { processesIn } from '../../proxy/src/hypervisor/lxc/cgroup.ts'
 import { lxcHypervisor } from '../../proxy/src/hypervisor/lxc/lxc.ts'
+import type { UserNumbers } from '../../proxy/src/hypervisor/lxc/user-range.ts'
 import { bridgedRoom } from './bridged-room.ts'
 import { filesInside, mountsBelow, namesIn, quietBundle } from './quiet-guest.ts'
 import type { DriverRoom } from './suite.ts'
 
-/** Containers with a quiet init, on a bridge of their own. */
-export async function lxcRoom(): Promise<DriverRoom> {
+/** What only containers have. */
+export interface LxcRoom extends DriverRoom {
+  /** The first process of a desktop that runs, as the node numbers it. */
+  init(id: number): number
+  /** Where the driver keeps things. */
+  readonly places: Record<'run' | 'lxcPath' | 'overlays' | 'homes', string>
+}
+
+export const NUMBERS: UserNumbers = { first: 655_360_000, perDesktop: 65_536 }
+
+/** Containers with a quiet init, on a bridge of their own; without `users` their root is the node's. */
+export async function lxcRoom(users: UserNumbers | null = NUMBERS): Promise<LxcRoom> {
   const { scope, folder, subnet, prefix, layout, network } = await bridgedRoom('lxc', 'or')
-  const places = { run: join(folder, 'run'), lxcPath: join(folder, 'lxc') }
+  const at = (name: string): string => join(folder, name)
+  const places = {
+    ...{ run: at('run'), lxcPath: at('lxc') },
+    ...{ images: at('images'), overlays: at('overlays'), homes: at('homes') },
+  }
   const settings = {
     ...places,
     prefix,
     logs: join(folder, 'logs'),
-    images: join(folder, 'images'),
-    overlays: join(folder, 'overlays'),
-    homes: join(folder, 'homes'),
     bundle: quietBundle(join(folder, 'bundle')),
     network,
     displayGid: findAccount('nobody')?.gid ?? 0,
     cgroups: layout,
-    users: { first: 655_360_000, perDesktop: 65_536 },
+    users: users ?? undefined,
   }
   const rootless = join(folder, 'no-system')
   mkdirSync(join(rootless, 'sbin'), { recursive: true })
@@ -38,12 +50,15 @@ export async function lxcRoom(): Promise<DriverRoom> {
     image: { name: 'instant', kind: 'instant', path: '/' },
   })
   const payload = (id: number): string => join(layout.counted, 'ostler', `${prefix}${id}`, 'payload')
+  const init = (id: number): number => processesIn(payload(id))[0] ?? 0
   const inits = (): string[] =>
     namesIn('group', join(layout.counted, 'ostler'), prefix).flatMap((line) => {
       const [init] = processesIn(join(line.slice('group '.length), 'payload'))
       return init === undefined ? [] : [`process ${init}`]
     })
   return {
+    init,
+    places,
     open: () => lxcHypervisor(settings),
     spec,
     broken: (id) => ({ ...spec(id), image: { name: 'no-system', kind: 'directory', path: rootless } }),
@@ -55,7 +70,7 @@ export async function lxcRoom(): Promise<DriverRoom> {
       ...namesIn('files', join(places.run, 'desktops')),
       ...namesIn('files', places.lxcPath),
     ],
-    files: filesInside({ fresh: '/etc', home: () => '/home' }, (id) => processesIn(payload(id))[0] ?? 0),
+    files: filesInside({ fresh: '/etc', home: () => '/home' }, init),
     [Symbol.asyncDispose]: () => scope.close(),
   }
 }

@@ -11,8 +11,9 @@ import { freshOverlay, imageFolder } from '../image-folder.ts'
 import { homeFolder, makeRunFolder, removeRunFolder } from '../run-folders.ts'
 import { type CgroupLayout, killGroup, observeGroup, removeGroups } from './cgroup.ts'
 import { containerConfig } from './container-config.ts'
+import { displayOnDisk } from './display-on-disk.ts'
 import { firstError } from './lxc-log.ts'
-import { stageCommand, stagePlaces } from './stage.ts'
+import { memoryShiftsOwners, stageCommand, stagePlaces } from './stage.ts'
 import { isUnpacked, tarballImage } from './tarball-image.ts'
 import { type UserNumbers, userRange } from './user-range.ts'
 
@@ -44,6 +45,8 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
   const containerOf = (id: number): string => `${settings.prefix}${id}`
   /** The kernel takes no longer name for a device. */
   const deviceOf = (id: number): string => containerOf(id).slice(-15)
+  /** Found out once. */
+  let shiftsMemory: Promise<boolean> | undefined
   const lxc = (id: number): string[] => ['-P', settings.lxcPath, '-n', containerOf(id)]
   return {
     name: 'lxc',
@@ -70,6 +73,8 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       const folder = join(settings.lxcPath, containerOf(spec.id))
       const stage = join(folder, 'stage')
       mkdirSync(stage, { recursive: true, mode: 0o711 }) // where the guest's root must pass, but see nothing
+      if (users !== undefined && !(await (shiftsMemory ??= memoryShiftsOwners(stage, users))))
+        await displayOnDisk(folders.display, join(overlay, 'display'))
       const parts = {
         ...{ folder: stage, users, image, upper, work, home, display: folders.display, boot: folders.boot },
         bundle: hasAgent ? undefined : settings.bundle,

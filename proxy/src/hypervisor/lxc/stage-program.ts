@@ -1,3 +1,6 @@
+/** What the program says when a file system, or this kernel for that file system, cannot show other owners. */
+export const NOT_SHIFTED = 'cannot be shown with other owners'
+
 /**
  * Makes an overlay out of layers that are seen with other owners, and shows it at a place. The kernel writes to the upper
  * layer as whoever made the overlay, so that must be somebody whom the layer knows: the guest's root, with our capabilities.
@@ -60,7 +63,7 @@ while (defined(my $step = shift @steps)) {
     die "$source: $!\n" if $tree < 0;
     my $attributes = pack('Q4', $flags | ($shift ? $IDMAP : 0), 0, 0, $shift ? fileno($users) : 0);
     syscall($MOUNT_SETATTR, $tree, $empty, $EMPTY_PATH, $attributes, 32) == 0
-      or die "$source cannot be shown with other owners: $!\n";
+      or die "$source ${NOT_SHIFTED} ($!): move it to another file system (ext4, xfs, btrfs), or set vm.lxc.userns = 0\n";
     mkdir $place;
     syscall($MOVE_MOUNT, $tree, $empty, $HERE, $place, $FROM_EMPTY_PATH) == 0 or die "$place: $!\n";
   } elsif ($step eq 'overlay') {

@@ -1,7 +1,6 @@
 import { run, RunError } from '@ostler/kit/run.ts'
-import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { OVERLAY_PROGRAM, STAGE_PROGRAM } from './stage-program.ts'
+import { NOT_SHIFTED, OVERLAY_PROGRAM, STAGE_PROGRAM } from './stage-program.ts'
 import type { UserRange } from './user-range.ts'
 
 /** What of the node a desktop's container is put together from. */
@@ -78,21 +77,22 @@ export function stageCommand(parts: StageParts, program: readonly string[]): [st
 }
 
 /**
- * Whether a folder can be seen with other owners: not every file system has learnt that, and tmpfs only in Linux 6.3.
+ * A command that ends well if a folder can be seen with other owners: not every file system has learnt that.
+ * @param folder the stage itself stands for any folder in memory.
  * @param stage a folder that is there and empty.
  */
-export async function canShiftOwners(folder: string, stage: string, users: UserRange): Promise<boolean> {
-  const [command, ...args] = ownNamespace(stage, users, [
-    ...bind(folder, join(stage, 'probe'), READ_ONLY),
-    '--',
-    'true',
-  ])
+export function shiftProbe(folder: string, stage: string, users: UserRange): [string, ...string[]] {
+  return ownNamespace(stage, users, [...bind(folder, join(stage, 'probe'), READ_ONLY), '--', 'true'])
+}
+
+/** Whether folders in memory can be seen with other owners: since Linux 6.3. */
+export async function memoryShiftsOwners(stage: string, users: UserRange): Promise<boolean> {
+  const [command, ...args] = shiftProbe(stage, stage, users)
   try {
     await run(command, args, { timeoutMs: PROBE_MS })
     return true
   } catch (error) {
-    if (error instanceof RunError && existsSync(folder) && error.stderr.includes('with other owners'))
-      return false
+    if (error instanceof RunError && error.stderr.includes(NOT_SHIFTED)) return false
     throw error
   }
 }
