@@ -1,3 +1,4 @@
+import { comesToHold } from '@ostler/kit/poll.ts'
 import { run } from '@ostler/kit/run.ts'
 import { spawn } from 'node:child_process'
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
@@ -9,6 +10,7 @@ import { runFolder } from '../../proxy/src/model/run-folder.ts'
 import { type LxcRoom, lxcRoom, NUMBERS } from './lxc-room.ts'
 import { runInside } from './quiet-guest.ts'
 
+const END_MS = 15_000
 const [ANN, EVE, OBSTRUCTED] = [1, 2, 3]
 
 let room: LxcRoom
@@ -25,8 +27,10 @@ afterAll(async () => {
   const driver = inTurn(room.open())
   for (const id of [ANN, EVE]) {
     await driver.kill(id)
+    await comesToHold(() => driver.observe(id).processes === 'absent', END_MS, 20)
     await driver.release(id)
   }
+  expect((await comesToHold(() => room.remains().length === 0, END_MS, 50)) ? [] : room.remains()).toEqual([])
   await room[Symbol.asyncDispose]()
 })
 
