@@ -5,6 +5,7 @@ import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { macOf, type Subnet } from '../../model/address.ts'
+import { isArchive } from '../../model/disk-image.ts'
 import { runFolder } from '../../model/run-folder.ts'
 import type { Hypervisor } from '../hypervisor.ts'
 import { freshOverlay, imageFolder } from '../image-folder.ts'
@@ -52,7 +53,7 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
     name: 'lxc',
 
     imageWork: ({ image }) =>
-      image.kind !== 'tarball' || isUnpacked(settings.images, image.path)
+      !isArchive(image.kind) || isUnpacked(settings.images, image.path)
         ? undefined
         : async () => {
             mkdirSync(settings.images, { recursive: true, mode: 0o755 })

@@ -1,10 +1,9 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import { run, RunError } from '@ostler/kit/run.ts'
+import { RunError } from '@ostler/kit/run.ts'
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-
-const UNPACK_MS = 600_000
+import { unpack } from './unpack.ts'
 
 /** True when a tarball has been unpacked, in its present version; also when it is not there: then it is for `tarballImage` to say. */
 export function isUnpacked(folder: string, path: string): boolean {
@@ -19,7 +18,7 @@ function targetOf(folder: string, path: string, stat: { size: number; mtimeMs: n
 }
 
 /**
- * Unpacks a tarball once and returns the folder. Several processes may try at once: each unpacks into a draft, and
+ * Unpacks a tarball or a squashfs once and returns the folder. Several processes may try at once: each unpacks into a draft, and
  * the first to finish wins.
  *
  * @throws Fault `image.unusable`; nothing half-unpacked is left.
@@ -32,9 +31,7 @@ export async function tarballImage(folder: string, name: string, path: string): 
   const draft = `${target}.${randomBytes(4).toString('hex')}`
   mkdirSync(draft, { recursive: true, mode: 0o755 })
   try {
-    await run('tar', ['--extract', '--numeric-owner', '--file', path, '--directory', draft], {
-      timeoutMs: UNPACK_MS,
-    })
+    await unpack(path, draft)
     renameSync(draft, target)
   } catch (cause) {
     rmSync(draft, { recursive: true, force: true })
