@@ -59,6 +59,7 @@ const FOR_TEST = {
   '/sbin/mkfs.ext4': 'e2fsprogs',
   '/sbin/mkfs.xfs': 'xfsprogs',
   '/sbin/mkfs.btrfs': 'btrfs-progs',
+  '/usr/bin/gensquashfs': 'squashfs-tools-ng',
   // What accounts and languages of a desktop are tried with.
   '/usr/lib/libnss_extrausers.so.2': 'libnss-extrausers',
   '/usr/share/i18n/locales/de_DE': 'locales',

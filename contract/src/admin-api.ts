@@ -66,7 +66,7 @@ export const newImage = z
     name: name.optional(),
     osf: name.optional(),
     osf_id: z.coerce.number().int().positive().optional(),
-    kind: z.enum(['instant', 'directory', 'tarball', 'qcow2']),
+    kind: z.enum(['instant', 'directory', 'tarball', 'squashfs', 'qcow2']),
     path: z
       .string()
       .regex(

@@ -1,5 +1,5 @@
 import { Scope } from '@ostler/kit/scope.ts'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { type CgroupLayout, cgroupLayout } from '../../proxy/src/hypervisor/lxc/cgroup.ts'
 import { ensureBridge, removeBridge } from '../../proxy/src/hypervisor/lxc/network.ts'
 import { freeSubnet } from '../fixtures/world.ts'
@@ -22,6 +22,7 @@ export async function bridgedRoom(driver: string, letters: string): Promise<Brid
   const subnet = freeSubnet()
   const bridge = `otest${subnet}`
   const folder = mkdtempSync(`/var/lib/ostler-${driver}-room-`)
+  chmodSync(folder, 0o711)
   const scope = new Scope()
   scope.defer(() => rmSync(folder, { recursive: true, force: true }))
   const network = { gateway: `10.3.${subnet}.1`, prefix: 24, bridge, macPrefix: '54:52:00' }

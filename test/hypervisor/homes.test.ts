@@ -24,7 +24,7 @@ import { inTurn } from '../../proxy/src/hypervisor/in-turn.ts'
 import type { Home } from '../../proxy/src/model/home.ts'
 import { testHome, testHousing } from '../fixtures/home.ts'
 import { ScriptedHypervisor } from '../fixtures/scripted-hypervisor.ts'
-import { type LxcRoom, lxcRoom } from './lxc-room.ts'
+import { type LxcRoom, lxcRoom, NUMBERS } from './lxc-room.ts'
 import { mountsBelow } from './quiet-guest.ts'
 
 const MB = 2 ** 20
@@ -327,7 +327,7 @@ describe('a home on its way', () => {
 describe('a container', () => {
   let room: LxcRoom
   beforeAll(async () => {
-    room = await lxcRoom((id) => testHome(id, 'image', 16))
+    room = await lxcRoom(NUMBERS, (id) => testHome(id, 'image', 16))
   })
   afterAll(() => room[Symbol.asyncDispose]())
 
@@ -345,7 +345,7 @@ describe('a container', () => {
       await comesToHold(() => driver.observe(900).processes === 'absent', 5_000, 20)
       await driver.release(900)
     }
-    expect(statSync(join(room.homes, spec.home.path)).size).toBe(16 * MB)
+    expect(statSync(join(room.places.homes, spec.home.path)).size).toBe(16 * MB)
     expect(room.remains()).toEqual([])
   })
 })

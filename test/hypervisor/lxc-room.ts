@@ -5,31 +5,42 @@ import type { DesktopSpec } from '../../proxy/src/hypervisor/hypervisor.ts'
 import { processesIn } from '../../proxy/src/hypervisor/lxc/cgroup.ts'
 import { lxcHypervisor } from '../../proxy/src/hypervisor/lxc/lxc.ts'
 import { housed } from '../../proxy/src/hypervisor/homes/housed.ts'
+import type { UserNumbers } from '../../proxy/src/hypervisor/lxc/user-range.ts'
 import { testHome, testHousing } from '../fixtures/home.ts'
 import { bridgedRoom } from './bridged-room.ts'
-import { filesThrough, mountsBelow, namesIn, quietBundle } from './quiet-guest.ts'
+import { filesInside, mountsBelow, namesIn, quietBundle } from './quiet-guest.ts'
 import type { DriverRoom } from './suite.ts'
 
+/** What only containers have. */
 export interface LxcRoom extends DriverRoom {
-  /** `path.storage.homefs` */
-  readonly homes: string
+  /** The first process of a desktop that runs, as the node numbers it. */
+  init(id: number): number
+  /** Where the driver keeps things. */
+  readonly places: Record<'run' | 'lxcPath' | 'overlays' | 'homes', string>
 }
 
-/** Containers with a quiet init, on a bridge of their own. @param home what they have for homes. */
-export async function lxcRoom(home = testHome): Promise<LxcRoom> {
+export const NUMBERS: UserNumbers = { first: 655_360_000, perDesktop: 65_536 }
+
+/**
+ * Containers with a quiet init, on a bridge of their own; without `users` their root is the node's.
+ * @param home what they have for homes.
+ */
+export async function lxcRoom(users: UserNumbers | null = NUMBERS, home = testHome): Promise<LxcRoom> {
   const { scope, folder, subnet, prefix, layout, network } = await bridgedRoom('lxc', 'or')
-  const places = { run: join(folder, 'run'), lxcPath: join(folder, 'lxc') }
+  const at = (name: string): string => join(folder, name)
+  const places = {
+    ...{ run: at('run'), lxcPath: at('lxc') },
+    ...{ images: at('images'), overlays: at('overlays'), homes: at('homes') },
+  }
   const settings = {
     ...places,
     prefix,
     logs: join(folder, 'logs'),
-    images: join(folder, 'images'),
-    overlays: join(folder, 'overlays'),
-    homes: join(folder, 'homes'),
     bundle: quietBundle(join(folder, 'bundle')),
     network,
     displayGid: findAccount('nobody')?.gid ?? 0,
     cgroups: layout,
+    users: users ?? undefined,
   }
   const housing = testHousing({
     ...settings,
@@ -51,13 +62,15 @@ export async function lxcRoom(home = testHome): Promise<LxcRoom> {
     image: { id: 1, name: 'instant', kind: 'instant', path: '/' },
   })
   const payload = (id: number): string => join(layout.counted, 'ostler', `${prefix}${id}`, 'payload')
+  const init = (id: number): number => processesIn(payload(id))[0] ?? 0
   const inits = (): string[] =>
     namesIn('group', join(layout.counted, 'ostler'), prefix).flatMap((line) => {
       const [init] = processesIn(join(line.slice('group '.length), 'payload'))
       return init === undefined ? [] : [`process ${init}`]
     })
   return {
-    homes: settings.homes,
+    init,
+    places,
     open: () => housed(lxcHypervisor(settings), housing),
     spec,
     broken: (id) => ({ ...spec(id), image: { id: 1, name: 'no-system', kind: 'directory', path: rootless } }),
@@ -70,7 +83,7 @@ export async function lxcRoom(home = testHome): Promise<LxcRoom> {
       ...namesIn('files', join(places.run, 'homes')),
       ...namesIn('files', places.lxcPath),
     ],
-    files: filesThrough({ fresh: '/etc', home: () => '/home' }, (id) => processesIn(payload(id))[0] ?? 0),
+    files: filesInside({ fresh: '/etc', home: () => '/home' }, init),
     [Symbol.asyncDispose]: () => scope.close(),
   }
 }

@@ -1,3 +1,4 @@
+import { run } from '@ostler/kit/run.ts'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { commandLine } from '../fixtures/world.ts'
@@ -42,6 +43,30 @@ export function filesThrough(
       return Promise.resolve(numbers.map((number) => readFileSync(join(proc, number, 'cmdline'), 'latin1')))
     },
   }
+}
+
+/** The same as the guest's root does it, whoever that is on the node: by the guest's own programs. */
+export function filesInside(
+  places: Pick<GuestFiles, 'fresh' | 'home'>,
+  init: (id: number) => number,
+): GuestFiles {
+  return {
+    ...filesThrough(places, init),
+    write: async (id, path, text) => void (await runInside(init(id), ['tee', path], text)),
+    read: async (id, path) => {
+      const missing = await runInside(init(id), ['test', '!', '-e', path]).then(
+        () => true,
+        () => false,
+      )
+      return missing ? undefined : await runInside(init(id), ['cat', path])
+    },
+  }
+}
+
+/** Runs a program in all namespaces of a process, as their root. */
+export async function runInside(pid: number, argv: readonly string[], input = ''): Promise<string> {
+  const { stdout } = await run('nsenter', ['--target', String(pid), '--all', '--', ...argv], { input })
+  return stdout
 }
 
 /** Mount points of this machine below a folder. */

@@ -91,5 +91,12 @@ export async function removeRunFolder(folder: RunFolder, limited: readonly strin
 
 function isMountPoint(path: string): boolean {
   const here = statSync(path, { throwIfNoEntry: false })
-  return here !== undefined && here.dev !== statSync(dirname(path)).dev
+  if (here === undefined) return false
+  // A folder that is bound to another one of the same file system is found in the list alone.
+  return here.dev !== statSync(dirname(path)).dev || listedMountPoints().includes(path)
+}
+
+function listedMountPoints(): string[] {
+  const lines = textIn('/proc/self/mountinfo')?.split('\n') ?? []
+  return lines.map((line) => line.split(' ')[4] ?? '')
 }

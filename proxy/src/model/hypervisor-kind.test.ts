@@ -7,5 +7,5 @@ test('virtual machines run disks and nothing else, whatever else runs desktops r
     DISK_IMAGE_KINDS.filter((kind) => isRunnable(kind, by))
   expect(runnable('kvm')).toEqual(['qcow2'])
   for (const by of ['lxc', 'process', null] as const)
-    expect(runnable(by)).toEqual(['instant', 'directory', 'tarball'])
+    expect(runnable(by)).toEqual(['instant', 'directory', 'tarball', 'squashfs'])
 })

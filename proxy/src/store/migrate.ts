@@ -17,6 +17,7 @@ import * as sslFiles from './migrations/0016-ssl-files.ts'
 import * as backups from './migrations/0017-backups.ts'
 import * as homes from './migrations/0018-homes.ts'
 import * as storage from './migrations/0019-storage.ts'
+import * as squashfs from './migrations/0024-squashfs.ts'
 
 /** Forward only: a released migration never changes, a mistake is mended by the next one. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -35,6 +36,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0017-backups': backups,
   '0018-homes': homes,
   '0019-storage': storage,
+  '0024-squashfs': squashfs,
 }
 
 /**

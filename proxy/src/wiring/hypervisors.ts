@@ -77,6 +77,9 @@ const MAKERS: Readonly<Record<HypervisorKind, Maker>> = {
       logs: config['path.log'],
       network: networkOf(config),
       cgroups,
+      users: config['vm.lxc.userns']
+        ? { first: config['vm.lxc.uid.first'], perDesktop: config['vm.lxc.uid.count'] }
+        : undefined,
     }),
   kvm: (config, cgroups) => {
     const program = config['command.kvm']

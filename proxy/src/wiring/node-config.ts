@@ -13,11 +13,15 @@ import {
 import { logOptions } from '@ostler/kit/log/options.ts'
 import { hostname } from 'node:os'
 import { AUTH_OPTIONS } from '../auth/options.ts'
+import { LAST_CONTAINER_USER } from '../hypervisor/lxc/user-range.ts'
 import { parseTimeOfDay } from '../model/backup-time.ts'
 import { parseNetworks } from '../l7r/listen/networks.ts'
 import { parseLoopback } from './loopback.ts'
 import { parseMounts } from './storage.ts'
 import { parseCiphers, parseTlsVersions } from '../l7r/listen/tls-words.ts'
+
+/** Debian needs 65534, which is nobody. */
+const LEAST_USERS = 65_536
 
 /** The longest timer that there is, in whole days. */
 const MAX_STREAM_SECONDS = 24 * 86_400
@@ -170,6 +174,19 @@ export const NODE_OPTIONS = {
     2_000_000,
     1_000,
     2_000_000_000,
+  ),
+  'vm.lxc.userns': flag("root of a container is nobody on the node; 0: it is the node's root, fenced", true),
+  'vm.lxc.uid.first': integer(
+    'first number on the node for users of containers; nobody else has such numbers',
+    655_360_000,
+    65_536,
+    LAST_CONTAINER_USER - LEAST_USERS,
+  ),
+  'vm.lxc.uid.count': integer(
+    'users of each container: those inside have lower numbers',
+    LEAST_USERS,
+    LEAST_USERS,
+    16_777_216,
   ),
   'vm.network.bridge': text('bridge of the desktops', 'ostler0'),
   'vm.network.gateway': text('address of the node on the bridge', '10.3.15.1'),

@@ -13,7 +13,7 @@ usage: qa tenant add name=NAME
        qa user   propget|propdel -f login=LOGIN[,tenant=NAME] [KEY …]
        qa user   propset -f login=LOGIN[,tenant=NAME] KEY=VALUE …
        qa osf    add name=NAME [memory=MB] [cpus=N] [application=1]     a flavour
-       qa di     add name=NAME osf=FLAVOUR kind=instant|directory|tarball [path=PATH]
+       qa di     add name=NAME osf=FLAVOUR kind=instant|directory|tarball|squashfs [path=PATH]
        qa vm     add name=NAME user=LOGIN osf=FLAVOUR [tenant=NAME]
        qa vm     start|stop|disconnect|explain -f name=NAME
        qa vm|osf del -f name=NAME                         the home is kept in the trash

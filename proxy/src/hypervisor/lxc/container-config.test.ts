@@ -1,16 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { runFolder } from '../../model/run-folder.ts'
 import { containerConfig, type ContainerSetup } from './container-config.ts'
+import { stagePlaces } from './stage.ts'
 
+const STAGE = '/run/ostler/lxc/ostler-7/stage'
+const OWN_INIT = stagePlaces({ folder: STAGE, bundle: undefined, usr: undefined })
 const SETUP: ContainerSetup = {
   container: 'ostler-7',
   hostname: 'desk',
-  lower: '/var/lib/ostler/images/a',
-  upper: '/var/lib/ostler/upper/7',
-  home: '/var/lib/ostler/home/7',
-  run: runFolder('/run/ostler', 7),
-  bundle: '/opt/bundle',
-  sharesUsr: true,
+  stage: stagePlaces({ folder: STAGE, bundle: '/opt/bundle', usr: '/usr' }),
+  users: { first: 655_818_752, count: 65_536 },
   network: {
     bridge: 'ostler0',
     veth: 'ost7',
@@ -38,32 +36,30 @@ test('every line is a key and a value', () => {
   expect(lines.filter((line) => !/^lxc\.[\w.]+ = \S.*$/.test(line))).toEqual([])
 })
 
-test('the image is below, what the desktop writes is above', () => {
-  expect(valuesOf('lxc.rootfs.path')).toEqual(['overlay:/var/lib/ostler/images/a:/var/lib/ostler/upper/7'])
+test('the system is what was put together on the stage', () => {
+  expect(valuesOf('lxc.rootfs.path')).toEqual([`dir:${STAGE}/root`])
+})
+
+test('users and groups of the guest have numbers of its own on the node, unless root is to be root', () => {
+  expect(valuesOf('lxc.idmap')).toEqual(['u 0 655818752 65536', 'g 0 655818752 65536'])
+  expect(valuesOf('lxc.idmap', { users: undefined })).toEqual([])
 })
 
 test('the guest reads its boot folder and writes its display folder', () => {
   const mounts = valuesOf('lxc.mount.entry')
-  expect(mounts).toContain(
-    '/run/ostler/desktops/7/boot run/ostler/boot none ro,bind,nosuid,nodev,noexec,create=dir 0 0',
-  )
-  expect(mounts).toContain(
-    '/run/ostler/desktops/7/display run/ostler/display none bind,nosuid,nodev,noexec,create=dir 0 0',
-  )
+  expect(mounts).toContain(`${STAGE}/boot run/ostler/boot none ro,bind,nosuid,nodev,noexec,create=dir 0 0`)
+  expect(mounts).toContain(`${STAGE}/display run/ostler/display none bind,nosuid,nodev,noexec,create=dir 0 0`)
 })
 
-test('the home of a user of another tenant is bound in', () => {
-  const home = '/var/lib/ostler/home/ann@acme+20ltd-7'
-  expect(valuesOf('lxc.mount.entry', { home })).toContain(
-    `${home} home none bind,nosuid,nodev,create=dir 0 0`,
-  )
+test('the home is bound in', () => {
+  expect(valuesOf('lxc.mount.entry')).toContain(`${STAGE}/home home none bind,nosuid,nodev,create=dir 0 0`)
 })
 
-test('whatever of the node is bound in is read-only, but for the home and the display', () => {
+test('whatever of the node is bound in is read-only, but for the home, the display and a device', () => {
   const writable = valuesOf('lxc.mount.entry')
     .filter((mount) => mount.startsWith('/') && !/\bro\b/.test(mount.split(' ')[3] ?? ''))
     .map((mount) => mount.split(' ')[1])
-  expect(writable).toEqual(['home', 'run/ostler/display'])
+  expect(writable).toEqual(['home', 'dev/fuse', 'run/ostler/display'])
 })
 
 test('no mount goes to an absolute place, and /run is there before what goes below it', () => {
@@ -73,17 +69,19 @@ test('no mount goes to an absolute place, and /run is there before what goes bel
 })
 
 test('the node’s /usr is seen only by an image that has none', () => {
-  const seesUsr = (sharesUsr: boolean) =>
-    valuesOf('lxc.mount.entry', { sharesUsr }).some((mount) => mount.startsWith('/usr '))
-  expect([seesUsr(true), seesUsr(false)]).toEqual([true, false])
+  const seesUsr = (usr: string | undefined) =>
+    valuesOf('lxc.mount.entry', { stage: stagePlaces({ folder: STAGE, bundle: undefined, usr }) }).some(
+      (mount) => mount.startsWith(`${STAGE}/usr usr `),
+    )
+  expect([seesUsr('/usr'), seesUsr(undefined)]).toEqual([true, false])
 })
 
 test('an image with an agent of its own boots its own init, another one the bundle’s', () => {
   expect(valuesOf('lxc.init.cmd')).toEqual(['/opt/ostler-vma/ostler-init'])
   expect(valuesOf('lxc.signal.halt')).toEqual(['SIGTERM'])
-  expect(valuesOf('lxc.init.cmd', { bundle: undefined })).toEqual(['/sbin/init'])
-  expect(valuesOf('lxc.signal.halt', { bundle: undefined })).toEqual(['SIGRTMIN+3'])
-  expect(containerConfig({ ...SETUP, bundle: undefined })).not.toContain('/opt/ostler-vma')
+  expect(valuesOf('lxc.init.cmd', { stage: OWN_INIT })).toEqual(['/sbin/init'])
+  expect(valuesOf('lxc.signal.halt', { stage: OWN_INIT })).toEqual(['SIGRTMIN+3'])
+  expect(containerConfig({ ...SETUP, stage: OWN_INIT })).not.toContain('/opt/ostler-vma')
 })
 
 test('the desktop outlives its monitor', () => {

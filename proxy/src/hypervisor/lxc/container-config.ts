@@ -1,21 +1,18 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { GUEST_BOOT_FOLDER, GUEST_BUNDLE_FOLDER, GUEST_DISPLAY_FOLDER } from '@ostler/contract/identity.ts'
 import { existsSync } from 'node:fs'
-import type { RunFolder } from '../../model/run-folder.ts'
 import { cgroupNames, type CgroupLayout } from './cgroup.ts'
+import type { StagePlaces } from './stage.ts'
+import type { UserRange } from './user-range.ts'
 
 /** Everything that LXC is told about one desktop. */
 export interface ContainerSetup {
   readonly container: string
   readonly hostname: string
-  readonly lower: string
-  readonly upper: string
-  readonly home: string
-  readonly run: RunFolder
-  /** The agent's bundle on the node; `undefined` when the image carries the agent and an init. */
-  readonly bundle: string | undefined
-  /** True when the image has no /usr of its own and sees the node's, read-only. */
-  readonly sharesUsr: boolean
+  /** What of it was put together before LXC starts. */
+  readonly stage: StagePlaces
+  /** Who the guest's users are on the node; `undefined`: root is root. */
+  readonly users: UserRange | undefined
   readonly network: {
     bridge: string
     veth: string
@@ -54,26 +51,31 @@ const DROPPED = 'sys_module sys_time sys_boot mac_admin mac_override syslog sys_
  */
 export function containerConfig(setup: ContainerSetup): string {
   refuseUnsafe(setup)
-  const { network, run } = setup
+  const { network, stage, users } = setup
   const groups = cgroupNames(setup.container)
   const mounts = [
-    ...(setup.sharesUsr
-      ? ['/usr usr none ro,bind 0 0', 'tmpfs usr/local tmpfs ro,nosuid,nodev,mode=0755,size=4k 0 0']
-      : []),
+    ...(stage.usr === undefined
+      ? []
+      : [`${stage.usr} usr none ro,bind 0 0`, 'tmpfs usr/local tmpfs ro,nosuid,nodev,mode=0755,size=4k 0 0']),
     'tmpfs run tmpfs nosuid,nodev,mode=0755,size=64m 0 0',
     'tmpfs dev/shm tmpfs nosuid,nodev,mode=1777,create=dir 0 0',
-    `${setup.home} home none bind,nosuid,nodev,create=dir 0 0`,
-    `${run.boot} ${GUEST_BOOT_FOLDER.slice(1)} none ro,bind,nosuid,nodev,noexec,create=dir 0 0`,
-    `${run.display} ${GUEST_DISPLAY_FOLDER.slice(1)} none bind,nosuid,nodev,noexec,create=dir 0 0`,
-    ...(setup.bundle === undefined
+    `${stage.home} home none bind,nosuid,nodev,create=dir 0 0`,
+    // The kernel lets a user namespace mount FUSE; the node's own rules make this device everybody's.
+    '/dev/fuse dev/fuse none bind,create=file,optional 0 0',
+    `${stage.boot} ${GUEST_BOOT_FOLDER.slice(1)} none ro,bind,nosuid,nodev,noexec,create=dir 0 0`,
+    `${stage.display} ${GUEST_DISPLAY_FOLDER.slice(1)} none bind,nosuid,nodev,noexec,create=dir 0 0`,
+    ...(stage.bundle === undefined
       ? []
-      : [`${setup.bundle} ${GUEST_BUNDLE_FOLDER.slice(1)} none ro,bind,create=dir 0 0`]),
+      : [`${stage.bundle} ${GUEST_BUNDLE_FOLDER.slice(1)} none ro,bind,create=dir 0 0`]),
   ]
   return [
     `lxc.uts.name = ${setup.hostname}`,
-    `lxc.rootfs.path = overlay:${setup.lower}:${setup.upper}`,
-    `lxc.init.cmd = ${setup.bundle === undefined ? '/sbin/init' : `${GUEST_BUNDLE_FOLDER}/ostler-init`}`,
-    `lxc.signal.halt = ${setup.bundle === undefined ? 'SIGRTMIN+3' : 'SIGTERM'}`,
+    `lxc.rootfs.path = dir:${stage.root}`,
+    ...(users === undefined
+      ? []
+      : ['u', 'g'].map((kind) => `lxc.idmap = ${kind} 0 ${users.first} ${users.count}`)),
+    `lxc.init.cmd = ${stage.bundle === undefined ? '/sbin/init' : `${GUEST_BUNDLE_FOLDER}/ostler-init`}`,
+    `lxc.signal.halt = ${stage.bundle === undefined ? 'SIGRTMIN+3' : 'SIGTERM'}`,
     // The desktop must outlive everything of ours, LXC's monitor included.
     'lxc.monitor.signal.pdeath = 0',
     'lxc.environment = container=lxc',
@@ -110,15 +112,15 @@ function devices({ version }: CgroupLayout): string[] {
 
 /** A value with a blank or a line break would be read as more than one. */
 function refuseUnsafe(setup: ContainerSetup): void {
-  const { container, hostname, lower, upper, home, bundle, network, run } = setup
+  const { container, hostname, stage, network } = setup
   const { bridge, veth, mac, address, gateway } = network
-  const paths = [lower, upper, home, bundle ?? '', run.boot, run.display]
+  const paths = Object.values(stage).filter((place) => place !== undefined)
   const values = [container, hostname, bridge, veth, mac, address, gateway, ...paths]
   const unsafe = values.find((value) => !/^[\w./:@+-]*$/.test(value))
-  if (unsafe !== undefined || [lower, upper].some((path) => path.includes(':')))
+  if (unsafe !== undefined)
     throw new Fault('container.failed', {
       desktop: container,
-      reason: `${unsafe ?? lower} cannot stand in a configuration`,
+      reason: `${unsafe} cannot stand in a configuration`,
     })
 }
 

@@ -1,10 +1,11 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { comesToHold } from '@ostler/kit/poll.ts'
 import { run, RunError } from '@ostler/kit/run.ts'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { macOf, type Subnet } from '../../model/address.ts'
+import { isArchive } from '../../model/disk-image.ts'
 import { runFolder } from '../../model/run-folder.ts'
 import type { Hypervisor } from '../hypervisor.ts'
 import { freshOverlay, imageFolder } from '../image-folder.ts'
@@ -12,8 +13,11 @@ import { homeOf } from '../homes/home-place.ts'
 import { makeRunFolder, removeRunFolder } from '../run-folders.ts'
 import { type CgroupLayout, killGroup, observeGroup, removeGroups } from './cgroup.ts'
 import { containerConfig } from './container-config.ts'
+import { displayOnDisk } from './display-on-disk.ts'
 import { firstError } from './lxc-log.ts'
+import { memoryShiftsOwners, stageCommand, stagePlaces } from './stage.ts'
 import { isUnpacked, tarballImage } from './tarball-image.ts'
+import { type UserNumbers, userRange } from './user-range.ts'
 
 export interface LxcSettings {
   /** Begins the names of containers and network devices. */
@@ -30,8 +34,12 @@ export interface LxcSettings {
   /** The group that may pass through the run folders to the displays. */
   readonly displayGid: number
   readonly cgroups: CgroupLayout
+  /** Who the users of guests are on the node; `undefined`: the same as in the guest, and root is root. */
+  readonly users: UserNumbers | undefined
 }
 
+/** How the container is started: beside its configuration, as a list of words. */
+const START = 'start.json'
 const START_MS = 30_000
 const END_MS = 5_000
 /** Desktops as LXC containers: an image below, an overlay above it, the home apart. */
@@ -39,12 +47,14 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
   const containerOf = (id: number): string => `${settings.prefix}${id}`
   /** The kernel takes no longer name for a device. */
   const deviceOf = (id: number): string => containerOf(id).slice(-15)
+  /** Found out once. */
+  let shiftsMemory: Promise<boolean> | undefined
   const lxc = (id: number): string[] => ['-P', settings.lxcPath, '-n', containerOf(id)]
   return {
     name: 'lxc',
 
     imageWork: ({ image }) =>
-      image.kind !== 'tarball' || isUnpacked(settings.images, image)
+      !isArchive(image.kind) || isUnpacked(settings.images, image)
         ? undefined
         : async () => {
             mkdirSync(settings.images, { recursive: true, mode: 0o755 })
@@ -54,21 +64,31 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
     prepare: async (spec) => {
       const image = await imageFolder(settings.images, spec)
       const hasAgent = existsSync(join(image, 'usr/lib/systemd/system/ostler-vma.service'))
-      const upper = join(await freshOverlay(settings.overlays, spec), 'upper')
-      mkdirSync(upper, { mode: 0o755 })
+      const overlay = await freshOverlay(settings.overlays, spec)
+      const [upper, work] = [join(overlay, 'upper'), join(overlay, 'work')]
+      for (const made of [upper, work]) mkdirSync(made, { mode: 0o755 })
+      const home = homeOf(settings, spec)
       const folders = await makeRunFolder(settings.run, spec.id, 'lxc', settings.displayGid)
+      const users = settings.users && userRange(settings.users, spec.id)
+      chownSync(folders.boot, users?.first ?? 0, users?.first ?? 0) // its tickets go to whoever owns it
       const folder = join(settings.lxcPath, containerOf(spec.id))
-      mkdirSync(folder, { recursive: true, mode: 0o700 })
+      const stage = join(folder, 'stage')
+      mkdirSync(stage, { recursive: true, mode: 0o711 }) // where the guest's root must pass, but see nothing
+      if (users !== undefined && !(await (shiftsMemory ??= memoryShiftsOwners(stage, users))))
+        await displayOnDisk(folders.display, join(overlay, 'display'))
+      const parts = {
+        ...{ folder: stage, users, image, upper, work, home, display: folders.display, boot: folders.boot },
+        bundle: hasAgent ? undefined : settings.bundle,
+        usr: spec.image.kind === 'instant' ? '/usr' : undefined,
+      }
+      const command = stageCommand(parts, lxcStart(users !== undefined))
+      writeFileSync(join(folder, START), JSON.stringify(command), { mode: 0o600 })
       mkdirSync(settings.logs, { recursive: true, mode: 0o755 })
       const config = containerConfig({
         container: containerOf(spec.id),
         hostname: spec.name,
-        lower: image,
-        upper,
-        home: homeOf(settings, spec),
-        run: folders,
-        bundle: hasAgent ? undefined : settings.bundle,
-        sharesUsr: spec.image.kind === 'instant',
+        stage: stagePlaces(parts),
+        users,
         network: {
           ...settings.network,
           veth: deviceOf(spec.id),
@@ -91,7 +111,8 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       const log = join(settings.logs, `${containerOf(spec.id)}.log`)
       rmSync(log, { force: true }) // one start, one log
       try {
-        await run('lxc-start', [...lxc(spec.id), '--daemon', '-l', 'WARN', '-o', log], {
+        const [command = '', ...args] = startOf(join(settings.lxcPath, containerOf(spec.id)))
+        await run(command, [...args, ...lxc(spec.id), '--daemon', '-l', 'WARN', '-o', log], {
           timeoutMs: START_MS,
         })
       } catch (cause) {
@@ -121,6 +142,18 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       await rm(join(settings.lxcPath, containerOf(id)), { recursive: true, force: true })
     },
   }
+}
+
+/**
+ * Where newuidmap is there, LXC wants the numbers to be root's in /etc/subuid, even of root; it does not see it then, and writes
+ * the map itself.
+ */
+function lxcStart(hasUsers: boolean): string[] {
+  return hasUsers ? ['env', 'PATH=/nonexistent', '/usr/bin/lxc-start'] : ['lxc-start']
+}
+
+function startOf(folder: string): string[] {
+  return JSON.parse(readFileSync(join(folder, START), 'utf8')) as string[]
 }
 
 /** A start that failed says so while its first processes are still ending. */

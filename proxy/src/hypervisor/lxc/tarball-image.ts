@@ -1,11 +1,10 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import { run, RunError } from '@ostler/kit/run.ts'
+import { RunError } from '@ostler/kit/run.ts'
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DesktopSpec } from '../hypervisor.ts'
-
-const UNPACK_MS = 600_000
+import { unpack } from './unpack.ts'
 
 type TarballImage = Pick<DesktopSpec['image'], 'name' | 'path' | 'unpackedName'>
 
@@ -33,7 +32,7 @@ function targetOf(
 }
 
 /**
- * Unpacks a tarball once and returns the folder. Several processes may try at once: each unpacks into a draft, and
+ * Unpacks a tarball or a squashfs once and returns the folder. Several processes may try at once: each unpacks into a draft, and
  * the first to finish wins.
  *
  * @throws Fault `image.unusable`; nothing half-unpacked is left.
@@ -47,9 +46,7 @@ export async function tarballImage(folder: string, image: TarballImage): Promise
   const draft = `${target}.${randomBytes(4).toString('hex')}`
   mkdirSync(draft, { recursive: true, mode: 0o755 })
   try {
-    await run('tar', ['--extract', '--numeric-owner', '--file', path, '--directory', draft], {
-      timeoutMs: UNPACK_MS,
-    })
+    await unpack(path, draft)
     renameSync(draft, target)
   } catch (cause) {
     rmSync(draft, { recursive: true, force: true })

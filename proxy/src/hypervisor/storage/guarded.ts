@@ -1,5 +1,6 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { join } from 'node:path'
+import { isArchive } from '../../model/disk-image.ts'
 import {
   imageFileName,
   imagePath,
@@ -51,7 +52,7 @@ export function guarded(driver: Hypervisor, guard: StorageGuard): Hypervisor {
   }
   const settle = async ({ image }: DesktopSpec): Promise<void> => {
     const sha256 = await settleImage(folders, image)
-    if (sha256 === undefined || image.kind !== 'tarball') return
+    if (sha256 === undefined || !isArchive(image.kind)) return
     const unpacked = unpackedFolder(folders.basefs, image)
     if (unpacked !== undefined) settleUnpacked(unpacked, image, sha256)
   }

@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, renameSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import type { DiskImageKind } from '../../model/disk-image.ts'
+import { type DiskImageKind, isArchive } from '../../model/disk-image.ts'
 import {
   DOOMED,
   DRAFT,
@@ -102,7 +102,7 @@ function judgeFailed(folder: string, name: string, { desktops }: KnownObjects): 
 function unpackedJudge({ basefs, images }: StorageFolders, known: KnownObjects) {
   const needed = new Set([basename(instantFolder(basefs))])
   for (const image of known.images) {
-    if (image.kind !== 'tarball') continue
+    if (!isArchive(image.kind)) continue
     const place = isStaged(image)
       ? {
           ...image,
