@@ -64,6 +64,23 @@ test('the wishes of the client are in it', () => {
   expect(optionsOf(line({}, { client: { ...CLIENT, fullscreen: true } })).get('fullscreen')).toBe('1')
 })
 
+test.each([
+  [1920, 1080, true, '0'],
+  [1080, 1920, true, '0'],
+  [1280, 1024, true, '0'],
+  [3840, 1080, true, '1'],
+  [1920, 2160, true, '1'],
+  [3840, 1080, false, '0'],
+])(
+  'a picture of %i by %i (full screen: %s) asks for the screens behind it: %s',
+  (width, height, fullscreen, wanted) => {
+    const client = { ...CLIENT, geometry: { width, height }, fullscreen }
+    expect(optionsOf(line({}, { client })).get('xinerama')).toBe(wanted)
+    const asked = new Map([['xinerama', '1']])
+    expect(optionsOf(line({}, { client, extraArgs: asked })).get('xinerama')).toBe('1')
+  },
+)
+
 test('it listens on the unix socket alone, and never sleeps', () => {
   const options = optionsOf(line())
   expect(options.get('listen')).toBe('unix:/run/ostler/display/nx.sock')
@@ -84,7 +101,7 @@ test("QVD's l7r finds it on TCP: then no socket is named", () => {
 
 test('what a client chose comes before what is ours, so that ours is the last word', () => {
   const text = line({}, { extraArgs: new Map([['cache', '16M']]) })
-  expect(text).toMatch(/^nx\/nx,cache=16M,.*listen=unix:/)
+  expect(text).toMatch(/,cache=16M,.*listen=unix:/)
 })
 
 describe('what the door allows', () => {

@@ -24,6 +24,9 @@ export function nxOptionLine(request: SessionRequest, settings: NxSettings): str
   const { client, policy } = request
   const { width, height } = client.geometry
   const options: readonly (readonly [string, string | number])[] = [
+    // What needs libXext: nxagent crashes by it when it resumes (decision 0047). A client may ask for it all the same.
+    ['shpix', 0],
+    ['xinerama', mayHaveScreens(client) ? 1 : 0],
     ...request.extraArgs,
     ['link', client.link],
     ['client', client.os],
@@ -42,4 +45,15 @@ export function nxOptionLine(request: SessionRequest, settings: NxSettings): str
   ]
   const words = options.map(([key, value]) => `${key}=${value}`)
   return `nx/nx,${words.join(',')}:${settings.display}\n`
+}
+
+/** No single screen is longer than this, for its other side. */
+const LONGEST_SCREEN = 2.4
+/** Nor so square. */
+const SQUAREST_SCREEN = 1.2
+
+/** Whether a client's picture may span several screens: it fills them all, and is not of the shape of one. */
+function mayHaveScreens({ fullscreen, geometry: { width, height } }: SessionRequest['client']): boolean {
+  const shape = Math.max(width, height) / Math.min(width, height)
+  return fullscreen && (shape > LONGEST_SCREEN || shape < SQUAREST_SCREEN)
 }

@@ -256,7 +256,7 @@ test('no parameter, and no default of the configuration, can add an option to th
   const parameters = fc.dictionary(fc.oneof(fc.constantFrom(...names), fc.string()), value)
   const settings = { display: 100, socket: '/run/nx.sock', tolerance: 'risky', slave: true, audio: true }
   const ours = ['link', 'client', 'geometry', 'fullscreen', 'keyboard', 'sleep', 'listen', 'tolerancechecks']
-  const theirs = ['cache', 'clipboard', 'slave', 'media', 'cups', 'smb']
+  const theirs = ['cache', 'clipboard', 'slave', 'media', 'cups', 'smb', 'shpix', 'xinerama']
   let accepted = 0
   fc.assert(
     fc.property(parameters, value, value, (given, keyboard, link) => {
