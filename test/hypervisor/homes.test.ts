@@ -287,10 +287,27 @@ describe('a home of a size', () => {
       await new Promise((resolve) => user.once('exit', resolve))
     }
     await end(driver, 1)
-    const free = (): Promise<boolean> =>
-      run('losetup', ['-j', imagePath()]).then(({ stdout }) => stdout === '')
-    expect(await comesToHold(free, 5_000, 50)).toBe(true)
+    expect((await run('losetup', ['-j', imagePath()])).stdout).toBe('')
   })
+
+  test('is not given back either while it is mounted where we do not see it', async () => {
+    const driver = node('a')
+    await prepare(driver, desktop(1, testHome(1, 'image', 16)))
+    const other = spawn('unshare', ['--mount', '--propagation', 'private', 'sleep', '60'], {
+      stdio: 'ignore',
+    })
+    try {
+      const mounts = (): string => readFileSync(`/proc/${other.pid ?? 0}/comm`, 'utf8')
+      expect(await comesToHold(() => mounts() === 'sleep\n', 5_000, 20)).toBe(true)
+      for (let attempt = 0; attempt < 2; attempt++)
+        await expect(driver.release(1)).rejects.toMatchObject({ code: 'home.failed' })
+      await expect(lockHome(imagePath())).rejects.toMatchObject({ code: 'home.taken' })
+    } finally {
+      other.kill('SIGKILL')
+      await new Promise((resolve) => other.once('exit', resolve))
+    }
+    await end(driver, 1)
+  }, 60_000)
 })
 
 describe('a home on its way', () => {

@@ -59,35 +59,25 @@ export async function mountHomeImage(file: string, mount: string, limitMb: numbe
  * Unmounts the file system of a home, if it is mounted, and waits until nobody has it: a guest that has just ended may still.
  * @throws Fault `home.failed`.
  */
-export async function unmountHomeImage(mount: string): Promise<void> {
-  const device = deviceAt(mount)
-  if (device === undefined) return
+export async function unmountHomeImage(file: string, mount: string): Promise<void> {
   try {
-    await run('umount', [mount])
+    if (isMountedAt(mount)) await run('umount', [mount])
   } catch (cause) {
-    throw failed(mount, cause)
+    throw failed(file, cause)
   }
   const isFree = async (): Promise<boolean> =>
-    !(await run('losetup', ['--list', '--noheadings', '--output', 'NAME'])).stdout
-      .split('\n')
-      .includes(device)
-  if (!(await comesToHold(isFree, DETACH_MS, 50))) throw failed(mount, new Error(`${device} is still in use`))
+    !existsSync(file) || (await run('losetup', ['--associated', file])).stdout === ''
+  if (!(await comesToHold(isFree, DETACH_MS, 50)))
+    throw failed(file, new Error('it is unmounted here, and mounted elsewhere on this node'))
 }
 
 /** Whether anything is mounted at a path, as the kernel says. */
 export function isMountedAt(path: string): boolean {
-  return deviceAt(path) !== undefined
-}
-
-/** What is mounted at a path. */
-function deviceAt(path: string): string | undefined {
-  if (!existsSync(path)) return undefined
+  if (!existsSync(path)) return false
   const real = realpathSync(path)
-  for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
-    const [first = '', second = ''] = line.split(' - ')
-    if (unescape(first.split(' ')[4] ?? '') === real) return second.split(' ')[1]
-  }
-  return undefined
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .some((line) => unescape(line.split(' ')[4] ?? '') === real)
 }
 
 /** The kernel writes blanks and the like as three octal digits. */

@@ -40,7 +40,7 @@ export function homeOf(places: HomePlaces, { id, home }: Pick<DesktopSpec, 'id' 
 /** What exists on the node while a desktop has its home: outside of its run folder, which is removed with all that it holds. */
 export function openHome({ run }: Pick<HomePlaces, 'run'>, id: number) {
   const root = join(run, 'homes', String(id))
-  return { root, keeper: join(root, 'keeper'), mount: join(root, 'mount') }
+  return { root, keeper: join(root, 'keeper'), image: join(root, 'image'), mount: join(root, 'mount') }
 }
 
 /** Numbers of the desktops for which this node has a home open. */

@@ -3,7 +3,7 @@ import { pidFileHolder } from '@ostler/kit/pid-file.ts'
 import { comesToHold } from '@ostler/kit/poll.ts'
 import { isAlive, type ProcessIdentity, signalProcess } from '@ostler/kit/process-table.ts'
 import { writeWhole } from '@ostler/kit/write-file.ts'
-import { existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { HomeKind } from '../../model/home.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
@@ -79,7 +79,9 @@ async function open(driver: string, settings: HousedSettings, spec: DesktopSpec)
   const desktop = `${spec.id} ${spec.name}`
   lock.write(home.id, { node: settings.node, desktop, epoch: home.epoch, since: new Date().toISOString() })
   if (!isThere) await makeHome(path, home, owner)
-  if (home.kind === 'image') await mountHomeImage(path, opened.mount, home.limitMb)
+  if (home.kind !== 'image') return
+  writeWhole(opened.image, path, { mode: 0o600 })
+  await mountHomeImage(path, opened.mount, home.limitMb)
 }
 
 /** A full or a read-only storage, say. */
@@ -94,14 +96,14 @@ async function asFault(place: string, work: () => Promise<void>): Promise<void> 
 
 /** @throws Fault `home.failed` when somebody still has it. */
 async function close(settings: Pick<HousedSettings, 'run' | 'group'>, id: number): Promise<void> {
-  const { root, keeper, mount } = openHome(settings, id)
+  const { root, keeper, image, mount } = openHome(settings, id)
   if (!existsSync(root)) return
-  await unmountHomeImage(mount)
+  if (existsSync(image)) await unmountHomeImage(readFileSync(image, 'utf8'), mount)
   const holder = pidFileHolder(keeper)
   if (holder !== undefined) await end(holder)
   // Never more than what we have put there: below `mount` would be a home.
   if (existsSync(mount)) rmdirSync(mount)
-  rmSync(keeper, { force: true })
+  for (const file of [keeper, image]) rmSync(file, { force: true })
   rmdirSync(root)
   if (settings.group !== undefined) removeOwnGroup(settings.group.cgroups, settings.group.name)
 }
