@@ -82,7 +82,7 @@ export class HkdMetrics {
     })
     new Gauge({
       name: 'ostler_hkd_storage_full',
-      help: '1 where a storage folder has less room than the reserve: no new desktop starts, running ones are in danger.',
+      help: '1 where a storage folder has less room than the reserve, or is read-only: no new desktop starts, running ones are in danger.',
       labelNames: ['folder'],
       registers: [this.registry],
       collect() {
