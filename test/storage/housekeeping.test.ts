@@ -5,16 +5,11 @@ import { RoomWatch } from '@ostler/proxy/hkd/room-watch.ts'
 import { StorageOrders } from '@ostler/proxy/hkd/storage-orders.ts'
 import { digestFile } from '@ostler/proxy/hypervisor/storage/copy-file.ts'
 import { explainDesktop, listObjects } from '@ostler/proxy/store/admin.ts'
+import { addFailedStart } from '@ostler/proxy/store/failed-starts.ts'
 import { registerHost, setHostState } from '@ostler/proxy/store/hosts.ts'
 import { addImage } from '@ostler/proxy/store/images.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
-import {
-  addFailedStart,
-  askForLooks,
-  askForPurge,
-  readLooks,
-  readPurges,
-} from '@ostler/proxy/store/storage-looks.ts'
+import { askForLooks, askForPurge, readLooks, readPurges } from '@ostler/proxy/store/storage-looks.ts'
 import { appendFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'

@@ -1,6 +1,6 @@
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { FolderRoom } from '../hypervisor/storage/checks.ts'
+import type { FolderRoom } from '../hypervisor/storage/file-systems.ts'
 import { VM_STATES, type VmState } from '../model/vm-machine.ts'
 
 /** The steps of a start that hkd sees; the others are the door's. */

@@ -1,5 +1,5 @@
 import type { Log } from '@ostler/kit/log.ts'
-import { type FolderRoom, roomOf } from '../hypervisor/storage/checks.ts'
+import { type FolderRoom, roomOf } from '../hypervisor/storage/file-systems.ts'
 import type { Reserve } from '../model/free-room.ts'
 
 const TICK_MS = 2_000
