@@ -67,6 +67,20 @@ test('what is there is not copied again', async () => {
   expect(steps).toEqual([])
 })
 
+test('what was in use once comes back as it was, or not at all', async () => {
+  await room.pack('staging/office.tar', SYSTEM)
+  await bringImage(room.folders, image(), free)
+  const copy = join(room.folders.images, '7-office.tar')
+  const before = await digestFile(copy)
+  rmSync(copy)
+  await bringImage(room.folders, image(), free)
+  expect(await digestFile(copy)).toEqual(before)
+  rmSync(copy)
+  await room.pack('staging/office.tar', [...SYSTEM, 'etc/more'])
+  await expect(bringImage(room.folders, image(), free)).rejects.toThrow(`not ${before.sha256}`)
+  expect(existsSync(copy)).toBe(false)
+})
+
 test('a hole stays a hole', async () => {
   const path = join(room.folders.staging, 'disk.img')
   const fd = openSync(path, 'w')

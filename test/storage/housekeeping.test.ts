@@ -5,16 +5,11 @@ import { RoomWatch } from '@ostler/proxy/hkd/room-watch.ts'
 import { StorageOrders } from '@ostler/proxy/hkd/storage-orders.ts'
 import { digestFile } from '@ostler/proxy/hypervisor/storage/copy-file.ts'
 import { explainDesktop, listObjects } from '@ostler/proxy/store/admin.ts'
+import { addFailedStart } from '@ostler/proxy/store/failed-starts.ts'
 import { registerHost, setHostState } from '@ostler/proxy/store/hosts.ts'
 import { addImage } from '@ostler/proxy/store/images.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
-import {
-  addFailedStart,
-  askForLooks,
-  askForPurge,
-  readLooks,
-  readPurges,
-} from '@ostler/proxy/store/storage-looks.ts'
+import { askForLooks, askForPurge, readLooks, readPurges } from '@ostler/proxy/store/storage-looks.ts'
 import { appendFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -124,8 +119,8 @@ describe('an image that is added from the staging folder', () => {
     await becomes(image, /^node: ready$/, images)
   })
 
-  test('whose file is taken away is removed, whose file is changed is broken', async () => {
-    const source = await room.pack('staging/office.tar', ['sbin/init'])
+  test('whose copy is changed is broken, and is copied again when that is taken away', async () => {
+    await room.pack('staging/office.tar', ['sbin/init'])
     const image = await add('office.tar')
     const images = bringer()
     await becomes(image, /^node: ready$/, images)
@@ -133,8 +128,18 @@ describe('an image that is added from the staging folder', () => {
     appendFileSync(copy, 'more')
     await becomes(image, /^node: broken \(.*is not what it was/, images)
     rmSync(copy)
+    await becomes(image, /^node: ready$/, images)
+  })
+
+  test('whose file and copy are both taken away is removed, and says so', async () => {
+    const source = await room.pack('staging/office.tar', ['sbin/init'])
+    const image = await add('office.tar')
+    const images = bringer()
+    await becomes(image, /^node: ready$/, images)
     rmSync(source)
-    await becomes(image, /^node: (?:broken|removed) \(.*there is no/, images)
+    rmSync(join(room.folders.images, `${image.id}-office.tar`))
+    await becomes(image, /^node: removed \(.*there is no .*staging/, images)
+    expect(images.refuses(image)).toContain('there is no')
   })
 
   test('waits for room with the figures, and comes by itself when there is some', async () => {
@@ -274,8 +279,8 @@ test('what was kept of failed starts is told of, the newest three', async () => 
   ])
 })
 
-describe('the room for desktops', () => {
-  test('runs short on a full disk, by bytes and by inodes, and is there again', async () => {
+describe('a storage folder', () => {
+  test('that is full, of bytes or of inodes, or read-only holds starts, and holds none when there is room again', async () => {
     await using small = await openStorageRoom('8m')
     using rooms = new RoomWatch(
       { overlayfs: small.folders.overlayfs },
@@ -290,11 +295,13 @@ describe('the room for desktops', () => {
     }
     await holds(undefined)
     writeFileSync(join(small.root, 'filler'), Buffer.alloc(5 * 2 ** 20))
-    await holds(/^there is no room in .*overlayfs: [123] MB are free there, 4 must be$/)
+    await holds(/^the storage folder .*overlayfs: there is no room: [123] MB are free there, 4 must be$/)
     rmSync(join(small.root, 'filler'))
     await holds(undefined)
     await run('mount', ['-o', 'remount,nr_inodes=20', small.root])
     for (let n = 0; n < 11; n++) small.write(`many/${n}`)
     await holds(/inodes are free there, 10 must be$/)
+    await run('mount', ['-o', 'remount,ro', small.root])
+    await holds(/its file system is read-only$/)
   })
 })

@@ -235,6 +235,17 @@ describe('before a start', () => {
     expect(existsSync(lockFile())).toBe(false)
   })
 
+  test('what was unpacked of another archive than the image is refused, what QVD has unpacked is not', async () => {
+    await room.pack('images/3-office.tar', ['sbin/init'])
+    room.write('basefs/3-office/sbin/init')
+    const image = { id: 3, name: 'office', kind: 'tarball', path: 'office.tar' } as const
+    await driver().prepare({ ...spec(), image })
+    const manifest = join(room.folders.basefs, '.3-office.manifest')
+    const known = readFileSync(manifest, 'utf8')
+    writeFileSync(manifest, known.replace(/"[0-9a-f]{64}"/, `"${'0'.repeat(64)}"`))
+    await expect(driver().prepare({ ...spec(), image })).rejects.toMatchObject({ code: 'image.changed' })
+  })
+
   test('an image that hkd could not bring is refused with the reason', async () => {
     const refuses = (): string => 'its SHA-256 is another one'
     const refused = driver('one', { refuses }).prepare(spec())

@@ -1,6 +1,6 @@
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { FolderRoom } from '../hypervisor/storage/checks.ts'
+import type { FolderRoom } from '../hypervisor/storage/file-systems.ts'
 import { VM_STATES, type VmState } from '../model/vm-machine.ts'
 
 /** The steps of a start that hkd sees; the others are the door's. */
@@ -82,7 +82,7 @@ export class HkdMetrics {
     })
     new Gauge({
       name: 'ostler_hkd_storage_full',
-      help: '1 where a storage folder has less room than the reserve: no new desktop starts, running ones are in danger.',
+      help: '1 where a storage folder has less room than the reserve, or is read-only: no new desktop starts, running ones are in danger.',
       labelNames: ['folder'],
       registers: [this.registry],
       collect() {

@@ -104,7 +104,7 @@ export class Housekeeper {
     this.#series = new Series((id) => this.#stepUntilQuiet(id))
     this.#notice = new ExpiryNotice(parts.db, parts.log, this.#abort.signal)
     const { imagesAtOnce: atOnce, log } = parts
-    this.#images = new ImageWork({ atOnce, log, onEnd: (id, failure) => void this.#imageEnded(id, failure) })
+    this.#images = new ImageWork({ atOnce, log, onEnd: (id, failure) => this.#imageEnded(id, failure) })
   }
 
   start(): void {

@@ -44,6 +44,7 @@ export class ImageBringer implements AsyncDisposable {
   readonly #end = new AbortController()
   readonly #timer: NodeJS.Timeout
   #work: Promise<void> = Promise.resolve()
+  #telling: Promise<void> = Promise.resolve()
   #again = false
 
   constructor(parts: ImageBringerParts) {
@@ -97,9 +98,11 @@ export class ImageBringer implements AsyncDisposable {
       if (this.#jobs.has(row.id)) continue
       const verdict = judgeImage(folders, row)
       const isReady = verdict === 'known' || verdict === 'folder'
-      if (isReady && this.#progress.get(row.id)?.state === 'ready') continue
-      if (this.#failed.get(row.id) === this.#filesOf(row)) continue
-      this.#begin(row)
+      const known = this.#progress.get(row.id)
+      const isSettled =
+        (isReady && known?.state === 'ready') || this.#failed.get(row.id) === this.#filesOf(row)
+      if (!isSettled) this.#begin(row)
+      else if (row.state !== known?.state) await this.#tell(row)
     }
   }
 
@@ -162,10 +165,15 @@ export class ImageBringer implements AsyncDisposable {
     }
   }
 
-  async #tell(row: StagedRow, sha256: string | null = null): Promise<void> {
-    const progress = this.#progress.get(row.id)
-    if (progress !== undefined)
-      await noteImageCopy(this.#parts.db, this.#parts.hostId, row.id, { ...progress, sha256 })
+  /** Writes down how an image stands when its turn has come: the last word is the newest. */
+  #tell(row: StagedRow, sha256: string | null = null): Promise<void> {
+    const { db, hostId } = this.#parts
+    const told = this.#telling.then(async () => {
+      const progress = this.#progress.get(row.id)
+      if (progress !== undefined) await noteImageCopy(db, hostId, row.id, { ...progress, sha256 })
+    })
+    this.#telling = told.catch(() => {}) // whoever told has the error
+    return told
   }
 
   /** Tells the files of an image from others, in the staging folder and in use. */

@@ -9,7 +9,7 @@ export interface ImageWorkSettings {
   readonly atOnce: number
   readonly log: Log
   /** Called when the work on an image that a desktop waits for has ended; the reason when it failed. */
-  readonly onEnd: (desktop: number, failure: string | undefined) => void
+  readonly onEnd: (desktop: number, failure: string | undefined) => Promise<void>
 }
 
 /**
@@ -35,20 +35,21 @@ export class ImageWork {
     this.#underWay.set(image, desktops)
     const { log, onEnd } = this.#settings
     log.info('image work begins', { image })
-    const end = (failure?: string): void => {
+    // Whoever looks before all are told would begin it again.
+    const end = async (failure?: string): Promise<void> => {
+      await Promise.all([...desktops].map((id) => onEnd(id, failure)))
       this.#underWay.delete(image)
-      for (const id of desktops) onEnd(id, failure)
     }
     this.#gate
       .pass(work, () => new Error('too many images wait'))
       .then(
-        () => {
+        async () => {
           log.info('image work ended', { image })
-          end()
+          await end()
         },
-        (error: unknown) => {
+        async (error: unknown) => {
           log.error('image work failed', { image, error })
-          end(error instanceof Error ? error.message : String(error))
+          await end(error instanceof Error ? error.message : String(error))
         },
       )
   }

@@ -1,5 +1,5 @@
 import type { Log } from '@ostler/kit/log.ts'
-import { type FolderRoom, roomOf } from '../hypervisor/storage/checks.ts'
+import { type FolderRoom, roomOf } from '../hypervisor/storage/file-systems.ts'
 import type { Reserve } from '../model/free-room.ts'
 
 const TICK_MS = 2_000
@@ -7,8 +7,8 @@ const TICK_MS = 2_000
 const SILENT_MS = 20_000
 
 /**
- * Watches the room below the storage folders: where it runs short no new desktop starts, and the log says so once. It never waits for
- * a storage: it tells what was seen last.
+ * Watches the file systems of the storage folders: where one is full or read-only no new desktop starts, and the log says so once. It
+ * never waits for a storage: it tells what was seen last.
  */
 export class RoomWatch implements Disposable {
   /** What each folder's file system had left. */
@@ -48,7 +48,7 @@ export class RoomWatch implements Disposable {
     if (this.#asked !== undefined && performance.now() - this.#asked > SILENT_MS)
       return 'the storage does not answer'
     const short = this.rooms.find(({ lack }) => lack !== undefined)
-    return short === undefined ? undefined : `there is no room in ${short.path}: ${short.lack ?? ''}`
+    return short === undefined ? undefined : `the storage folder ${short.path}: ${short.lack ?? ''}`
   }
 
   [Symbol.dispose](): void {
@@ -57,10 +57,10 @@ export class RoomWatch implements Disposable {
 
   #tell(name: string, path: string, lack: string | undefined): void {
     if (lack === undefined) {
-      if (this.#lacking.delete(name)) this.#log.info('there is room again', { name, path })
+      if (this.#lacking.delete(name)) this.#log.info('the storage lacks nothing again', { name, path })
     } else if (!this.#lacking.has(name)) {
       this.#lacking.add(name)
-      const message = 'there is no room: no new desktop starts, those that run are in danger'
+      const message = 'the storage: no new desktop starts, those that run are in danger'
       this.#log.error(message, { name, path, lack })
     }
   }

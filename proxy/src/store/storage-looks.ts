@@ -1,5 +1,5 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import type { KeptFailure, StorageLook, StoragePurge } from '@ostler/contract/storage-api.ts'
+import type { StorageLook, StoragePurge } from '@ostler/contract/storage-api.ts'
 import { sql } from 'kysely'
 import type { DiskImageKind } from '../model/disk-image.ts'
 import type { Db } from './open.ts'
@@ -142,44 +142,4 @@ export async function openPurges(
 export async function endPurge(db: Db, id: number, fault: string | null): Promise<void> {
   const set = fault === null ? { purged_at: sql<Date>`now()`, fault } : { purge_asked_at: null, fault }
   await db.updateTable('storage_orphan').set(set).where('id', '=', id).execute()
-}
-
-/** Writes down what was kept of a start that failed. Only the newest are kept on the disk. */
-export async function addFailedStart(
-  db: Db,
-  hostId: number,
-  start: { vmId: number; epoch: number; folder: string; bytes: number; fault: string },
-  kept: number,
-): Promise<void> {
-  const { vmId: vm_id, ...row } = start
-  await db
-    .insertInto('failed_start')
-    .values({ ...row, vm_id, host_id: hostId })
-    .onConflict((conflict) => conflict.columns(['vm_id', 'epoch']).doNothing())
-    .execute()
-  const newest = db
-    .selectFrom('failed_start')
-    .select('id')
-    .where('vm_id', '=', vm_id)
-    .where('host_id', '=', hostId)
-    .orderBy('epoch', 'desc')
-    .limit(kept)
-  await db
-    .deleteFrom('failed_start')
-    .where('vm_id', '=', vm_id)
-    .where('host_id', '=', hostId)
-    .where('id', 'not in', newest)
-    .execute()
-}
-
-/** What is kept of a desktop's failed starts, newest first. */
-export async function readFailedStarts(db: Db, vmId: number): Promise<KeptFailure[]> {
-  const rows = await db
-    .selectFrom('failed_start')
-    .innerJoin('host', 'host.id', 'host_id')
-    .select(['at', 'host.name as host', 'folder', 'bytes', 'fault'])
-    .where('vm_id', '=', vmId)
-    .orderBy('failed_start.epoch', 'desc')
-    .execute()
-  return rows.map(({ at, bytes, ...row }) => ({ ...row, at: at.toISOString(), bytes: Number(bytes) }))
 }

@@ -10,7 +10,7 @@ import { KEPT_STARTS } from '../hypervisor/storage/failed-starts.ts'
 import type { StorageGuard } from '../hypervisor/storage/guarded.ts'
 import type { StorageFolders } from '../model/storage-layout.ts'
 import type { Db } from '../store/open.ts'
-import { addFailedStart } from '../store/storage-looks.ts'
+import { addFailedStart } from '../store/failed-starts.ts'
 import type { NodeValues } from './node-config.ts'
 
 /** Reads folders with `:` between them. @throws Error for one that is not absolute. */

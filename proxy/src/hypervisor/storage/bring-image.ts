@@ -8,7 +8,14 @@ import type { DiskImageKind } from '../../model/disk-image.ts'
 import { DRAFT, imageFileName, imagePath, type StorageFolders } from '../../model/storage-layout.ts'
 import { copyVerified } from './copy-file.ts'
 import { inspectImage } from './inspect-image.ts'
-import { judgeImage, type NamedImage, noteImage, requireExpected, settleImage } from './manifest.ts'
+import {
+  judgeImage,
+  knownHash,
+  type NamedImage,
+  noteImage,
+  requireExpected,
+  settleImage,
+} from './manifest.ts'
 
 /** A disk image that was added from the staging folder. */
 export interface StagedImage extends NamedImage {
@@ -84,7 +91,8 @@ async function fromStaging(
       const digest = await copyVerified(source, draft, signal === undefined ? told : { ...told, signal })
       sha256 = digest.sha256
       onStep?.('copied')
-      requireExpected(image.name, digest.sha256, image.sha256)
+      // What was in use once comes back as it was, or not at all.
+      requireExpected(image.name, digest.sha256, image.sha256 ?? knownHash(folders, image))
       await inspectImage(image.kind, image.name, draft, signal)
       onStep?.('inspected')
       noteImage(folders, image, draft, digest)

@@ -1,4 +1,5 @@
 import { Fault } from '@ostler/contract/fault.ts'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { isArchive } from '../../model/disk-image.ts'
 import {
@@ -12,7 +13,7 @@ import type { DesktopSpec, FailedBoot, Hypervisor } from '../hypervisor.ts'
 import { tidyApart } from '../desktop-group.ts'
 import type { CgroupLayout } from '../lxc/cgroup.ts'
 import { unpackedFolder } from '../lxc/tarball-image.ts'
-import { requireMounts } from './checks.ts'
+import { requireMounts } from './file-systems.ts'
 import { keepFailedStart, type KeptStart } from './failed-starts.ts'
 import { judgeImage, settleImage, settleUnpacked } from './manifest.ts'
 import { freeOverlay, hasOverlay, lockOverlay } from './overlay-lock.ts'
@@ -54,7 +55,7 @@ export function guarded(driver: Hypervisor, guard: StorageGuard): Hypervisor {
     const sha256 = await settleImage(folders, image)
     if (sha256 === undefined || !isArchive(image.kind)) return
     const unpacked = unpackedFolder(folders.basefs, image)
-    if (unpacked !== undefined) settleUnpacked(unpacked, image, sha256)
+    if (unpacked !== undefined && existsSync(unpacked)) settleUnpacked(unpacked, image, sha256)
   }
   return {
     ...driver,

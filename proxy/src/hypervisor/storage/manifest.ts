@@ -53,7 +53,7 @@ export async function settleImage(
   if (verdict === 'missing')
     throw new Fault('image.unusable', { image: image.name, reason: `${path} does not exist` })
   if (verdict === 'folder') return undefined
-  const known = readManifest(place)?.sha256
+  const known = knownHash(folders, image)
   if (verdict === 'known') return known
   const stat = statSync(path)
   const { sha256 } = verdict === 'changed' ? { sha256: undefined } : await digestFile(path, signal)
@@ -62,6 +62,11 @@ export async function settleImage(
   requireExpected(image.name, sha256, expected)
   writeManifest(place, { sha256, bytes: stat.size, mtimeMs: stat.mtimeMs })
   return sha256
+}
+
+/** The hash that the file of an image had when it was taken into use; `undefined`: it never was. */
+export function knownHash(folders: Images, image: PlacedImage): string | undefined {
+  return readManifest(join(folders.images, manifestName(image)))?.sha256
 }
 
 /** @throws Fault `image.unusable` when a hash is not the one that was given with the image, if one was. */

@@ -1,6 +1,6 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { statSync } from 'node:fs'
-import { access, statfs } from 'node:fs/promises'
+import { access, constants, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type FileSystemRoom, lackOfRoom, type Reserve } from '../../model/free-room.ts'
 
@@ -26,7 +26,11 @@ export async function roomOf(
       freeInodes: ffree,
       totalInodes: files,
     }
-    return { name, path, ...room, lack: lackOfRoom(room, reserve) }
+    const short = lackOfRoom(room, reserve)
+    const lack = (await isReadOnly(path))
+      ? 'its file system is read-only'
+      : short && `there is no room: ${short}`
+    return { name, path, ...room, lack }
   }
   return await Promise.all(Object.entries(folders).map(look))
 }
@@ -43,6 +47,14 @@ export function requireMounts(paths: readonly string[]): void {
     if (here.dev === above.dev && here.ino !== above.ino)
       throw new Fault('storage.notMounted', { path, reason: 'nothing is mounted there' })
   }
+}
+
+/** A file system that has met an error may be made read-only by its kernel; root is told of it too. */
+async function isReadOnly(path: string): Promise<boolean> {
+  return await access(path, constants.W_OK).then(
+    () => false,
+    (error: unknown) => (error as NodeJS.ErrnoException).code === 'EROFS',
+  )
 }
 
 async function firstThatIs(path: string): Promise<string> {
