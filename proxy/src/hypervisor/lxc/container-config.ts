@@ -21,6 +21,8 @@ export interface ContainerSetup {
     prefix: number
     gateway: string
   }
+  /** The AppArmor profile; `undefined`: LXC's own choice. */
+  readonly profile: string | undefined
   readonly memoryMb: number
   readonly cpuPercent: number
   readonly cgroups: CgroupLayout
@@ -86,6 +88,7 @@ export function containerConfig(setup: ContainerSetup): string {
     'lxc.pty.max = 256',
     'lxc.console.path = none',
     `lxc.cap.drop = ${DROPPED}`,
+    ...(setup.profile === undefined ? [] : [`lxc.apparmor.profile = ${setup.profile}`]),
     ...(existsSync(SECCOMP) ? [`lxc.seccomp.profile = ${SECCOMP}`] : []),
     'lxc.net.0.type = veth',
     `lxc.net.0.veth.pair = ${network.veth}`,
@@ -114,7 +117,7 @@ function devices({ version }: CgroupLayout): string[] {
 function refuseUnsafe(setup: ContainerSetup): void {
   const { container, hostname, stage, network } = setup
   const { bridge, veth, mac, address, gateway } = network
-  const paths = Object.values(stage).filter((place) => place !== undefined)
+  const paths = [stage.root, stage.home, stage.display, stage.boot, stage.bundle ?? '', stage.usr ?? '']
   const values = [container, hostname, bridge, veth, mac, address, gateway, ...paths]
   const unsafe = values.find((value) => !/^[\w./:@+-]*$/.test(value))
   if (unsafe !== undefined)
