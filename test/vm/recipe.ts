@@ -20,9 +20,6 @@ const PACKAGES = [
   'nfs-kernel-server',
   'nfs-common',
   'zstd', // packs the initrd
-  'lxc', // containers under control groups of version 2 and AppArmor
-  'apparmor',
-  'libatomic1', // Node needs it
 ]
 
 /** Nobody reads in there, and no such hardware is in there: a third of the image. */
@@ -37,7 +34,7 @@ const LEFT_OUT = [
 
 const SHARE_OPTIONS = 'ro,nofail,trans=virtio,version=9p2000.L,msize=262144,cache=loose'
 
-/** Units that cost time at each start and serve nobody here: log-in prompts, daily chores, others' containers. */
+/** Units that cost time at each start and serve nobody here: log-in prompts, daily chores. */
 const MASKED = [
   'getty.target',
   'getty@.service',
@@ -48,8 +45,6 @@ const MASKED = [
   'e2scrub_all.timer',
   'e2scrub_reap.service',
   'fstrim.timer',
-  // Containers of the tests need nothing of these.
-  ...['lxc', 'lxc-net', 'apparmor'].map((name) => `${name}.service`),
 ]
 
 const RUNNER_UNIT = `[Unit]

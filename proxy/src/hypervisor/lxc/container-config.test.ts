@@ -17,7 +17,6 @@ const SETUP: ContainerSetup = {
     prefix: 16,
     gateway: '10.3.0.1',
   },
-  profile: undefined,
   memoryMb: 512,
   cpuPercent: 150,
   cgroups: { version: 2, hierarchies: ['/sys/fs/cgroup'], counted: '/sys/fs/cgroup' },
@@ -94,11 +93,6 @@ test('root in a desktop cannot load modules, set the clock or reboot the node', 
   expect(dropped).toEqual(
     expect.arrayContaining(['sys_module', 'sys_time', 'sys_boot', 'sys_rawio', 'mac_admin']),
   )
-})
-
-test('AppArmor is told its profile, where there is one', () => {
-  expect(valuesOf('lxc.apparmor.profile')).toEqual([])
-  expect(valuesOf('lxc.apparmor.profile', { profile: 'lxc-ostler' })).toEqual(['lxc-ostler'])
 })
 
 test('the desktop has its address, its gateway and its place on the bridge', () => {

@@ -21,8 +21,6 @@ export interface ContainerSetup {
     prefix: number
     gateway: string
   }
-  /** The AppArmor profile; `undefined`: LXC's own choice. */
-  readonly profile: string | undefined
   readonly memoryMb: number
   readonly cpuPercent: number
   readonly cgroups: CgroupLayout
@@ -88,7 +86,6 @@ export function containerConfig(setup: ContainerSetup): string {
     'lxc.pty.max = 256',
     'lxc.console.path = none',
     `lxc.cap.drop = ${DROPPED}`,
-    ...(setup.profile === undefined ? [] : [`lxc.apparmor.profile = ${setup.profile}`]),
     ...(existsSync(SECCOMP) ? [`lxc.seccomp.profile = ${SECCOMP}`] : []),
     'lxc.net.0.type = veth',
     `lxc.net.0.veth.pair = ${network.veth}`,

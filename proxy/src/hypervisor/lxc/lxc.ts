@@ -10,7 +10,6 @@ import { runFolder } from '../../model/run-folder.ts'
 import type { Hypervisor } from '../hypervisor.ts'
 import { freshOverlay, imageFolder } from '../image-folder.ts'
 import { homeFolder, makeRunFolder, removeRunFolder } from '../run-folders.ts'
-import { containerProfile } from './apparmor.ts'
 import { type CgroupLayout, killGroup, observeGroup, removeGroups } from './cgroup.ts'
 import { containerConfig } from './container-config.ts'
 import { displayOnDisk } from './display-on-disk.ts'
@@ -48,7 +47,6 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
   /** The kernel takes no longer name for a device. */
   const deviceOf = (id: number): string => containerOf(id).slice(-15)
   /** Found out once. */
-  let profile: Promise<string | undefined> | undefined
   let shiftsMemory: Promise<boolean> | undefined
   const lxc = (id: number): string[] => ['-P', settings.lxcPath, '-n', containerOf(id)]
   return {
@@ -97,7 +95,6 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
           mac: macOf(settings.network.macPrefix, spec.address),
           address: spec.address,
         },
-        profile: await (profile ??= containerProfile()),
         memoryMb: spec.flavour.memoryMb,
         cpuPercent: spec.flavour.cpuPercent,
         cgroups: settings.cgroups,
