@@ -114,7 +114,7 @@ function devices({ version }: CgroupLayout): string[] {
 function refuseUnsafe(setup: ContainerSetup): void {
   const { container, hostname, stage, network } = setup
   const { bridge, veth, mac, address, gateway } = network
-  const paths = Object.values(stage).filter((place) => place !== undefined)
+  const paths = [stage.root, stage.home, stage.display, stage.boot, stage.bundle ?? '', stage.usr ?? '']
   const values = [container, hostname, bridge, veth, mac, address, gateway, ...paths]
   const unsafe = values.find((value) => !/^[\w./:@+-]*$/.test(value))
   if (unsafe !== undefined)
