@@ -100,6 +100,8 @@ function start(): void {
     run: '/nowhere',
     displayUid: 0,
     imagesAtOnce: 1,
+    patience: { attempts: 10, ms: 320_000 },
+    retries: { firstMs: 5_000, longestMs: 600_000, failuresMax: 5 },
     remindMs: 3_600_000,
     metrics: new HkdMetrics(() => Promise.resolve({})),
     log: silentLog,

@@ -4,7 +4,9 @@ import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { randomBytes } from 'node:crypto'
 import { type AgentAddress, type AgentLink, enrolAgent, openAgentLink } from '../guest/agent-link.ts'
+import { AgentAbsence, agentFailure } from '../guest/agent-failure.ts'
 import type { TicketPlace } from '../hypervisor/hypervisor.ts'
+import { AgentHealth } from './agent-health.ts'
 import type { Trust } from './trust.ts'
 
 export interface AgentWatchSettings {
@@ -14,7 +16,7 @@ export interface AgentWatchSettings {
   readonly displayUid: number
   readonly trust: Trust
   readonly log: Log
-  /** Called when the agent came up or was lost. */
+  /** Called when the agent came up, was lost, or is otherwise than before. */
   readonly onChange: () => void
   /** Called with the result of a hook in the session of that number. */
   readonly onHook: (session: number, result: HookResult) => void
@@ -36,6 +38,8 @@ const RENEW_RETRY_MS = 3_600_000
  * enrolled one our secret.
  */
 export class AgentWatch {
+  /** How the agent is, as far as it was seen. */
+  readonly health: AgentHealth
   readonly #settings: AgentWatchSettings
   readonly #abort = new AbortController()
   #link: AgentLink | undefined
@@ -48,6 +52,8 @@ export class AgentWatch {
   /** @param fresh true when the desktop is booting: then the agent is to be enrolled first. */
   constructor(settings: AgentWatchSettings, fresh: boolean) {
     this.#settings = settings
+    // What boots for the first time is not missed before it was there.
+    this.health = new AgentHealth(!fresh)
     void this.#run(fresh)
   }
 
@@ -79,9 +85,14 @@ export class AgentWatch {
       } catch (error) {
         // Just enrolled, the agent may still be changing over to its certificate.
         const settling = !enrolNext && Date.now() - enrolledAt < SETTLING_MS
+        const wasUp = this.#up
+        const reason = error instanceof Error ? error.message : String(error)
+        const failed = { way: enrolNext ? 'enrol' : 'watch', failure: agentFailure(error), reason } as const
+        const isNews = !signal.aborted && this.health.failed(failed, wasUp)
         enrolNext = !enrolNext && !settling
         if (this.#up) lastUp = Date.now()
         this.#setUp(false, error)
+        if (isNews && !wasUp) this.#settings.onChange()
       }
       const eager = Date.now() - lastUp < EAGER_FOR_MS
       await systemClock.sleep(eager ? EAGER_MS : PATIENT_MS, signal).catch(() => {})
@@ -98,7 +109,11 @@ export class AgentWatch {
       displayUid,
       ...('socketPath' in address ? { listen: 'socket' } : {}),
     }
-    tickets.put(ticket)
+    try {
+      tickets.put(ticket)
+    } catch (cause) {
+      throw new AgentAbsence('there is no place for its ticket yet', { cause })
+    }
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(ENROL_MS)])
     await enrolAgent(
       address,
@@ -152,6 +167,7 @@ export class AgentWatch {
   #setUp(up: boolean, why: unknown): void {
     if (this.#up === up || this.#abort.signal.aborted) return
     this.#up = up
+    if (up) this.health.answered()
     const { address, log, onChange } = this.#settings
     if (up) log.info('agent up', { desktop: address.desktop })
     else log.warn('agent lost', { desktop: address.desktop, error: why })

@@ -22,6 +22,7 @@ import { countDesktops } from '../store/vms.ts'
 import { answerLocally } from './asked-locally.ts'
 import { keepBackups } from './backup.ts'
 import { closeFence, openFence } from './desktop-network.ts'
+import { healthRules } from './health-options.ts'
 import { openHypervisors } from './hypervisors.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
@@ -76,6 +77,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
     remindMs: config['internal.hkd.agent.expiration_monitor.delay'] * 1_000,
     metrics,
     imagesAtOnce: config['internal.hkd.max_heavy'],
+    ...healthRules(config),
     log,
   })
   scope.own(housekeeper)

@@ -15,6 +15,7 @@ import { hostname } from 'node:os'
 import { AUTH_OPTIONS } from '../auth/options.ts'
 import { parseTimeOfDay } from '../model/backup-time.ts'
 import { parseNetworks } from '../l7r/listen/networks.ts'
+import { HEALTH_OPTIONS } from './health-options.ts'
 import { parseLoopback } from './loopback.ts'
 import { parseCiphers, parseTlsVersions } from '../l7r/listen/tls-words.ts'
 
@@ -135,6 +136,7 @@ export const NODE_OPTIONS = {
     parse: (text: string) => (text === '' ? undefined : parseTimeOfDay(text)),
   },
   'backup.keep': integer('verified backups that are kept', 14, 1, 10_000),
+  ...HEALTH_OPTIONS,
   'hkd.vm.starting.max': integer('desktops that may be on their way up at once', 6, 1, 1_000),
   'internal.hkd.max_heavy': integer('disk images that are unpacked at once', 2, 1, 100),
   'vm.hypervisor': oneOf(

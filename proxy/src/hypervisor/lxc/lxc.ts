@@ -6,6 +6,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { macOf, type Subnet } from '../../model/address.ts'
 import { runFolder } from '../../model/run-folder.ts'
+import { consoleTail, GUEST_CONSOLE_FILE } from '../console-tail.ts'
 import type { Hypervisor } from '../hypervisor.ts'
 import { freshOverlay, imageFolder } from '../image-folder.ts'
 import { homeFolder, makeRunFolder, removeRunFolder } from '../run-folders.ts'
@@ -104,6 +105,12 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
     },
 
     observe: (id) => ({ processes: observeGroup(settings.cgroups, containerOf(id)) }),
+
+    consoleTail: (id) =>
+      consoleTail([
+        join(settings.logs, `${containerOf(id)}.log`),
+        join(runFolder(settings.run, id).display, GUEST_CONSOLE_FILE),
+      ]),
 
     powerOff: async (id) => {
       // Without its monitor a container does not hear this; then the deadline ends it.
