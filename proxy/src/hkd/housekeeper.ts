@@ -8,11 +8,12 @@ import { CONSOLE_TAIL_BYTES } from '../hypervisor/console-tail.ts'
 import type { DesktopSpec, Hypervisor, Hypervisors } from '../hypervisor/hypervisor.ts'
 import type { AgentAt } from '../model/agent-at.ts'
 import type { AgentPatience } from '../model/agent-verdict.ts'
+import { backOff } from '../model/back-off.ts'
 import { decide } from '../model/decide.ts'
 import { expiryStep } from '../model/expiry.ts'
 import type { HypervisorKind } from '../model/hypervisor-kind.ts'
 import { AT_REST, STARTING, startOrder } from '../model/start-queue.ts'
-import { type Retry, retryDelay, retryOf, type RetryRules } from '../model/start-retry.ts'
+import { type Retry, retryOf, type RetryRules } from '../model/start-retry.ts'
 import { deadlineOf, next, type VmEvent, type VmState } from '../model/vm-machine.ts'
 import { isPersistent, type MergedWish, mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
 import { tickHost } from '../store/hosts.ts'
@@ -246,7 +247,7 @@ export class Housekeeper {
     agentAt: AgentAt | undefined,
   ): Omit<Transition, 'vm' | 'event' | 'to'> {
     const lostAgent = this.#agents.lostOf(plan.id)
-    const retryInMs = retryDelay(plan.failures + 1, this.#parts.retries)
+    const retryInMs = backOff(plan.failures + 1, this.#parts.retries)
     const found = { trouble, lostAgent, retryInMs, agentAt, hypervisor: this.#wantedBy(plan) }
     const details = moveDetails(plan, event, to, found)
     if (to !== 'failed' && event !== 'agentLost') return details

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { retryDelay, retryOf, type RetryRules } from './start-retry.ts'
+import { retryOf, type RetryRules } from './start-retry.ts'
 import { WISH_KINDS } from './wish.ts'
 
 const RULES: RetryRules = { firstMs: 5_000, longestMs: 600_000, failuresMax: 5 }
@@ -21,21 +21,6 @@ describe('a desktop whose start failed', () => {
     ['too often: an administrator still may', 9, 5_000, [SPARE, USER, ORDER], { kind: 'now' }],
   ] as const)('%s', (_, failures, nextTryInMs, wishes, retry) => {
     expect(retryOf({ failures, nextTryInMs, wishes }, RULES)).toEqual(retry)
-  })
-
-  test('waits twice as long each time, up to the longest', () => {
-    const delays = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((failures) => retryDelay(failures, RULES))
-    expect(delays).toEqual([5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 320_000, 600_000, 600_000])
-  })
-
-  test('never waits less after one more failure, nor longer than the longest', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 0, max: 10 ** 6 }), (failures) => {
-        const [now, next] = [retryDelay(failures, RULES), retryDelay(failures + 1, RULES)]
-        expect(next).toBeGreaterThanOrEqual(now)
-        expect(next).toBeLessThanOrEqual(RULES.longestMs)
-      }),
-    )
   })
 
   test('that failed too often is started by an order of an administrator alone', () => {

@@ -1,10 +1,8 @@
+import type { BackOff } from './back-off.ts'
 import { isPersistent, ONE_TIME_WISHES, type Wish } from './wish.ts'
 
 /** When a start that failed is tried again by itself, and when no more. */
-export interface RetryRules {
-  /** Before the second start; each further one waits twice as long. */
-  readonly firstMs: number
-  readonly longestMs: number
+export interface RetryRules extends BackOff {
   /** After so many failures in a row somebody must say otherwise. */
   readonly failuresMax: number
 }
@@ -16,11 +14,6 @@ export type Retry =
   | { readonly kind: 'later'; readonly inMs: number }
   /** Only an administrator starts it. */
   | { readonly kind: 'never' }
-
-/** Milliseconds until a start is tried again by itself after so many failures in a row. */
-export function retryDelay(failures: number, { firstMs, longestMs }: RetryRules): number {
-  return Math.min(longestMs, firstMs * 2 ** Math.min(30, Math.max(0, failures - 1)))
-}
 
 /**
  * Says whether a failed desktop that is wished up may start. An administrator's order always counts; a user's until it

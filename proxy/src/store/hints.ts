@@ -4,10 +4,16 @@ import type { DatabaseAddress } from './open.ts'
 
 /**
  * What changed: a desktop's row or wishes, who sits at it, an order for its console, a node's row, the configuration, or
- * that a backup was asked for.
+ * that a backup was asked for, or that there is something of which administrators are told.
  */
 export type HintChannel =
-  'ostler_vm' | 'ostler_seat' | 'ostler_ticket' | 'ostler_host' | 'ostler_config' | 'ostler_backup'
+  | 'ostler_vm'
+  | 'ostler_seat'
+  | 'ostler_ticket'
+  | 'ostler_host'
+  | 'ostler_config'
+  | 'ostler_backup'
+  | 'ostler_notice'
 
 const RECONNECT_MS = 500
 

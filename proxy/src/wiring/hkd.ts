@@ -12,6 +12,7 @@ import { DoorSsl } from '../hkd/door-ssl.ts'
 import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { keepIdentities } from '../hkd/identities.ts'
+import { keepLogShort } from '../hkd/log-keeper.ts'
 import { openTrust } from '../hkd/trust.ts'
 import type { Hypervisors } from '../hypervisor/hypervisor.ts'
 import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
@@ -36,6 +37,7 @@ import {
   requireAccount,
   subnetOf,
 } from './node-parts.ts'
+import { keepNotices } from './notify.ts'
 import { preflight } from './preflight.ts'
 import { watchProcess } from './process-metrics.ts'
 
@@ -97,16 +99,19 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   )
   const backups = scope.own(keepBackups(config, db, log))
   metrics.backupVerifiedAt = () => backups.verifiedAt
+  const notices = scope.own(keepNotices(config, db, log))
+  scope.own(keepLogShort(db, config['log.keep.days'], log))
   const onHint = (channel: HintChannel | undefined, vmId: number | undefined): void => {
     if (channel === undefined || channel === 'ostler_config') ssl.look()
     if (channel === undefined || channel === 'ostler_backup') backups.look()
-    if (channel === 'ostler_config' || channel === 'ostler_backup') return
+    if (channel === undefined || channel === 'ostler_notice') notices.look()
+    if (channel === 'ostler_config' || channel === 'ostler_backup' || channel === 'ostler_notice') return
     if (channel !== 'ostler_vm') consoles.look()
     if (channel === 'ostler_ticket') return
     if (vmId === undefined) housekeeper.lookAtAll()
     else housekeeper.look(vmId)
   }
-  const channels = ['ostler_vm', 'ostler_ticket', 'ostler_config', 'ostler_backup'] as const
+  const channels = ['ostler_vm', 'ostler_ticket', 'ostler_config', 'ostler_backup', 'ostler_notice'] as const
   scope.own(listenForHints(address, channels, onHint, log))
   // The last to be put on is the first to be taken off: what is under way may take a while to end.
   scope.defer(() => setHostState(db, hostId, 'stopping'))

@@ -17,6 +17,7 @@ import { parseTimeOfDay } from '../model/backup-time.ts'
 import { parseNetworks } from '../l7r/listen/networks.ts'
 import { HEALTH_OPTIONS } from './health-options.ts'
 import { parseLoopback } from './loopback.ts'
+import { NOTIFY_OPTIONS } from './notify.ts'
 import { parseCiphers, parseTlsVersions } from '../l7r/listen/tls-words.ts'
 
 /** The longest timer that there is, in whole days. */
@@ -137,6 +138,7 @@ export const NODE_OPTIONS = {
   },
   'backup.keep': integer('verified backups that are kept', 14, 1, 10_000),
   ...HEALTH_OPTIONS,
+  ...NOTIFY_OPTIONS,
   'hkd.vm.starting.max': integer('desktops that may be on their way up at once', 6, 1, 1_000),
   'internal.hkd.max_heavy': integer('disk images that are unpacked at once', 2, 1, 100),
   'vm.hypervisor': oneOf(
