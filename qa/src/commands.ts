@@ -4,13 +4,14 @@ import {
   type Blockable,
   CONFIGURATION_PATH,
   type Expiring,
-  type Explanation,
   type KeyValue,
   type PropertyOwner,
 } from '@ostler/contract/admin-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { ApiClient } from './api-client.ts'
 import { backUpNow, listBackups } from './backup.ts'
+import { printExplanation } from './explanation.ts'
+import { listNotices } from './notices.ts'
 import { certificateOfDoors } from './ssl.ts'
 import { table } from './table.ts'
 
@@ -51,18 +52,24 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     ...withProperties('vm'),
     start: (words, api, out) => wish('start', 'run', words, api, out),
     stop: (words, api, out) => wish('stop', 'stop', words, api, out),
+    reset: (words, api, out) => wish('reset', 'reset', words, api, out),
     edit: editDesktop,
     disconnect,
     disconnect_user: disconnect,
     explain: async (words, api, out) => {
       const { name } = filter(words, ['name'])
-      printExplanation(await api.get(`/v1/desktops/${encodeURIComponent(name)}/explain`), out)
+      printExplanation(await api.get(`/v1/desktops/${encodeURIComponent(name)}/explain`), (line) =>
+        out.print(line),
+      )
     },
   },
   policy: { ...listed('policy'), ...added('policy'), del: deleteRule },
   backup: {
     now: async (words, api, out) => await backUpNow(nothingIn(words, api), (line) => out.print(line)),
     list: async (words, api, out) => await listBackups(nothingIn(words, api), (line) => out.print(line)),
+  },
+  notice: {
+    list: async (words, api, out) => await listNotices(nothingIn(words, api), (line) => out.print(line)),
   },
   config: {
     get: getConfiguration,
@@ -139,7 +146,7 @@ async function disconnect(words: readonly string[], api: ApiClient, out: Console
 
 async function wish(
   word: string,
-  kind: 'run' | 'stop',
+  kind: 'run' | 'stop' | 'reset',
   words: readonly string[],
   api: ApiClient,
   out: Console,
@@ -355,28 +362,6 @@ function filter<N extends string, O extends string = never>(
   if (needed.some((key) => (found[key] ?? '') === '') || !Object.keys(found).every(isKnown))
     throw choice(`${text} does not name one`, [`-f ${form}`])
   return found as Record<N, string> & Partial<Record<O, string>>
-}
-
-function printExplanation(answer: unknown, out: Console): void {
-  const { name, state, fault, image, expires, seat, wishes, timeline, hooks, log, ...by } =
-    answer as Explanation
-  out.print(`${name} is ${state}${fault === null ? '' : `: ${fault}`}`)
-  if (by.warning !== null) out.print(`warning (${by.hypervisor ?? 'none'}): ${by.warning}`)
-  const running = image.running === null ? 'runs no image' : `runs the image ${image.running}`
-  out.print(`${running}; its tag ${image.tag} stands for ${image.next ?? 'none'}`)
-  if (expires.soft !== null || expires.hard !== null)
-    out.print(`expires: its user is told at ${expires.soft ?? '-'}, it is ended at ${expires.hard ?? '-'}`)
-  if (seat !== null) out.print(`${seat.state} since ${seat.since}: ${seat.label} (door ${seat.door})`)
-  const sections: readonly [string, readonly Readonly<Record<string, unknown>>[]][] = [
-    ['wishes, newest first', wishes],
-    ['last start', timeline],
-    ['hooks, newest first', hooks],
-    ['moves, newest first', log],
-  ]
-  for (const [title, rows] of sections) {
-    out.print(`\n${title}:`)
-    for (const line of table(rows)) out.print(`  ${line}`)
-  }
 }
 
 function choice(problem: string, choices: readonly string[]): Fault {

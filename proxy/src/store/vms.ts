@@ -259,7 +259,7 @@ export async function placeVm(
 }
 
 /** Another desktop of the same user and flavour that is not at rest: homes have one writer. */
-async function homeSharer(db: Db, vmId: number): Promise<string | undefined> {
+export async function homeSharer(db: Db, vmId: number): Promise<string | undefined> {
   const { rows } = await sql<{ name: string }>`
     SELECT other.name FROM ostler.vm JOIN ostler.vm AS other
       ON other.user_id = vm.user_id AND other.flavour_id = vm.flavour_id AND other.id <> vm.id

@@ -16,6 +16,7 @@ usage: qa tenant add name=NAME
        qa di     add name=NAME osf=FLAVOUR kind=instant|directory|tarball [path=PATH]
        qa vm     add name=NAME user=LOGIN osf=FLAVOUR [tenant=NAME]
        qa vm     start|stop|disconnect|explain -f name=NAME
+       qa vm     reset -f name=NAME                       a failed desktop may start again
        qa vm     console NAME|ID [user=ACCOUNT]           a login shell, root's; left by ~. at the begin of a line
        qa vm     ssh NAME|ID [-- WORDS FOR SSH …]
        qa vm     vnc NAME|ID                              the session of whoever works there, who is asked first
@@ -28,6 +29,7 @@ usage: qa tenant add name=NAME
                  printing= audio= usb=yes|no quota=N]
        qa policy del -f name=NAME
        qa backup now|list                                 a verified copy of the database, in path.backup
+       qa notice list                                     what administrators were told
        qa config get|del [KEY …] [tenant=NAME]
        qa config set KEY=VALUE … [tenant=NAME]
        qa config ssl [key=FILE cert=FILE [ca=FILE] [crl=FILE] | del]    the certificate of all doors
