@@ -149,13 +149,13 @@ describe('how an agent is', () => {
     await keepHouse({})
     const id = await addDesktop()
     await order(id)
-    const seen: unknown[] = []
+    const seen: { state: string; hasImage: boolean }[] = []
     await until('it to run', async () => {
       const now = await row(id)
-      seen.push([now.state, now.disk_image_id !== null])
+      seen.push({ state: now.state, hasImage: now.disk_image_id !== null })
       return now.state === 'running'
     })
-    expect(seen.filter(([state, hasImage]: any) => state !== 'stopped' && hasImage !== true)).toEqual([])
+    expect(seen.filter(({ state, hasImage }) => state !== 'stopped' && !hasImage)).toEqual([])
     expect((await row(id)).agent_at).toMatch(/agent\.sock$/)
     await addWish(db, { vmId: id, kind: 'stop', by: 'administrator', reason: 'qa' })
     await untilState(id, 'stopped')
@@ -288,7 +288,7 @@ describe('a start that fails', () => {
 
   test('leaves the end of its console in the log, without secrets', async () => {
     await keepHouse(failing, {
-      consoleTail: () => `${"x".repeat(70_000)}\npassword=hunter2 kernel panic, the end`,
+      consoleTail: () => `${'x'.repeat(70_000)}\npassword=hunter2 kernel panic, the end`,
     })
     const id = await addDesktop()
     await order(id)

@@ -88,11 +88,11 @@ export class AgentWatch {
         const wasUp = this.#up
         const reason = error instanceof Error ? error.message : String(error)
         const failed = { way: enrolNext ? 'enrol' : 'watch', failure: agentFailure(error), reason } as const
-        const isNews = !signal.aborted && this.health.failed(failed, wasUp)
+        const isNews = this.health.failed(failed, wasUp)
         enrolNext = !enrolNext && !settling
         if (this.#up) lastUp = Date.now()
         this.#setUp(false, error)
-        if (isNews && !wasUp) this.#settings.onChange()
+        if (isNews && !wasUp && !this.#abort.signal.aborted) this.#settings.onChange()
       }
       const eager = Date.now() - lastUp < EAGER_FOR_MS
       await systemClock.sleep(eager ? EAGER_MS : PATIENT_MS, signal).catch(() => {})
