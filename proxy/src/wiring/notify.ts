@@ -104,6 +104,7 @@ function parseUrl(word: string): URL | undefined {
     url.username !== '' ||
     url.password !== ''
   )
-    throw new Error(`${word} is no address such as https://host/path, without a name and a password`)
+    // The address may be a secret itself.
+    throw new Error('this is no address such as https://host/path, without a name and a password')
   return url
 }
