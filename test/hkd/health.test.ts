@@ -54,10 +54,10 @@ afterEach(async () => {
 /** Keeps house over machines that follow a script. @returns a driver by which scripts may be changed. */
 async function keepHouse(
   script: Script,
-  more: { consoleTail?: Hypervisor['consoleTail']; firstMs?: number } = {},
+  more: { consoleTail?: Hypervisor['consoleTail']; firstMs?: number; patienceMs?: number } = {},
 ): Promise<void> {
   room = await simulatedRoom({ scripts: [{ script }] })
-  const { firstMs = 50, consoleTail } = more
+  const { firstMs = 50, patienceMs = 1_500, consoleTail } = more
   const driver = { ...inTurn(room.open()), ...(consoleTail && { consoleTail }) }
   const kept = new Housekeeper({
     db,
@@ -68,7 +68,7 @@ async function keepHouse(
     run: room.run,
     displayUid: 0,
     imagesAtOnce: 1,
-    patience: { attempts: 3, ms: 1_500 },
+    patience: { attempts: 3, ms: patienceMs },
     retries: { firstMs, longestMs: 60_000, failuresMax: 3 },
     remindMs: 3_600_000,
     metrics: new HkdMetrics(() => Promise.resolve({})),
@@ -166,7 +166,7 @@ describe('how an agent is', () => {
 
 describe('a running desktop whose agent', () => {
   test('has died is stopped, with what went wrong and what to do (C-109)', async () => {
-    await keepHouse({ agent: 'dies', agentLivesMs: 300 })
+    await keepHouse({ agent: 'dies', agentLivesMs: 4_000 })
     const id = await running()
     await until('it to be missed', async () => (await row(id)).agent_verdict === 'unreachable')
     await untilState(id, 'stopped')
@@ -179,11 +179,14 @@ describe('a running desktop whose agent', () => {
   })
 
   test('has died runs on as long as somebody sits there, and is stopped when she has gone', async () => {
-    await keepHouse({ agent: 'dies', agentLivesMs: 300 })
+    await keepHouse({ agent: 'dies', agentLivesMs: 4_000 })
     const id = await running()
     const l7r = database.as('l7r')
     const { seat } = await claimSeat(l7r, id, 'door/1', 'ann')
     await occupySeat(l7r, seat)
+    // Nobody renews it here.
+    const lease = { lease_until: new Date(Date.now() + 600_000) }
+    await db.updateTable('seat').set(lease).where('vm_id', '=', id).execute()
     await until('it to be missed', async () => (await row(id)).agent_verdict === 'unreachable')
     // Well beyond its patience.
     await new Promise((resolve) => setTimeout(resolve, 3_000))
@@ -194,16 +197,17 @@ describe('a running desktop whose agent', () => {
   })
 
   test('says nothing any more hangs, which is seen although its connection is open', async () => {
-    await keepHouse({ agent: 'freezes', agentLivesMs: 300 })
+    await keepHouse({ agent: 'freezes', agentLivesMs: 4_000 })
     const id = await running()
     await until('it to be seen', async () => (await row(id)).agent_verdict === 'hung', 20_000)
     await untilState(id, 'stopped')
   }, 60_000)
 
   test('is only restarted is not held against it', async () => {
-    await keepHouse({ agent: 'restarts', agentLivesMs: 400 })
+    await keepHouse({ agent: 'restarts', agentLivesMs: 400 }, { patienceMs: 6_000 })
     const id = await running()
-    await new Promise((resolve) => setTimeout(resolve, 3_000))
+    // Longer than it is allowed to be silent at a time.
+    await new Promise((resolve) => setTimeout(resolve, 8_000))
     expect((await row(id)).state).toBe('running')
     expect((await logOf(id)).filter(({ event }) => event === 'agentLost')).toEqual([])
   })

@@ -76,7 +76,7 @@ function notifier(more: Partial<NotifierSettings>): Notifier {
     keepDays: 3,
     again: { firstMs: 100, longestMs: 400 },
     lookMs: 50,
-    tellMs: 2_000,
+    tellMs: 20_000,
     log: silentLog,
     ...more,
   })
@@ -291,20 +291,25 @@ describe('a letter', () => {
       },
     })
     await failed()
-    notifier({ channels: mail(port), tellMs: 500 })
+    notifier({ channels: mail(port), tellMs: 2_000 })
     await until('the letter', () => letters.length === 1)
-    expect(asked).toBe(2)
+    expect(asked).toBeGreaterThan(1)
   })
 
   test('holds a whole storm', async () => {
     const { port, letters } = await mailServer()
     notifier({ channels: mail(port), everyMs: 1_500, kinds: ['failure'] })
-    await failed('the first')
+    const id = await failed('the first')
     await until('the first letter', () => letters.length === 1)
-    for (let count = 0; count < 60; count++) await failed('no space left')
+    await sql`
+      INSERT INTO ostler.vm_log (vm_id, epoch, event, prior, state, fault)
+      SELECT ${id}, 4, 'fault', 'preparing', 'failed', 'no space left' FROM generate_series(1, 60)`.execute(
+      db,
+    )
     await until('all to be told', async () => (await untold('mailed_at')) === 0)
-    expect(letters.length).toBeLessThanOrEqual(4)
-    expect(letters.at(-1)?.raw).toMatch(/^Subject: \[ostler node1\] \d+ notices: \d+ failures/m)
+    expect(letters).toHaveLength(2)
+    expect(letters[1]?.raw).toMatch(/^Subject: \[ostler node1\] 60 notices: 60 failures/m)
+    expect(letters[1]?.raw).toContain('(60 times)')
     expect(letters[0]?.raw).not.toContain('new desktops')
   })
 })
@@ -340,9 +345,10 @@ describe('a post', () => {
       else response.writeHead(200).end('thanks')
     })
     await failed()
-    notifier({ channels: { webhook: webhook({ node: 'node1', url }) }, tellMs: 500 })
+    notifier({ channels: { webhook: webhook({ node: 'node1', url }) }, tellMs: 2_000 })
     await until('it to be told', async () => (await untold('posted_at')) === 0)
-    expect(posts.map(ids)).toEqual([ids(posts[0] as Post), ids(posts[0] as Post), ids(posts[0] as Post)])
+    expect(posts.length).toBeGreaterThan(2)
+    for (const post of posts) expect(ids(post)).toEqual(ids(posts[0] as Post))
   })
 
   test('is made by one node of several', async () => {
