@@ -200,8 +200,8 @@ describe('a running desktop whose agent', () => {
     await keepHouse({ agent: 'freezes', agentLivesMs: 4_000 })
     const id = await running()
     await until('it to be seen', async () => (await row(id)).agent_verdict === 'hung', 20_000)
-    await untilState(id, 'stopped')
-  }, 60_000)
+    await untilState(id, 'stopped', 40_000)
+  }, 90_000)
 
   test('is only restarted is not held against it', async () => {
     await keepHouse({ agent: 'restarts', agentLivesMs: 400 }, { patienceMs: 6_000 })
