@@ -68,7 +68,7 @@ async function keepHouse(
     run: room.run,
     displayUid: 0,
     imagesAtOnce: 1,
-    patience: { attempts: 3, ms: patienceMs },
+    patience: { attempts: 2, ms: patienceMs },
     retries: { firstMs, longestMs: 60_000, failuresMax: 3 },
     remindMs: 3_600_000,
     metrics: new HkdMetrics(() => Promise.resolve({})),

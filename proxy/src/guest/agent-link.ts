@@ -128,6 +128,8 @@ const MAX_ANSWER = 65_536
 const MAX_LINE = 4_096
 /** An agent that hangs is to be known within 15 s, and a heartbeat may be late. */
 const SILENCE_MS = 2.5 * watchApi.heartbeatMs
+/** Until a stream begins. Generous: a hundred handshakes at once on a busy node take half a minute, and giving up costs more. */
+const BEGIN_MS = 60_000
 
 async function* watch(
   address: AgentAddress,
@@ -136,7 +138,7 @@ async function* watch(
 ): AsyncGenerator<SessionEvent, void, void> {
   const call = { agent: new AgentDialler(address, tls), method: 'GET', path: watchApi.path } as const
   const begin = new AbortController()
-  const late = setTimeout(() => begin.abort(), SILENCE_MS)
+  const late = setTimeout(() => begin.abort(), BEGIN_MS)
   const answer = exchange(address, call, { signal: AbortSignal.any([signal, begin.signal]) })
   const response = await answer.finally(() => clearTimeout(late))
   if (response.statusCode !== 200) await readAnswer(address, response)
