@@ -36,7 +36,7 @@ export interface AgentLink extends Disposable {
    * The agent's session state, now and with every change, until the stream breaks.
    * @throws Fault `agent.unreachable` when it breaks, is silent for two heartbeats and a half, or does not begin.
    */
-  watch(signal: AbortSignal): AsyncGenerator<SessionEvent, void, void>
+  watch(signal: AbortSignal, beginMs?: number): AsyncGenerator<SessionEvent, void, void>
   /**
    * Asks for a procedure that takes over its connection.
    *
@@ -90,7 +90,7 @@ export function openAgentLink(
       const again = REPEATABLE.has(procedure)
       return await readAnswer(address, await exchange(address, call, { body, signal, again }))
     }),
-    watch: (signal) => watch(address, tls, signal),
+    watch: (signal, beginMs = BEGIN_MS) => watch(address, tls, signal, beginMs),
     upgrade: (wanted, headers, signal) => upgrade(address, tls, wanted, headers, signal),
     [Symbol.dispose]: () => own?.[Symbol.dispose](),
   }
@@ -128,17 +128,18 @@ const MAX_ANSWER = 65_536
 const MAX_LINE = 4_096
 /** An agent that hangs is to be known within 15 s, and a heartbeat may be late. */
 const SILENCE_MS = 2.5 * watchApi.heartbeatMs
-/** Until a stream begins. Generous: a hundred handshakes at once on a busy node take half a minute, and giving up costs more. */
+/** Until a stream begins. */
 const BEGIN_MS = 60_000
 
 async function* watch(
   address: AgentAddress,
   tls: ConnectionOptions,
   signal: AbortSignal,
+  beginMs: number,
 ): AsyncGenerator<SessionEvent, void, void> {
   const call = { agent: new AgentDialler(address, tls), method: 'GET', path: watchApi.path } as const
   const begin = new AbortController()
-  const late = setTimeout(() => begin.abort(), BEGIN_MS)
+  const late = setTimeout(() => begin.abort(), beginMs)
   const answer = exchange(address, call, { signal: AbortSignal.any([signal, begin.signal]) })
   const response = await answer.finally(() => clearTimeout(late))
   if (response.statusCode !== 200) await readAnswer(address, response)

@@ -23,6 +23,12 @@ export interface AgentWatchSettings {
 }
 
 const ENROL_MS = 3_000
+/**
+ * Until a stream begins; twice as long after each time that it did not. A hundred handshakes at once on a busy node take
+ * half a minute: who gave up as early each time would never be let in.
+ */
+const BEGIN_MS = 10_000
+const LONGEST_BEGIN_MS = 60_000
 const SETTLING_MS = 1_000
 /** Between attempts: quick while a desktop boots, since somebody waits, slower later. */
 const EAGER_MS = 20
@@ -46,6 +52,7 @@ export class AgentWatch {
   /** Of the ticket that waits to be used; a guest that is slow to come up must not find each one outdated. */
   #secret: Buffer | undefined
   #up = false
+  #beginMs = BEGIN_MS
   /** When the agent's certificate is to be renewed, in milliseconds since the epoch; 0: its age is not known. */
   #renewAt = 0
 
@@ -88,6 +95,8 @@ export class AgentWatch {
         const wasUp = this.#up
         const reason = error instanceof Error ? error.message : String(error)
         const failed = { way: enrolNext ? 'enrol' : 'watch', failure: agentFailure(error), reason } as const
+        if (failed.failure === 'silent' && !enrolNext)
+          this.#beginMs = Math.min(2 * this.#beginMs, LONGEST_BEGIN_MS)
         const isNews = this.health.failed(failed, wasUp)
         enrolNext = !enrolNext && !settling
         if (this.#up) lastUp = Date.now()
@@ -130,7 +139,7 @@ export class AgentWatch {
     this.#link?.[Symbol.dispose]()
     let shown = trust.own
     this.#link = openAgentLink(address, shown)
-    for await (const event of this.#link.watch(signal)) {
+    for await (const event of this.#link.watch(signal, this.#beginMs)) {
       if (shown !== trust.own) {
         shown = trust.own
         // Calls that are under way and the stream go on over the old one, whose connections then end by themselves.
@@ -167,7 +176,10 @@ export class AgentWatch {
   #setUp(up: boolean, why: unknown): void {
     if (this.#up === up || this.#abort.signal.aborted) return
     this.#up = up
-    if (up) this.health.answered()
+    if (up) {
+      this.health.answered()
+      this.#beginMs = BEGIN_MS
+    }
     const { address, log, onChange } = this.#settings
     if (up) log.info('agent up', { desktop: address.desktop })
     else log.warn('agent lost', { desktop: address.desktop, error: why })
