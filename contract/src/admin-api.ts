@@ -199,6 +199,7 @@ export interface KeyValue {
 }
 export const CONFIGURATION_PATH = '/v1/configuration'
 export const BACKUPS_PATH = '/v1/backups'
+export const NOTICES_PATH = '/v1/notices'
 
 /** How a backup that was asked for stands. */
 export interface BackupState {
@@ -265,9 +266,11 @@ export type AdminObject = keyof typeof ADMIN_OBJECTS
 export interface Explanation {
   readonly name: string
   readonly state: string
+  /** A chain of sentences: what is so, what decides it, what holds it, what went wrong, and what to try. */
+  readonly because: readonly string[]
+  /** The end of what the last boot that went wrong has said on its console. */
+  readonly console: { boot: number; at: string; said: string } | null
   readonly fault: string | null
-  /** Why it cannot start yet, whatever its turn. */
-  readonly held: string | null
   /** The tag that it starts by, what that stands for now, and what it runs. */
   readonly image: { tag: string; next: string | null; running: string | null }
   readonly expires: { soft: string | null; hard: string | null }

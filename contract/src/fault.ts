@@ -173,6 +173,31 @@ const FAULTS = {
     sentence: 'the desktop could not be started: {reason}',
     advice: 'Try again; an administrator sees the cause with "qa vm explain".',
   },
+  'desktop.ended': {
+    status: 503,
+    exit: 69,
+    sentence: 'the desktop ended before its agent answered',
+    advice: 'Read the end of its console with "qa vm explain"; an image needs an init and the agent.',
+  },
+  'desktop.late': {
+    status: 503,
+    exit: 75,
+    sentence: '{state} took longer than {seconds} s',
+    advice:
+      'Read the end of its console with "qa vm explain"; start it again when the node is less busy, or mend its image.',
+  },
+  'desktop.agentLost': {
+    status: 503,
+    exit: 69,
+    sentence: 'the agent {verdict}, for {seconds} s, and nobody sat there',
+    advice: 'Start it again; if that happens often, look into the log of the agent in the desktop.',
+  },
+  'desktop.givenUp': {
+    status: 503,
+    exit: 69,
+    sentence: '{failures} starts in a row have failed, the last one because: {reason}',
+    advice: 'An administrator mends the cause and says "qa vm reset -f name={name}".',
+  },
   'desktop.queueTimeout': {
     status: 503,
     exit: 75,
@@ -607,6 +632,12 @@ const FAULTS = {
     exit: 78,
     sentence: 'the database was written by a newer Ostler (migration {migration})',
     advice: 'Install that version or a later one.',
+  },
+  'notify.failed': {
+    status: 503,
+    exit: 75,
+    sentence: 'administrators could not be told by {channel}: {reason}',
+    advice: 'Check the keys notify.* and what they name; it is tried again by itself.',
   },
   'image.tag': {
     status: 409,

@@ -64,8 +64,9 @@ test('qa vm explain tells the state, the wishes, the last start and the moves', 
   const { calls, lines } = await qa('vm explain -f name=desk', {
     name: 'desk',
     state: 'failed',
+    because: ['desk has failed.', 'Nobody wishes anything.'],
+    console: { boot: 3, at: 'noon', said: `${'old\n'.repeat(100)}kernel panic` },
     fault: 'no image',
-    held: 'no room',
     kept: [{ at: 'noon', host: 'one', folder: '/failed/7-2', bytes: 4096, fault: 'no image' }],
     hypervisor: 'kvm',
     warning: 'it is slow',
@@ -78,17 +79,35 @@ test('qa vm explain tells the state, the wishes, the last start and the moves', 
     log: [],
   })
   expect(calls).toEqual([['GET', '/v1/desktops/desk/explain']])
-  expect(lines[0]).toBe('desk is failed: no image')
-  expect(lines[1]).toBe('warning (kvm): it is slow')
-  expect(lines[2]).toBe('runs the image old; its tag default stands for new')
-  expect(lines[3]).toBe('it waits: no room')
-  expect(lines[4]).toBe('expires: its user is told at noon, it is ended at -')
-  expect(lines[5]).toBe('connected since noon: ann, in a browser (door one/7)')
+  expect(lines.slice(0, 3)).toEqual([
+    'desk is failed: no image',
+    '- desk has failed.',
+    '- Nobody wishes anything.',
+  ])
+  expect(lines[3]).toBe('warning (kvm): it is slow')
+  expect(lines[4]).toBe('runs the image old; its tag default stands for new')
+  expect(lines[5]).toBe('expires: its user is told at noon, it is ended at -')
+  expect(lines[6]).toBe('connected since noon: ann, in a browser (door one/7)')
   expect(lines).toContain('  run   ann  opened  now  -')
   expect(lines).toContain('  placed  then')
   expect(lines).toContain('  then  vma.on_action.connect  1     12  no')
   expect(lines).toContain('\nmoves, newest first:')
-  expect(lines.at(-1)).toBe('  noon  one   /failed/7-2  4096   no image')
+  expect(lines).toContain('  noon  one   /failed/7-2  4096   no image')
+  expect(lines).toContain('\nthe end of the console of boot 3, which ended at noon:')
+  expect(lines.filter((line) => line === '  old')).toHaveLength(39)
+  expect(lines.at(-1)).toBe('  kernel panic')
+})
+
+test('qa vm reset asks for a failed desktop to be tried anew', async () => {
+  const { calls, lines } = await qa('vm reset -f name=desk', { number: 1 })
+  expect(calls).toEqual([['POST', '/v1/desktops/desk/wishes', { kind: 'reset' }]])
+  expect(lines).toEqual(['reset asked for'])
+})
+
+test('qa notice list prints what administrators were told', async () => {
+  const { calls, lines } = await qa('notice list', [{ id: 1, kind: 'failure', vm: 'desk' }])
+  expect(calls).toEqual([['GET', '/v1/notices']])
+  expect(lines.at(-1)).toMatch(/1 +failure +desk/)
 })
 
 test.each([

@@ -4,7 +4,6 @@ import {
   type Blockable,
   CONFIGURATION_PATH,
   type Expiring,
-  type Explanation,
   type KeyValue,
   type PropertyOwner,
 } from '@ostler/contract/admin-api.ts'
@@ -20,6 +19,8 @@ import {
   restoreHome,
   trashHome,
 } from './homes.ts'
+import { printExplanation } from './explanation.ts'
+import { listNotices } from './notices.ts'
 import { certificateOfDoors } from './ssl.ts'
 import { listOrphans, purgeOrphans } from './storage.ts'
 import { table } from './table.ts'
@@ -71,13 +72,16 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     ...withProperties('vm'),
     start: (words, api, out) => wish('start', 'run', words, api, out),
     stop: (words, api, out) => wish('stop', 'stop', words, api, out),
+    reset: (words, api, out) => wish('reset', 'reset', words, api, out),
     edit: editDesktop,
     del: deleteOne('vm'),
     disconnect,
     disconnect_user: disconnect,
     explain: async (words, api, out) => {
       const { name } = filter(words, ['name'])
-      printExplanation(await api.get(`/v1/desktops/${encodeURIComponent(name)}/explain`), out)
+      printExplanation(await api.get(`/v1/desktops/${encodeURIComponent(name)}/explain`), (line) =>
+        out.print(line),
+      )
     },
   },
   policy: { ...listed('policy'), ...added('policy'), del: deleteRule },
@@ -100,6 +104,9 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
   storage: {
     orphans: async (words, api, out) => await listOrphans(nothingIn(words, api), (line) => out.print(line)),
     purge: async (words, api, out) => await purgeOrphans(words, api, (line) => out.print(line)),
+  },
+  notice: {
+    list: async (words, api, out) => await listNotices(nothingIn(words, api), (line) => out.print(line)),
   },
   config: {
     get: getConfiguration,
@@ -183,7 +190,7 @@ async function disconnect(words: readonly string[], api: ApiClient, out: Console
 
 async function wish(
   word: string,
-  kind: 'run' | 'stop',
+  kind: 'run' | 'stop' | 'reset',
   words: readonly string[],
   api: ApiClient,
   out: Console,
@@ -399,31 +406,6 @@ function filter<N extends string, O extends string = never>(
   if (needed.some((key) => (found[key] ?? '') === '') || !Object.keys(found).every(isKnown))
     throw choice(`${text} does not name one`, [`-f ${form}`])
   return found as Record<N, string> & Partial<Record<O, string>>
-}
-
-function printExplanation(answer: unknown, out: Console): void {
-  const { name, state, fault, image, expires, seat, wishes, timeline, hooks, log, kept, ...by } =
-    answer as Explanation
-  out.print(`${name} is ${state}${fault === null ? '' : `: ${fault}`}`)
-  if (by.warning !== null) out.print(`warning (${by.hypervisor ?? 'none'}): ${by.warning}`)
-  const running = image.running === null ? 'runs no image' : `runs the image ${image.running}`
-  out.print(`${running}; its tag ${image.tag} stands for ${image.next ?? 'none'}`)
-  if (by.held !== null) out.print(`it waits: ${by.held}`)
-  if (expires.soft !== null || expires.hard !== null)
-    out.print(`expires: its user is told at ${expires.soft ?? '-'}, it is ended at ${expires.hard ?? '-'}`)
-  if (seat !== null) out.print(`${seat.state} since ${seat.since}: ${seat.label} (door ${seat.door})`)
-  const sections: [string, readonly Readonly<Record<string, unknown>>[]][] = [
-    ['wishes, newest first', wishes],
-    ['last start', timeline],
-    ['hooks, newest first', hooks],
-    ['moves, newest first', log],
-  ]
-  if (kept.length > 0)
-    sections.push(['kept of failed starts, newest first', kept.map((each) => ({ ...each }))])
-  for (const [title, rows] of sections) {
-    out.print(`\n${title}:`)
-    for (const line of table(rows)) out.print(`  ${line}`)
-  }
 }
 
 function choice(problem: string, choices: readonly string[]): Fault {

@@ -105,6 +105,8 @@ function start(): void {
     homesShared: false,
     holds: ({ name }) => holds.get(name),
     imagesAtOnce: 1,
+    patience: { attempts: 10, ms: 320_000 },
+    retries: { firstMs: 5_000, longestMs: 600_000, failuresMax: 5 },
     remindMs: 3_600_000,
     metrics: new HkdMetrics(() => Promise.resolve({})),
     log: silentLog,

@@ -1,5 +1,3 @@
-import { holderUri } from '@ostler/contract/identity.ts'
-import { issueIdentity, makeAuthority, signCertificate } from '@ostler/kit/certificate.ts'
 import { silentLog } from '@ostler/kit/log.ts'
 import { comesToHold } from '@ostler/kit/poll.ts'
 import { mkdirSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs'
@@ -12,30 +10,14 @@ import type { Trust } from '../../proxy/src/hkd/trust.ts'
 import { inTurn } from '../../proxy/src/hypervisor/in-turn.ts'
 import { parseYardRules, scriptOf, type YardRulesInput } from '../../proxy/src/hypervisor/simulated/script.ts'
 import { runFolder } from '../../proxy/src/model/run-folder.ts'
+import { testTrust } from '../fixtures/trust.ts'
 import { type SimulatedRoom, simulatedRoom } from './simulated-room.ts'
 
 let trust: Trust
 const open: (AsyncDisposable | Disposable)[] = []
 
 beforeAll(async () => {
-  const authority = await makeAuthority('Yard', 2)
-  const own = await issueIdentity(authority, { commonName: 'hkd', uri: holderUri({ role: 'hkd' }), days: 1 })
-  trust = {
-    own: { ...own, authority: authority.certificate },
-    signAgent: async (desktop, epoch, publicKey) => ({
-      certificate: await signCertificate(authority, {
-        commonName: `desktop ${desktop}`,
-        uri: holderUri({ role: 'vma', desktop, epoch }),
-        publicKey,
-        days: 1,
-      }),
-      authority: authority.certificate,
-    }),
-    signConsole: () => {
-      throw new Error('there are no consoles here')
-    },
-    issueDoorIdentity: () => Promise.resolve(),
-  }
+  trust = await testTrust()
 })
 afterEach(async () => {
   for (const each of open.splice(0).reverse())

@@ -30,6 +30,13 @@ export function printable(value: unknown): unknown {
   return new Copy().of(value, 0)
 }
 
+/** A text that others have written, without what looks like a secret in it. As long as it was, or nearly. */
+export function withoutSecrets(text: string): string {
+  let clean = text
+  for (const [pattern, replacement] of SECRET_TEXTS) clean = clean.replace(pattern, replacement)
+  return clean
+}
+
 class Copy {
   #room = MAX_ROOM
 
@@ -81,8 +88,7 @@ class Copy {
 
   #text(text: string): string {
     // Much longer than what is kept, so that no secret that is kept begins before and ends behind the cut.
-    let clean = text.slice(0, 2 * MAX_TEXT)
-    for (const [pattern, replacement] of SECRET_TEXTS) clean = clean.replace(pattern, replacement)
+    let clean = withoutSecrets(text.slice(0, 2 * MAX_TEXT))
     if (clean.length > MAX_TEXT) clean = `${clean.slice(0, MAX_TEXT)}…`
     this.#room -= clean.length
     return clean

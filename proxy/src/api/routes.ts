@@ -5,6 +5,7 @@ import {
   blockBody,
   CONFIGURATION_PATH,
   configurationBody,
+  NOTICES_PATH,
   passwordBody,
   propertiesBody,
   PROPERTY_OWNERS,
@@ -18,6 +19,7 @@ import { type Context, Hono } from 'hono'
 import * as z from 'zod'
 import { hashPassword } from '../auth/password.ts'
 import { isSecretKey } from '../auth/secret-keys.ts'
+import { RESET_WISH } from '../model/wish.ts'
 import type { AddressPool } from '../store/addresses.ts'
 import {
   addDesktop,
@@ -25,13 +27,14 @@ import {
   addTenant,
   addUser,
   desktopByName,
-  explainDesktop,
   flavourByName,
   imageByName,
   listObjects,
 } from '../store/admin.ts'
 import { blockDesktop, blockHost, blockTenant, blockUser } from '../store/blocks.ts'
+import { explainDesktop } from '../store/explanation.ts'
 import { blockImage } from '../store/images.ts'
+import { listNotices } from '../store/notices.ts'
 import type { Db } from '../store/open.ts'
 import { addPolicyRule, deletePolicyRule, listPolicyRules } from '../store/policy-rules.ts'
 import { deleteProperties, listProperties, setProperties } from '../store/properties.ts'
@@ -48,7 +51,10 @@ import { addSslRoutes } from './ssl.ts'
 import { addStorageRoutes } from './storage.ts'
 import { type DoorPlace, offerTunnel } from './tunnel-offer.ts'
 
-const newWish = z.strictObject({ kind: z.enum(['run', 'stop']), reason: z.string().max(200).default('qa') })
+const newWish = z.strictObject({
+  kind: z.enum(['run', 'stop', RESET_WISH]),
+  reason: z.string().max(200).default('qa'),
+})
 
 export interface AdminParts {
   readonly db: Db
@@ -85,6 +91,7 @@ export function adminRoutes(parts: AdminParts): Hono {
   addHomeRoutes(app, db, parts.homes, (tenant, login) => userOf(db, desk, tenant, login))
   addBackupRoutes(app, db)
   addStorageRoutes(app, db)
+  app.get(NOTICES_PATH, async (context) => context.json(await listNotices(db)))
   addProperties(app, db, desk)
   addBlocks(app, db, desk)
   addConfigurationRoutes(app, db, desk)

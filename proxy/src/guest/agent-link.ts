@@ -15,6 +15,7 @@ import { request, type RequestOptions } from 'node:https'
 import type { Socket } from 'node:net'
 import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
 import type { AgentAt } from '../model/agent-at.ts'
+import { AgentAbsence, AgentSilence } from './agent-failure.ts'
 import { type AgentLine, AgentLines } from './agent-lines.ts'
 import { AgentDialler } from './dial.ts'
 
@@ -33,9 +34,9 @@ export interface AgentLink extends Disposable {
   readonly client: AgentClient
   /**
    * The agent's session state, now and with every change, until the stream breaks.
-   * @throws Fault `agent.unreachable` when it breaks or is silent for three heartbeats.
+   * @throws Fault `agent.unreachable` when it breaks, is silent for two heartbeats and a half, or does not begin.
    */
-  watch(signal: AbortSignal): AsyncGenerator<SessionEvent, void, void>
+  watch(signal: AbortSignal, beginMs?: number): AsyncGenerator<SessionEvent, void, void>
   /**
    * Asks for a procedure that takes over its connection.
    *
@@ -89,7 +90,7 @@ export function openAgentLink(
       const again = REPEATABLE.has(procedure)
       return await readAnswer(address, await exchange(address, call, { body, signal, again }))
     }),
-    watch: (signal) => watch(address, tls, signal),
+    watch: (signal, beginMs = BEGIN_MS) => watch(address, tls, signal, beginMs),
     upgrade: (wanted, headers, signal) => upgrade(address, tls, wanted, headers, signal),
     [Symbol.dispose]: () => own?.[Symbol.dispose](),
   }
@@ -125,17 +126,24 @@ function callerOf(identity: CallerIdentity): Caller {
 
 const MAX_ANSWER = 65_536
 const MAX_LINE = 4_096
-const SILENCE_MS = 3 * watchApi.heartbeatMs
+/** An agent that hangs is to be known within 15 s, and a heartbeat may be late. */
+const SILENCE_MS = 2.5 * watchApi.heartbeatMs
+/** Until a stream begins. */
+const BEGIN_MS = 60_000
 
 async function* watch(
   address: AgentAddress,
   tls: ConnectionOptions,
   signal: AbortSignal,
+  beginMs: number,
 ): AsyncGenerator<SessionEvent, void, void> {
   const call = { agent: new AgentDialler(address, tls), method: 'GET', path: watchApi.path } as const
-  const response = await exchange(address, call, { signal })
+  const begin = new AbortController()
+  const late = setTimeout(() => begin.abort(), beginMs)
+  const answer = exchange(address, call, { signal: AbortSignal.any([signal, begin.signal]) })
+  const response = await answer.finally(() => clearTimeout(late))
   if (response.statusCode !== 200) await readAnswer(address, response)
-  response.setTimeout(SILENCE_MS, () => response.destroy(new Error('no heartbeat')))
+  response.setTimeout(SILENCE_MS, () => response.destroy(new AgentSilence('no heartbeat')))
   let rest = ''
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -252,14 +260,22 @@ function exchange(
       response.once('close', () => signal.removeEventListener('abort', giveUp))
       resolve(response)
     })
-    const giveUp = (): void => void outgoing.destroy(new Error('no answer in time'))
+    let isTaken = false
+    const giveUp = (): void => {
+      const late = isTaken ? new AgentSilence('no answer in time') : new AgentAbsence('no connection in time')
+      outgoing.destroy(late)
+    }
     const failed = (error: Error): void => {
       signal.removeEventListener('abort', giveUp)
       if (again && outgoing.reusedSocket && !signal.aborted)
         resolve(exchange(address, options, { body, signal }))
       else reject(unreachable(address, error))
     }
-    outgoing.once('socket', (socket) => socket.setNoDelay(true))
+    outgoing.once('socket', (socket) => {
+      socket.setNoDelay(true)
+      if (socket.connecting) socket.once('connect', () => (isTaken = true))
+      else isTaken = true
+    })
     outgoing.once('error', failed)
     // An answer that is neither a response nor an error, such as a 101, only closes; a deadline may not be heard.
     outgoing.once('close', () => reject(unreachable(address, new Error('no answer'))))

@@ -4,7 +4,9 @@ import { systemClock } from '@ostler/kit/clock.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { randomBytes } from 'node:crypto'
 import { type AgentAddress, type AgentLink, enrolAgent, openAgentLink } from '../guest/agent-link.ts'
+import { AgentAbsence, agentFailure } from '../guest/agent-failure.ts'
 import type { TicketPlace } from '../hypervisor/hypervisor.ts'
+import { AgentHealth } from './agent-health.ts'
 import type { Trust } from './trust.ts'
 
 export interface AgentWatchSettings {
@@ -14,13 +16,19 @@ export interface AgentWatchSettings {
   readonly displayUid: number
   readonly trust: Trust
   readonly log: Log
-  /** Called when the agent came up or was lost. */
+  /** Called when the agent came up, was lost, or is otherwise than before. */
   readonly onChange: () => void
   /** Called with the result of a hook in the session of that number. */
   readonly onHook: (session: number, result: HookResult) => void
 }
 
 const ENROL_MS = 3_000
+/**
+ * Until a stream begins; twice as long after each time that it did not. A hundred handshakes at once on a busy node take
+ * half a minute: who gave up as early each time would never be let in.
+ */
+const BEGIN_MS = 10_000
+const LONGEST_BEGIN_MS = 60_000
 const SETTLING_MS = 1_000
 /** Between attempts: quick while a desktop boots, since somebody waits, slower later. */
 const EAGER_MS = 20
@@ -36,18 +44,23 @@ const RENEW_RETRY_MS = 3_600_000
  * enrolled one our secret.
  */
 export class AgentWatch {
+  /** How the agent is, as far as it was seen. */
+  readonly health: AgentHealth
   readonly #settings: AgentWatchSettings
   readonly #abort = new AbortController()
   #link: AgentLink | undefined
   /** Of the ticket that waits to be used; a guest that is slow to come up must not find each one outdated. */
   #secret: Buffer | undefined
   #up = false
+  #beginMs = BEGIN_MS
   /** When the agent's certificate is to be renewed, in milliseconds since the epoch; 0: its age is not known. */
   #renewAt = 0
 
   /** @param fresh true when the desktop is booting: then the agent is to be enrolled first. */
   constructor(settings: AgentWatchSettings, fresh: boolean) {
     this.#settings = settings
+    // What boots for the first time is not missed before it was there.
+    this.health = new AgentHealth(!fresh)
     void this.#run(fresh)
   }
 
@@ -79,9 +92,16 @@ export class AgentWatch {
       } catch (error) {
         // Just enrolled, the agent may still be changing over to its certificate.
         const settling = !enrolNext && Date.now() - enrolledAt < SETTLING_MS
+        const wasUp = this.#up
+        const reason = error instanceof Error ? error.message : String(error)
+        const failed = { way: enrolNext ? 'enrol' : 'watch', failure: agentFailure(error), reason } as const
+        if (failed.failure === 'silent' && !enrolNext)
+          this.#beginMs = Math.min(2 * this.#beginMs, LONGEST_BEGIN_MS)
+        const isNews = this.health.failed(failed, wasUp)
         enrolNext = !enrolNext && !settling
         if (this.#up) lastUp = Date.now()
         this.#setUp(false, error)
+        if (isNews && !wasUp && !this.#abort.signal.aborted) this.#settings.onChange()
       }
       const eager = Date.now() - lastUp < EAGER_FOR_MS
       await systemClock.sleep(eager ? EAGER_MS : PATIENT_MS, signal).catch(() => {})
@@ -98,7 +118,11 @@ export class AgentWatch {
       displayUid,
       ...('socketPath' in address ? { listen: 'socket' } : {}),
     }
-    tickets.put(ticket)
+    try {
+      tickets.put(ticket)
+    } catch (cause) {
+      throw new AgentAbsence('there is no place for its ticket yet', { cause })
+    }
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(ENROL_MS)])
     await enrolAgent(
       address,
@@ -115,7 +139,7 @@ export class AgentWatch {
     this.#link?.[Symbol.dispose]()
     let shown = trust.own
     this.#link = openAgentLink(address, shown)
-    for await (const event of this.#link.watch(signal)) {
+    for await (const event of this.#link.watch(signal, this.#beginMs)) {
       if (shown !== trust.own) {
         shown = trust.own
         // Calls that are under way and the stream go on over the old one, whose connections then end by themselves.
@@ -152,6 +176,10 @@ export class AgentWatch {
   #setUp(up: boolean, why: unknown): void {
     if (this.#up === up || this.#abort.signal.aborted) return
     this.#up = up
+    if (up) {
+      this.health.answered()
+      this.#beginMs = BEGIN_MS
+    }
     const { address, log, onChange } = this.#settings
     if (up) log.info('agent up', { desktop: address.desktop })
     else log.warn('agent lost', { desktop: address.desktop, error: why })

@@ -1,23 +1,28 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { causedBy } from '@ostler/kit/log/cause.ts'
+import { withoutSecrets } from '@ostler/kit/log/redact.ts'
 import { Series } from '@ostler/kit/series.ts'
 import type { LoadBalancer } from '../balance/balancer.ts'
+import { CONSOLE_TAIL_BYTES } from '../hypervisor/console-tail.ts'
 import type { DesktopSpec, Hypervisor, Hypervisors } from '../hypervisor/hypervisor.ts'
-import { type AgentAt, parseAgentAt } from '../model/agent-at.ts'
+import type { AgentAt } from '../model/agent-at.ts'
+import type { AgentPatience } from '../model/agent-verdict.ts'
+import { backOff } from '../model/back-off.ts'
 import { decide } from '../model/decide.ts'
 import { expiryStep } from '../model/expiry.ts'
 import type { HypervisorKind } from '../model/hypervisor-kind.ts'
-import { runFolder } from '../model/run-folder.ts'
 import { AT_REST, STARTING, startOrder } from '../model/start-queue.ts'
+import { type Retry, retryOf, type RetryRules } from '../model/start-retry.ts'
 import { deadlineOf, next, type VmEvent, type VmState } from '../model/vm-machine.ts'
-import { type MergedWish, mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
+import { isPersistent, type MergedWish, mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
 import { markHomeMade } from '../store/homes.ts'
 import { tickHost } from '../store/hosts.ts'
 import type { Db } from '../store/open.ts'
 import { closeLapsedWishes, holdVm, readStartQueue } from '../store/start-queue.ts'
 import {
   addWish,
+  forgetFailures,
   moveVm,
   NOT_YET,
   placeVm,
@@ -25,17 +30,17 @@ import {
   readTimeline,
   serveWishes,
   type Transition,
+  type Trouble,
   type VmPlan,
   vmsToStep,
   warnOfVm,
 } from '../store/vms.ts'
-import { addHookResult } from '../store/session-hooks.ts'
-import { AgentWatch } from './agent-watch.ts'
+import { AgentWatches } from './agent-watches.ts'
 import { ExpiryNotice } from './expiry-notice.ts'
 import { ImageWork } from './image-work.ts'
 import { EXPIRY, moveDetails } from './move-details.ts'
 import type { HkdMetrics } from './hkd-metrics.ts'
-import { ticketFolder } from './ticket-folder.ts'
+import { troubleOf } from './trouble.ts'
 import type { Trust } from './trust.ts'
 
 export interface HousekeeperParts {
@@ -55,6 +60,10 @@ export interface HousekeeperParts {
   readonly holds?: (image: NonNullable<VmPlan['image']>) => string | undefined
   /** Disk images that are worked on at once. */
   readonly imagesAtOnce: number
+  /** When the desktop of a silent agent is stopped, unless somebody sits there. */
+  readonly patience: AgentPatience
+  /** When a start that failed is tried again by itself. */
+  readonly retries: RetryRules
   readonly log: Log
 }
 
@@ -77,9 +86,7 @@ interface Effect {
   /** When this process first saw the state, in `performance.now()`. */
   readonly since: number
   status: 'pending' | 'done' | 'failed'
-  fault: string | undefined
-  /** The fault's code, or `other` for what is none. */
-  code?: string
+  trouble: Trouble | undefined
 }
 
 /**
@@ -91,7 +98,7 @@ export class Housekeeper {
   readonly #parts: HousekeeperParts
   readonly #series: Series<number>
   readonly #effects = new Map<number, Effect>()
-  readonly #watches = new Map<number, { epoch: number; watch: AgentWatch }>()
+  readonly #agents: AgentWatches
   readonly #timers = new Map<number, NodeJS.Timeout>()
   readonly #notice: ExpiryNotice
   readonly #abort = new AbortController()
@@ -102,6 +109,7 @@ export class Housekeeper {
   constructor(parts: HousekeeperParts) {
     this.#parts = parts
     this.#series = new Series((id) => this.#stepUntilQuiet(id))
+    this.#agents = new AgentWatches(parts, (id) => this.look(id))
     this.#notice = new ExpiryNotice(parts.db, parts.log, this.#abort.signal)
     const { imagesAtOnce: atOnce, log } = parts
     this.#images = new ImageWork({ atOnce, log, onEnd: (id, failure) => this.#imageEnded(id, failure) })
@@ -110,8 +118,7 @@ export class Housekeeper {
   start(): void {
     const { db, hostId, metrics } = this.#parts
     metrics.ticked()
-    metrics.agentsUp = () =>
-      [...this.#watches.values()].filter(({ watch }) => watch.link !== undefined).length
+    metrics.agentsUp = () => this.#agents.up
     this.lookAtAll()
     this.#tick = setInterval(() => {
       tickHost(db, hostId)
@@ -143,7 +150,7 @@ export class Housekeeper {
     clearInterval(this.#tick)
     for (const timer of this.#timers.values()) clearTimeout(timer)
     await this.#series.idle()
-    for (const { watch } of this.#watches.values()) watch[Symbol.dispose]()
+    this.#agents[Symbol.dispose]()
   }
 
   async #stepUntilQuiet(id: number): Promise<void> {
@@ -180,6 +187,9 @@ export class Housekeeper {
     const mustDie = processes === 'present' && MUST_BE_DEAD.includes(plan.state)
     if (mustDie) await hypervisor.kill(id)
     const ageMs = Math.min(plan.ageMs, performance.now() - effect.since)
+    await this.#agents.note(plan)
+    if (plan.resetAsked && plan.state !== 'failed') await forgetFailures(db, id)
+    const retry = retryOf(plan, this.#parts.retries)
     const event = decide({
       state: plan.state,
       hypervisor: plan.hypervisor,
@@ -187,8 +197,11 @@ export class Housekeeper {
       goal: merged?.goal,
       processes,
       effect: effect.status,
-      agentUp: this.#watches.get(id)?.watch.link !== undefined,
+      agentUp: this.#agents.linkOf(id) !== undefined,
+      agentLost: !plan.seated && this.#agents.lostOf(id) !== undefined,
       faulty: plan.fault !== null,
+      mayTry: retry.kind === 'now',
+      resetAsked: plan.resetAsked,
     })
     if (event === 'start' && !(await this.#isAble(plan))) return false
     if (event !== undefined) return await this.#move(plan, event, effect, agentAt)
@@ -197,12 +210,14 @@ export class Housekeeper {
       await serveWishes(db, id, merged.goal, `already ${plan.state}`)
       return true
     }
+    if (plan.state === 'failed' && merged?.goal === 'up') return await this.#wait(plan, retry)
     if (AT_REST.includes(plan.state) && merged?.goal === 'up') await holdVm(db, id, STILL_THERE)
     const untilExpiry = plan.state === 'running' ? await this.#expire(plan) : Infinity
+    const untilLost = plan.state === 'running' ? this.#agents.lookInMs(id) : Infinity
     const deadlineMs = deadlineOf(plan.state, plan.hypervisor)
     const untilDeadline = deadlineMs === null ? Infinity : deadlineMs - ageMs + 10
     const changed = (): boolean => hypervisor.observe(id).processes !== processes
-    const until = Math.min(untilDeadline, untilExpiry)
+    const until = Math.min(untilDeadline, untilExpiry, untilLost)
     this.#lookLater(id, mustDie ? KILL_AGAIN_MS : until, WATCH_MS[plan.state], changed)
     return false
   }
@@ -211,12 +226,14 @@ export class Housekeeper {
     const { db, metrics, log } = this.#parts
     const to = next(plan.state, event)
     if (to === undefined) throw new Error(`decide gave ${event} in ${plan.state}`)
-    const found = { effectFault: effect.fault, agentAt, hypervisor: this.#wantedBy(plan) }
-    const move = { vm: plan, event, to, ...moveDetails(plan, event, to, found) }
+    const move = { vm: plan, event, to, ...this.#detailsOf(plan, event, to, effect, agentAt) }
     if (AT_REST.includes(to)) {
       // First free, then say so: if we die between, the next look does both again.
       const fault = to === 'failed' ? move.fault : undefined
-      await this.#driverOf(plan).release(plan.id, fault == null ? undefined : { epoch: plan.epoch, fault })
+      await this.#driverOf(plan).release(
+        plan.id,
+        fault == null ? undefined : { epoch: plan.epoch, fault: fault.text },
+      )
       this.#forget(plan.id)
     }
     const epoch = to === 'preparing' ? await this.#place(plan, move) : await moveVm(db, move)
@@ -224,10 +241,46 @@ export class Housekeeper {
     if (epoch === undefined) return true
     if (to === 'running' && plan.state === 'booting') await this.#countStart(plan.id)
     const isStarting = plan.state === 'preparing' || plan.state === 'booting'
-    if (isStarting && (to === 'failed' || to === 'killing')) metrics.failed(effect.code ?? event)
+    if (isStarting && (to === 'failed' || to === 'killing')) metrics.failed(failureCode(effect, event))
     log.info('vm moved', { vm: plan.id, event, from: plan.state, to, epoch, afterMs: Math.round(plan.ageMs) })
     if (STARTING.includes(plan.state) && !STARTING.includes(to)) this.#lookAtNext()
     return true
+  }
+
+  /** What is written with a move, and what the boot has said where it went wrong. */
+  #detailsOf(
+    plan: VmPlan,
+    event: VmEvent,
+    to: VmState,
+    { trouble }: Effect,
+    agentAt: AgentAt | undefined,
+  ): Omit<Transition, 'vm' | 'event' | 'to'> {
+    const lostAgent = this.#agents.lostOf(plan.id)
+    const retryInMs = backOff(plan.failures + 1, this.#parts.retries)
+    const found = { trouble, lostAgent, retryInMs, agentAt, hypervisor: this.#wantedBy(plan) }
+    const details = moveDetails(plan, event, to, found)
+    if (to !== 'failed' && event !== 'agentLost') return details
+    const said = withoutSecrets(this.#driverOf(plan).consoleTail?.(plan.id) ?? '')
+    return said === '' ? details : { ...details, console: said.slice(-CONSOLE_TAIL_BYTES) }
+  }
+
+  /** A failed desktop that may not be tried now: who waits is told why, and what is wished by itself waits for its time. */
+  async #wait(plan: VmPlan, retry: Retry): Promise<boolean> {
+    const { db } = this.#parts
+    const { id, name, failures } = plan
+    const reason = plan.fault ?? 'nobody knows why'
+    if (retry.kind === 'now') return false // decided on otherwise
+    if (retry.kind === 'later') {
+      const at = plan.nextTryAt?.toISOString() ?? 'once'
+      await holdVm(db, id, `it is tried again at ${at}, after failure ${failures} in a row: ${reason}`)
+      this.#lookLater(id, retry.inMs + 10)
+      return false
+    }
+    const { message, advice } = new Fault('desktop.givenUp', { failures, reason, name })
+    await holdVm(db, id, message)
+    const isAsked = plan.wishes.some((wish) => ONE_TIME_WISHES.up.includes(wish.kind) && !isPersistent(wish))
+    if (isAsked) await serveWishes(db, id, 'up', `${message}. ${advice}`, true)
+    return false
   }
 
   /** Counts how long each step of a start took. A start counts although its timeline cannot be read. */
@@ -299,7 +352,7 @@ export class Housekeeper {
     const key = `${plan.epoch} ${plan.state}`
     const known = this.#effects.get(plan.id)
     if (known?.key === key) return known
-    const effect: Effect = { key, since: performance.now(), status: 'pending', fault: undefined }
+    const effect: Effect = { key, since: performance.now(), status: 'pending', trouble: undefined }
     this.#effects.set(plan.id, effect)
     this.#enter(plan).then(
       () => {
@@ -308,8 +361,7 @@ export class Housekeeper {
       },
       (error: unknown) => {
         effect.status = 'failed'
-        effect.fault = error instanceof Error ? error.message : String(error)
-        effect.code = error instanceof Fault ? error.code : 'other'
+        effect.trouble = troubleOf(error)
         this.#parts.log.error('effect failed', { vm: plan.id, state: plan.state, error })
         this.look(plan.id)
       },
@@ -326,10 +378,10 @@ export class Housekeeper {
       case 'booting':
         await hypervisor.boot(specOf(plan))
         await this.#warn(plan, hypervisor.warning?.())
-        this.#watchAgent(plan, true)
+        this.#agents.watch(plan, hypervisor, true)
         return
       case 'running':
-        this.#watchAgent(plan, false)
+        this.#agents.watch(plan, hypervisor, false)
         return
       case 'stopping':
         await this.#powerOff(plan)
@@ -357,14 +409,14 @@ export class Housekeeper {
     }
     const lookAgain = Math.min(lookInMs, DAY_MS)
     if (due !== 'tell') return lookAgain
-    const link = this.#watches.get(plan.id)?.watch.link
+    const link = this.#agents.linkOf(plan.id)
     const again = this.#notice.tell(plan, link, () => this.look(plan.id))
     return Math.min(lookAgain, again === 0 ? DAY_MS : again)
   }
 
   async #powerOff(plan: VmPlan): Promise<void> {
-    this.#watchAgent(plan, false)
-    const agent = this.#watches.get(plan.id)?.watch.link
+    this.#agents.watch(plan, this.#driverOf(plan), false)
+    const agent = this.#agents.linkOf(plan.id)
     try {
       if (agent === undefined)
         throw new Fault('agent.unreachable', { desktop: plan.id, reason: 'not watched' })
@@ -380,32 +432,6 @@ export class Housekeeper {
     await warnOfVm(this.#parts.db, plan, warning)
   }
 
-  #watchAgent(plan: VmPlan, fresh: boolean): void {
-    const known = this.#watches.get(plan.id)
-    if (known?.epoch === plan.epoch) return
-    known?.watch[Symbol.dispose]()
-    const { db, trust, run, displayUid, log } = this.#parts
-    const hypervisor = this.#driverOf(plan)
-    const at = hypervisor.observe(plan.id).agentAt ?? parseAgentAt(plan)
-    const watch = new AgentWatch(
-      {
-        address: { desktop: plan.id, epoch: plan.epoch, ...at },
-        tickets: hypervisor.tickets?.(plan.id) ?? ticketFolder(runFolder(run, plan.id).boot),
-        displayUid,
-        trust,
-        log,
-        onChange: () => this.look(plan.id),
-        onHook: (session, result) => {
-          addHookResult(db, { vmId: plan.id, epoch: plan.epoch, session }, result).catch((error: unknown) =>
-            log.warn('result of a hook is lost', { desktop: plan.id, error }),
-          )
-        },
-      },
-      fresh,
-    )
-    this.#watches.set(plan.id, { epoch: plan.epoch, watch })
-  }
-
   /** What runs its next boot: what its flavour names, else what runs desktops here. */
   #wantedBy({ flavour }: VmPlan): HypervisorKind {
     return flavour.hypervisor ?? this.#parts.hypervisors.usual
@@ -417,8 +443,7 @@ export class Housekeeper {
   }
 
   #forget(id: number): void {
-    this.#watches.get(id)?.watch[Symbol.dispose]()
-    this.#watches.delete(id)
+    this.#agents.forget(id)
     this.#effects.delete(id)
     clearTimeout(this.#timers.get(id))
     this.#timers.delete(id)
@@ -435,6 +460,11 @@ export class Housekeeper {
     }, wait)
     this.#timers.set(id, timer)
   }
+}
+
+/** Of the metric's closed list: the fault's code, `other` for what is none, the event where nothing was reported. */
+function failureCode({ trouble }: Effect, event: VmEvent): string {
+  return trouble === undefined ? event : (trouble.code ?? 'other')
 }
 
 /** True when a desktop already is where a goal would bring it. */

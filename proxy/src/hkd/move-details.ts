@@ -1,9 +1,11 @@
+import { Fault } from '@ostler/contract/fault.ts'
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import { type AgentAt, formatAgentAt } from '../model/agent-at.ts'
 import type { HypervisorKind } from '../model/hypervisor-kind.ts'
 import { deadlineOf, type VmEvent, type VmState } from '../model/vm-machine.ts'
 import { mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
-import type { Transition, VmPlan } from '../store/vms.ts'
+import type { Transition, Trouble, VmPlan } from '../store/vms.ts'
+import { agentLost, type LostAgent, troubleOf } from './trouble.ts'
 
 /** Who wishes when an image expires. */
 export const EXPIRY = 'expiry'
@@ -21,13 +23,17 @@ export function moveDetails(
   to: VmState,
   found: {
     /** Why the entry effect failed. */
-    readonly effectFault: string | undefined
+    readonly trouble: Trouble | undefined
+    /** How the agent is that was given up, if it was. */
+    readonly lostAgent: LostAgent | undefined
+    /** How long a desktop that fails now waits until it is started by itself. */
+    readonly retryInMs: number
     readonly agentAt: AgentAt | undefined
     /** What would run a boot that begins now. */
     readonly hypervisor: HypervisorKind
   },
 ): Omit<Transition, 'vm' | 'event' | 'to'> {
-  const { effectFault, agentAt, hypervisor } = found
+  const { trouble, agentAt, hypervisor, lostAgent, retryInMs } = found
   const steps = STEPS[event] ?? []
   switch (to) {
     case 'preparing': {
@@ -45,7 +51,7 @@ export function moveDetails(
     case 'running':
       return { steps, agentAt: formatAgentAt(agentAt), serves: { goal: 'up', outcome: 'running' } }
     case 'stopped':
-      if (event === 'reset') return {}
+      if (event === 'reset') return { asked: plan.resetAsked }
       return {
         hostId: null,
         agentAt: null,
@@ -53,14 +59,18 @@ export function moveDetails(
         ...startAgain(plan),
       }
     case 'failed': {
-      const fault = plan.fault ?? faultText(plan, event, effectFault)
-      return { hostId: null, agentAt: null, fault, serves: { goal: 'up', outcome: fault } }
+      const fault = keptTrouble(plan) ?? whatFailed(plan, event, trouble)
+      const serves = { goal: 'up', outcome: fault.text, keepsPersistent: true } as const
+      return { hostId: null, agentAt: null, fault, retryInMs, serves }
     }
     case 'killing':
       // A stop that takes too long is no fault of the desktop's.
-      return plan.state === 'stopping' ? {} : { fault: faultText(plan, event, effectFault) }
-    case 'booting':
+      return plan.state === 'stopping' ? {} : { fault: whatFailed(plan, event, trouble) }
     case 'stopping':
+      return lostAgent === undefined || event !== 'agentLost'
+        ? { steps }
+        : { steps, fault: agentLost(plan.id, lostAgent) }
+    case 'booting':
     case 'lost':
       return { steps }
   }
@@ -73,8 +83,14 @@ function startAgain(plan: VmPlan): Pick<Transition, 'again'> {
   return { again: { by: EXPIRY, reason: `restart: ${wish.reason}` } }
 }
 
-function faultText(plan: VmPlan, event: VmEvent, effectFault: string | undefined): string {
-  if (effectFault !== undefined) return effectFault
-  if (event === 'exited') return 'the desktop ended before its agent answered'
-  return `${plan.state} took longer than ${(deadlineOf(plan.state, plan.hypervisor) ?? 0) / 1000} s`
+/** What already stands in its row. */
+function keptTrouble({ fault, faultCode, faultCure }: VmPlan): Trouble | undefined {
+  return fault === null ? undefined : { text: fault, code: faultCode, cure: faultCure }
+}
+
+function whatFailed(plan: VmPlan, event: VmEvent, trouble: Trouble | undefined): Trouble {
+  if (trouble !== undefined) return trouble
+  if (event === 'exited') return troubleOf(new Fault('desktop.ended'))
+  const seconds = (deadlineOf(plan.state, plan.hypervisor) ?? 0) / 1000
+  return troubleOf(new Fault('desktop.late', { state: plan.state, seconds }))
 }

@@ -86,6 +86,8 @@ export interface Hypervisor {
   release(id: number, failed?: FailedBoot): Promise<void>
   /** Where its guests look for tickets, when that is not the boot folder. */
   readonly tickets?: (id: number) => TicketPlace
+  /** The end of what the present boot has said on its console, or the last one until it is released; never throws. */
+  readonly consoleTail?: (id: number) => string
   /** What an administrator should know about every desktop that runs here by this. */
   readonly warning?: () => string | undefined
 }

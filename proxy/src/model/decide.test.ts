@@ -17,9 +17,16 @@ const ALL: readonly VmFacts[] = VM_STATES.flatMap((state) =>
         EFFECTS.flatMap((effect) =>
           BOTH.flatMap((agentUp) =>
             BOTH.flatMap((faulty) =>
-              HYPERVISORS.map((hypervisor) => ({
-                ...{ state, ageMs, goal, processes, effect, agentUp, faulty, hypervisor },
-              })),
+              BOTH.flatMap((agentLost) =>
+                BOTH.flatMap((mayTry) =>
+                  BOTH.flatMap((resetAsked) =>
+                    HYPERVISORS.map((hypervisor) => ({
+                      ...{ state, ageMs, goal, processes, effect, agentUp, faulty, hypervisor },
+                      ...{ agentLost, mayTry, resetAsked },
+                    })),
+                  ),
+                ),
+              ),
             ),
           ),
         ),
@@ -27,6 +34,8 @@ const ALL: readonly VmFacts[] = VM_STATES.flatMap((state) =>
     ),
   ),
 )
+
+const isReset = ({ state, resetAsked }: VmFacts): boolean => state === 'failed' && resetAsked
 
 function facts(state: VmState, more: Partial<VmFacts> = {}): VmFacts {
   return {
@@ -37,7 +46,10 @@ function facts(state: VmState, more: Partial<VmFacts> = {}): VmFacts {
     processes: 'present',
     effect: 'done',
     agentUp: false,
+    agentLost: false,
     faulty: false,
+    mayTry: true,
+    resetAsked: false,
     ...more,
   }
 }
@@ -48,7 +60,7 @@ describe('for every combination of facts', () => {
       const event = decide(given)
       return event !== undefined && next(given.state, event) === undefined
     })
-    expect(ALL).toHaveLength(8 * 12 * 3 * 3 * 3 * 2 * 2 * HYPERVISORS.length)
+    expect(ALL).toHaveLength(8 * 12 * 3 * 3 * 3 * 2 ** 5 * HYPERVISORS.length)
     expect(wrong).toEqual([])
   })
 
@@ -88,7 +100,7 @@ describe('for every combination of facts', () => {
     const unwished = ALL.filter(
       ({ state, goal }) => goal !== 'up' && (state === 'stopped' || state === 'failed'),
     )
-    expect(unwished.filter((given) => decide(given) !== undefined)).toEqual([])
+    expect(unwished.filter((given) => decide(given) !== (isReset(given) ? 'reset' : undefined))).toEqual([])
   })
 
   test('past its deadline a state is always left, unless its effect is still under way', () => {
@@ -113,6 +125,17 @@ describe('for every combination of facts', () => {
 
   test('a desktop wished up is never told to stop', () => {
     expect(ALL.filter((given) => given.goal === 'up' && decide(given) === 'stop')).toEqual([])
+  })
+
+  test('a desktop is stopped for its agent only while it runs, and when the agent is given up', () => {
+    const lost = ALL.filter((given) => decide(given) === 'agentLost')
+    expect(lost.length).toBeGreaterThan(0)
+    expect(lost.every(({ state, agentLost }) => state === 'running' && agentLost)).toBe(true)
+  })
+
+  test('a failed desktop is left by a wish that may be tried, or by order, and by nothing else', () => {
+    const left = ALL.filter((given) => given.state === 'failed' && decide(given) !== undefined)
+    expect(left.every(({ goal, mayTry, resetAsked }) => resetAsked || (goal === 'up' && mayTry))).toBe(true)
   })
 
   test('a desktop runs only when its agent answers and nobody wishes it down', () => {
@@ -171,6 +194,26 @@ describe('row by row', () => {
       facts('running', { agentUp: false, ageMs: 10 ** 12 }),
       undefined,
     ],
+    [
+      'C-109 but not for ever: one whose agent was given up stops',
+      facts('running', { agentLost: true }),
+      'agentLost',
+    ],
+    [
+      'an order to stop is what is said of it, given up or not',
+      facts('running', { agentLost: true, goal: 'down' }),
+      'stop',
+    ],
+    [
+      'an agent that is given up does not end a boot: its deadline does',
+      facts('booting', { agentLost: true }),
+      undefined,
+    ],
+    [
+      'C-110 a desktop that does not halt by its deadline is forced',
+      facts('stopping', { ageMs: 40_001 }),
+      'deadline',
+    ],
     ['a running desktop wished down stops', facts('running', { goal: 'down' }), 'stop'],
     ['a running desktop whose processes ended exits', facts('running', { processes: 'absent' }), 'exited'],
     ['nobody could look: a running desktop runs', facts('running', { processes: 'unknown' }), undefined],
@@ -188,6 +231,16 @@ describe('row by row', () => {
     ['a lost desktop stays lost for ever', facts('lost', { ageMs: 10 ** 12, goal: 'up' }), undefined],
     ['a lost desktop that was seen dead exits', facts('lost', { processes: 'absent' }), 'exited'],
     ['a failed desktop is reset when wished up', facts('failed', { goal: 'up' }), 'reset'],
+    [
+      'a failed desktop that may not be tried rests',
+      facts('failed', { goal: 'up', mayTry: false }),
+      undefined,
+    ],
+    [
+      'a failed desktop is reset by order, wished up or not',
+      facts('failed', { mayTry: false, resetAsked: true }),
+      'reset',
+    ],
   ])('%s', (_, given, event) => {
     expect(decide(given)).toBe(event)
   })

@@ -16,8 +16,14 @@ export interface VmFacts {
   readonly effect: 'pending' | 'done' | 'failed'
   /** True when the agent of this boot answers. */
   readonly agentUp: boolean
+  /** True when the agent of this boot was given up, and nobody sits there. */
+  readonly agentLost: boolean
   /** True when a fault brought the desktop here. */
   readonly faulty: boolean
+  /** True when a start may be tried although the last one failed. */
+  readonly mayTry: boolean
+  /** True when an administrator takes back that it failed. */
+  readonly resetAsked: boolean
 }
 
 /**
@@ -48,7 +54,8 @@ function decideByFacts(facts: VmFacts): VmEvent | undefined {
       return facts.agentUp ? 'agentUp' : undefined
     case 'running':
       if (dead) return 'exited'
-      return facts.goal === 'down' ? 'stop' : undefined
+      if (facts.goal === 'down') return 'stop'
+      return facts.agentLost ? 'agentLost' : undefined
     case 'stopping':
       return dead ? 'exited' : undefined
     case 'killing':
@@ -57,6 +64,6 @@ function decideByFacts(facts: VmFacts): VmEvent | undefined {
     case 'lost':
       return dead ? 'exited' : undefined
     case 'failed':
-      return facts.goal === 'up' ? 'reset' : undefined
+      return facts.resetAsked || (facts.goal === 'up' && facts.mayTry) ? 'reset' : undefined
   }
 }

@@ -29,7 +29,7 @@ export const vmMachine = {
   running: {
     deadlineMs: null,
     qvd: 'running',
-    edges: { stop: 'stopping', exited: 'stopped', hostLost: 'lost' },
+    edges: { stop: 'stopping', agentLost: 'stopping', exited: 'stopped', hostLost: 'lost' },
   },
   stopping: {
     deadlineMs: 40_000,

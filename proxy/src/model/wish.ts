@@ -11,6 +11,10 @@ export interface Wish {
   readonly reason: string
   /** The id of the client's connection by which it came; absent or null: by none. */
   readonly connection?: string | null
+  /** A user waits for it. */
+  readonly interactive?: boolean
+  /** It stays when a start fails, and is tried again by itself. */
+  readonly persistent?: boolean
   /** ISO 8601. */
   readonly at: string
 }
@@ -45,4 +49,12 @@ export function mergeWishes<W extends Pick<Wish, 'number' | 'kind'>>(
 export const ONE_TIME_WISHES: Readonly<Record<'up' | 'down', readonly WishKind[]>> = {
   up: ['run', 'spare'],
   down: ['stop', 'expire'],
+}
+
+/** A wish to try a failed desktop anew. It has no goal: it only takes back that nobody but an administrator starts it. */
+export const RESET_WISH = 'reset'
+
+/** True for a wish to run that outlives a start that failed. */
+export function isPersistent(wish: Pick<Wish, 'kind' | 'persistent'>): boolean {
+  return wish.kind === 'spare' || wish.persistent === true
 }

@@ -1,6 +1,5 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { DisplayKind } from '@ostler/contract/identity.ts'
-import type { Explanation } from '@ostler/contract/admin-api.ts'
 import { sql } from 'kysely'
 import { addNamed } from './added.ts'
 import { MACHINE_DISPLAYS } from '../model/display.ts'
@@ -10,13 +9,10 @@ import type { UserRole } from '../model/user.ts'
 import type { VmState } from '../model/vm-machine.ts'
 import { type AddressPool, takeAddress } from './addresses.ts'
 import { imageStandings } from './image-copies.ts'
-import { readSeat, userState } from './seats.ts'
-import { readHookResults } from './session-hooks.ts'
+import { userState } from './seats.ts'
 import type { Db } from './open.ts'
-import { readFailedStarts } from './failed-starts.ts'
 import { transact } from './transact.ts'
 import { requireUser } from './users.ts'
-import { readTimeline } from './vms.ts'
 
 export async function addTenant(db: Db, name: string): Promise<number> {
   return await addNamed('tenant', name, () =>
@@ -177,6 +173,8 @@ export async function listObjects(
           'running.name as di',
           'vm.expire_soft',
           'vm.expire_hard',
+          'vm.agent_verdict as agent',
+          'vm.failures',
           'vm.fault',
         ])
         .orderBy('vm.id')
@@ -211,59 +209,6 @@ export async function desktopByWord(
   const numbered = isNumber ? await all.where('id', '=', Number(word)).executeTakeFirst() : undefined
   if (numbered === undefined) throw new Fault('object.unknown', { kind: 'vm', name: word })
   return numbered
-}
-
-/** Why a desktop is as it is. */
-export async function explainDesktop(db: Db, id: number): Promise<Explanation> {
-  const vm = await db
-    .selectFrom('vm')
-    .leftJoin('disk_image as running', 'running.id', 'vm.disk_image_id')
-    .leftJoin('image_tag', (join) =>
-      join.onRef('image_tag.flavour_id', '=', 'vm.flavour_id').onRef('tag', '=', 'di_tag'),
-    )
-    .leftJoin('disk_image as next', 'next.id', 'image_tag.disk_image_id')
-    .select(['vm.name', 'state', 'fault', 'held', 'di_tag', 'running.name as running', 'next.name as next'])
-    .select(['expire_soft', 'expire_hard', 'hypervisor', 'warning'])
-    .where('vm.id', '=', id)
-    .executeTakeFirstOrThrow()
-  const wishes = await db
-    .selectFrom('wish')
-    .select(['kind', 'by', 'reason', 'at', 'outcome', 'connection'])
-    .where('vm_id', '=', id)
-    .orderBy('number', 'desc')
-    .limit(10)
-    .execute()
-  const log = await db
-    .selectFrom('vm_log')
-    .select(['at', 'event', 'prior', 'state', 'fault'])
-    .where('vm_id', '=', id)
-    .orderBy('id', 'desc')
-    .limit(20)
-    .execute()
-  const timeline = await readTimeline(db, id)
-  const hooks = await readHookResults(db, id, 20)
-  const seat = await readSeat(db, id)
-  const kept = await readFailedStarts(db, id)
-  const { name, state, fault, held, di_tag: tag, running, next, hypervisor, warning } = vm
-  return {
-    name,
-    state,
-    fault,
-    held,
-    kept,
-    hypervisor,
-    warning,
-    image: { tag, next, running },
-    expires: {
-      soft: vm.expire_soft?.toISOString() ?? null,
-      hard: vm.expire_hard?.toISOString() ?? null,
-    },
-    seat: seat === undefined ? null : { ...seat, since: seat.since.toISOString() },
-    wishes: wishes.map((wish) => ({ ...wish, at: wish.at.toISOString() })),
-    timeline: timeline.map(({ step, at }) => ({ step, at: at.toISOString() })),
-    hooks: hooks.map((hook) => ({ ...hook, at: hook.at.toISOString() })),
-    log: log.map((entry) => ({ ...entry, at: entry.at.toISOString() })),
-  }
 }
 
 async function idOf(

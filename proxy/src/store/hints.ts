@@ -4,7 +4,8 @@ import type { DatabaseAddress } from './open.ts'
 
 /**
  * What changed: a desktop's row or wishes, who sits at it, an order for its console, a node's row, the configuration, or
- * that a backup was asked for, homes are to be moved, an image was added, or storage is to be looked through.
+ * that a backup was asked for, homes are to be moved, an image was added, storage is to be looked through, or there is
+ * something of which administrators are told.
  */
 export type HintChannel =
   | 'ostler_vm'
@@ -15,6 +16,7 @@ export type HintChannel =
   | 'ostler_backup'
   | 'ostler_home'
   | 'ostler_storage'
+  | 'ostler_notice'
 
 const RECONNECT_MS = 500
 

@@ -33,6 +33,15 @@ export async function lookAtHome(tx: Db, vmId: number): Promise<HomeInWay> {
   }
 }
 
+/** The other desktop that has the home of this one now, by name; without locking anything. */
+export async function homeTakenBy(db: Db, vmId: number): Promise<string | undefined> {
+  const { rows } = await sql<{ name: string }>`
+    SELECT other.name FROM ostler.vm JOIN ostler.home USING (user_id, flavour_id)
+      JOIN ostler.vm AS other ON other.id = home.writer_vm
+    WHERE vm.id = ${vmId} AND home.trashed_at IS NULL AND other.id <> vm.id`.execute(db)
+  return rows[0]?.name
+}
+
 /**
  * Gives the home of a desktop's user and flavour to one boot of it, if nobody else writes to it; where there is none yet, a row says
  * which one will be made. It is the boot's until the desktop is at rest.

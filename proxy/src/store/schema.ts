@@ -1,18 +1,20 @@
 import type { DisplayKind } from '@ostler/contract/identity.ts'
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
+import type { AgentVerdict } from '../model/agent-verdict.ts'
 import type { DiskImageKind } from '../model/disk-image.ts'
 import type { ImageState } from '../model/image-copy.ts'
 import type { HostCounter, HostState } from '../model/host.ts'
 import type { HomeKind, HomeState } from '../model/home.ts'
 import type { FlavourHypervisor, HypervisorKind } from '../model/hypervisor-kind.ts'
+import type { NoticeChannel, NoticeKind } from '../model/notice.ts'
 import type { PolicySays } from '../model/policy.ts'
 import type { SslFileName } from '../model/door-certificate.ts'
 import type { SeatState } from '../model/seat.ts'
 import type { TicketKind } from '../model/ticket.ts'
 import type { UserRole } from '../model/user.ts'
 import type { VmState } from '../model/vm-machine.ts'
-import type { WishKind } from '../model/wish.ts'
+import type { RESET_WISH, WishKind } from '../model/wish.ts'
 
 type Timestamp = ColumnType<Date, Date | undefined, Date>
 type OptionalTimestamp = ColumnType<Date | null, Date | null | undefined, Date | null>
@@ -283,6 +285,16 @@ export interface Database {
     /** Why it cannot start yet, whatever its turn. */
     held: ColumnType<string | null, string | null | undefined, string | null>
     fault: ColumnType<string | null, string | null | undefined, string | null>
+    /** Its code and what to try, where it has them. */
+    fault_code: ColumnType<string | null, string | null | undefined, string | null>
+    fault_cure: ColumnType<string | null, string | null | undefined, string | null>
+    /** Starts in a row that failed, and when one is tried again by itself. */
+    failures: Generated<number>
+    next_try_at: OptionalTimestamp
+    /** How the agent of the present boot is, what it said, and since when; null: nobody can tell. */
+    agent_verdict: ColumnType<AgentVerdict | null, AgentVerdict | null | undefined, AgentVerdict | null>
+    agent_said: ColumnType<string | null, string | null | undefined, string | null>
+    agent_since: OptionalTimestamp
     /** What the present boot runs. */
     disk_image_id: ColumnType<number | null, number | null | undefined, number | null>
     /** How often an administrator has ended who sat here, and all tunnels. */
@@ -302,18 +314,24 @@ export interface Database {
     prior: VmState
     state: VmState
     fault: string | null
+    fault_code: ColumnType<string | null, string | null | undefined, never>
+    fault_cure: ColumnType<string | null, string | null | undefined, never>
+    /** The end of what a boot that failed has said on its console. */
+    console: ColumnType<string | null, string | null | undefined, never>
     at: Timestamp
   }
   wish: {
     number: Generated<number>
     vm_id: number
-    kind: WishKind
+    kind: WishKind | typeof RESET_WISH
     by: string
     reason: string
     /** The client's connection by which it came; null: none. */
     connection: ColumnType<string | null, string | null | undefined, string | null>
     /** A user waits for it: her door renews its end. */
     interactive: Generated<boolean>
+    /** It outlives a start that failed. */
+    persistent: Generated<boolean>
     at: Timestamp
     expires_at: OptionalTimestamp
     closed_at: OptionalTimestamp
@@ -405,6 +423,32 @@ export interface Database {
     /** The driver hands out a bigint as text. */
     bytes: ColumnType<string | null, number | null, number | null>
     rows: ColumnType<string | null, number | null, number | null>
+    fault: string | null
+  }
+  /** What administrators are told: written by triggers, in the transaction of the fact. */
+  notice: {
+    id: ColumnType<string, never, never>
+    kind: NoticeKind
+    at: Timestamp
+    vm_id: number
+    /** The desktop's name. */
+    vm: string
+    login: string
+    said: string
+    code: string | null
+    cure: string | null
+    mailed_at: OptionalTimestamp
+    posted_at: OptionalTimestamp
+  }
+  /** How each way of telling is doing. */
+  notice_channel: {
+    channel: NoticeChannel
+    /** Not before. */
+    next_at: Timestamp
+    /** Until then some hkd is at it. */
+    held_until: OptionalTimestamp
+    /** In a row. */
+    failures: Generated<number>
     fault: string | null
   }
 }

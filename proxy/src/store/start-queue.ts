@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { AT_REST, STARTING, type StartQueue } from '../model/start-queue.ts'
+import { RESET_WISH } from '../model/wish.ts'
 import type { Db } from './open.ts'
 
 /** A node that says nothing for so long takes no desktops. */
@@ -11,7 +12,8 @@ export async function readStartQueue(db: Db): Promise<StartQueue> {
     WITH open AS (
       SELECT vm_id, json_agg(json_build_object('number', number, 'kind', kind, 'interactive', interactive,
         'waitedMs', floor(extract(epoch FROM clock_timestamp() - at) * 1000))) AS wishes
-      FROM ostler.wish WHERE closed_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+      FROM ostler.wish WHERE closed_at IS NULL AND kind <> ${RESET_WISH}
+        AND (expires_at IS NULL OR expires_at > clock_timestamp())
       GROUP BY vm_id),
     places AS (
       SELECT greatest(0, starting_max - count(vm.id)) AS free

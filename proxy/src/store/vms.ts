@@ -8,7 +8,8 @@ import type { HostLoad } from '../model/host.ts'
 import { AT_REST, startOrder } from '../model/start-queue.ts'
 import type { FlavourHypervisor, HypervisorKind } from '../model/hypervisor-kind.ts'
 import type { VmEvent, VmState } from '../model/vm-machine.ts'
-import { ONE_TIME_WISHES, type Wish, type WishKind } from '../model/wish.ts'
+import { ONE_TIME_WISHES, RESET_WISH, type Wish, type WishKind } from '../model/wish.ts'
+import type { AgentVerdict } from '../model/agent-verdict.ts'
 import { claimHome, freeHome, homeOfVm, lookAtHome } from './homes.ts'
 import { hostLoads } from './hosts.ts'
 import type { Db } from './open.ts'
@@ -67,6 +68,17 @@ export interface VmPlan extends VmRow {
     readonly hard: string | null
   }
   readonly wishes: readonly Wish[]
+  /** Starts in a row that failed, and how long until one is tried again by itself. */
+  readonly failures: number
+  readonly nextTryInMs: number | null
+  readonly nextTryAt: Date | null
+  /** An administrator takes back that it failed. */
+  readonly resetAsked: boolean
+  readonly agentVerdict: AgentVerdict | null
+  readonly faultCode: string | null
+  readonly faultCure: string | null
+  /** Somebody sits at it, and a living door carries her display. */
+  readonly seated: boolean
 }
 
 const COLUMNS = [
@@ -143,12 +155,26 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
         'hardInMs', extract(epoch FROM vm.expire_hard - clock_timestamp()) * 1000,
         'toldAgoMs', extract(epoch FROM clock_timestamp() - vm.expiry_told_at) * 1000) AS expiry,
       coalesce((SELECT json_agg(json_build_object('number', number, 'kind', kind, 'by', by, 'reason', reason,
-        'at', at, 'connection', connection))
-        FROM ostler.wish WHERE vm_id = vm.id AND closed_at IS NULL
-          AND (expires_at IS NULL OR expires_at > now())), '[]') AS wishes
+        'at', at, 'connection', connection, 'interactive', interactive, 'persistent', persistent))
+        FROM ostler.wish WHERE vm_id = vm.id AND closed_at IS NULL AND kind <> ${RESET_WISH}
+          AND (expires_at IS NULL OR expires_at > now())), '[]') AS wishes,
+      vm.failures, (extract(epoch FROM vm.next_try_at - clock_timestamp()) * 1000)::float8 AS "nextTryInMs",
+      vm.next_try_at AS "nextTryAt",
+      EXISTS (SELECT FROM ostler.wish WHERE vm_id = vm.id AND closed_at IS NULL AND kind = ${RESET_WISH})
+        AS "resetAsked",
+      vm.agent_verdict AS "agentVerdict", vm.fault_code AS "faultCode", vm.fault_cure AS "faultCure",
+      EXISTS (SELECT FROM ostler.seat WHERE vm_id = vm.id AND state = 'connected' AND lease_until > now())
+        AS seated
     FROM ostler.vm JOIN ostler.users ON users.id = user_id JOIN ostler.flavour ON flavour.id = flavour_id
     WHERE vm.id = ${id}`.execute(db)
   return rows[0]
+}
+
+/** What went wrong, as it is kept: a sentence, and the code and the cure of what has them. */
+export interface Trouble {
+  readonly text: string
+  readonly code: string | null
+  readonly cure: string | null
 }
 
 /** A step in the life of a desktop, as it is written. */
@@ -160,7 +186,14 @@ export interface Transition {
   readonly hostId?: number | null
   /** What the boot that begins runs. */
   readonly imageId?: number
-  readonly fault?: string | null
+  /** What went wrong; null: nothing any more. */
+  readonly fault?: Trouble | null
+  /** The end of what the boot that ends has said on its console. */
+  readonly console?: string
+  /** How long a desktop that failed waits until it is started by itself. */
+  readonly retryInMs?: number
+  /** An administrator has asked for it: what failed before counts no more. */
+  readonly asked?: boolean
   /** Where the agent of this boot is reached; left alone when not given. */
   readonly agentAt?: string | null
   /** What runs the boot that begins with this. */
@@ -172,7 +205,15 @@ export interface Transition {
   /** A wish to run again at once, after a stop that was no user's. */
   readonly again?: { readonly by: string; readonly reason: string }
   /** Wishes that this serves: all of one goal up to a number, with what came of them. */
-  readonly serves?: { readonly goal: 'up' | 'down'; readonly outcome: string }
+  readonly serves?: Served
+}
+
+/** Wishes of one goal that are answered, with what came of them. */
+interface Served {
+  readonly goal: 'up' | 'down'
+  readonly outcome: string
+  /** Those that outlive a start that failed are not answered by this. */
+  readonly keepsPersistent?: boolean
 }
 
 /**
@@ -237,6 +278,27 @@ async function moveAndClaim(
   return epoch
 }
 
+const NO_AGENT = { agent_verdict: null, agent_said: null, agent_since: null }
+
+function faultColumns(fault: Trouble | null) {
+  return {
+    fault: fault?.text ?? null,
+    fault_code: fault?.code ?? null,
+    fault_cure: fault?.cure ?? null,
+  }
+}
+
+/** Failures in a row are counted until it runs, or until somebody says that they count no more. */
+function failureColumns({ to, asked, retryInMs }: Transition) {
+  if (to === 'running' || asked === true) return { failures: 0, next_try_at: null }
+  if (to !== 'failed') return {}
+  const seconds = (retryInMs ?? 0) / 1_000
+  return {
+    failures: sql<number>`vm.failures + 1`,
+    next_try_at: sql<Date>`clock_timestamp() + make_interval(secs => ${seconds})`,
+  }
+}
+
 const NEVER_EXPIRES = { expire_soft: null, expire_hard: null, expiry_told_at: null }
 
 async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
@@ -250,7 +312,10 @@ async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
       epoch: to === 'preparing' ? eb('epoch', '+', 1) : eb.ref('epoch'),
       ...(move.hostId === undefined ? {} : { host_id: move.hostId }),
       ...(to === 'preparing' ? { held: null } : {}),
-      ...(move.fault === undefined ? {} : { fault: move.fault }),
+      ...(move.fault === undefined ? {} : faultColumns(move.fault)),
+      ...failureColumns(move),
+      // What was seen of an agent was seen of that boot's.
+      ...(to === 'preparing' || AT_REST.includes(to) ? NO_AGENT : {}),
       ...(move.imageId === undefined ? {} : { disk_image_id: move.imageId }),
       ...(AT_REST.includes(to) ? { disk_image_id: null } : {}),
       // Whatever was to expire is another boot's from here on (C-107).
@@ -261,12 +326,12 @@ async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
     .where('id', '=', vm.id)
     .where('state', '=', vm.state)
     .where('epoch', '=', vm.epoch)
-    .returning(['epoch', 'fault'])
+    .returning(['epoch', 'fault', 'fault_code', 'fault_cure'])
     .executeTakeFirst()
   if (row === undefined) return undefined
   await tx
     .insertInto('vm_log')
-    .values({ vm_id: vm.id, epoch: row.epoch, event, prior: vm.state, state: to, fault: row.fault })
+    .values({ vm_id: vm.id, event, prior: vm.state, state: to, console: move.console ?? null, ...row })
     .execute()
   if (AT_REST.includes(to)) await freeHome(tx, vm.id)
   if (move.queuedAt !== undefined) await reachStep(tx, vm.id, row.epoch, 'queued', move.queuedAt)
@@ -275,24 +340,27 @@ async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
   if (move.again !== undefined)
     await tx
       .insertInto('wish')
-      .values({ vm_id: vm.id, kind: 'run', ...move.again })
+      .values({ vm_id: vm.id, kind: 'run', persistent: true, ...move.again })
       .execute()
+  if (move.asked === true) await closeResets(tx, vm.id)
   await sql`SELECT pg_notify('ostler_vm', ${String(vm.id)})`.execute(tx)
   return row.epoch
 }
 
 /** Closes the one-time wishes of a goal that a desktop has reached already. */
-export async function serveWishes(db: Db, vmId: number, goal: 'up' | 'down', outcome: string): Promise<void> {
-  await closeWishes(db, vmId, { goal, outcome })
+export async function serveWishes(
+  db: Db,
+  vmId: number,
+  goal: 'up' | 'down',
+  outcome: string,
+  keepsPersistent = false,
+): Promise<void> {
+  await closeWishes(db, vmId, { goal, outcome, keepsPersistent })
   await sql`SELECT pg_notify('ostler_vm', ${String(vmId)})`.execute(db)
 }
 
 /** Closes one-time wishes; a served stop also ends the wishes to run that are older than it. */
-async function closeWishes(
-  db: Db,
-  vmId: number,
-  serves: { goal: 'up' | 'down'; outcome: string },
-): Promise<void> {
+async function closeWishes(db: Db, vmId: number, serves: Served): Promise<void> {
   const newest = await db
     .selectFrom('wish')
     .select((eb) => eb.fn.max('number').as('number'))
@@ -307,11 +375,32 @@ async function closeWishes(
     .where('vm_id', '=', vmId)
     .where('closed_at', 'is', null)
     .where('number', '<=', newest.number)
+    .$if(serves.keepsPersistent === true, (query) =>
+      query.where('kind', '<>', 'spare').where('persistent', '=', false),
+    )
     .where(
       'kind',
       'in',
       serves.goal === 'up' ? ONE_TIME_WISHES.up : [...ONE_TIME_WISHES.up, ...ONE_TIME_WISHES.down],
     )
+    .execute()
+}
+
+/** Answers an administrator who says that a desktop is to be tried anew: what failed before counts no more. */
+export async function forgetFailures(db: Db, vmId: number): Promise<void> {
+  await transact(db, async (tx) => {
+    await tx.updateTable('vm').set({ failures: 0, next_try_at: null }).where('id', '=', vmId).execute()
+    await closeResets(tx, vmId)
+  })
+}
+
+async function closeResets(db: Db, vmId: number): Promise<void> {
+  await db
+    .updateTable('wish')
+    .set({ closed_at: sql<Date>`now()`, outcome: 'it may start again' })
+    .where('vm_id', '=', vmId)
+    .where('closed_at', 'is', null)
+    .where('kind', '=', RESET_WISH)
     .execute()
 }
 
@@ -323,7 +412,13 @@ export async function warnOfVm(db: Db, vm: { id: number; epoch: number }, warnin
 /** Adds a wish, hints at it, and returns its number. */
 export async function addWish(
   db: Db,
-  wish: { vmId: number; kind: WishKind; by: string; reason: string; connection?: string | undefined },
+  wish: {
+    vmId: number
+    kind: WishKind | typeof RESET_WISH
+    by: string
+    reason: string
+    connection?: string | undefined
+  },
 ): Promise<number> {
   const { rows } = await sql<{ number: number }>`
     WITH added AS (

@@ -13,6 +13,7 @@ import { HomeKeeper } from '../hkd/home-keeper.ts'
 import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { keepIdentities } from '../hkd/identities.ts'
+import { keepLogShort } from '../hkd/log-keeper.ts'
 import { openTrust } from '../hkd/trust.ts'
 import { giveBackHomes } from '../hypervisor/homes/housed.ts'
 import type { Hypervisors } from '../hypervisor/hypervisor.ts'
@@ -24,6 +25,7 @@ import { countDesktops } from '../store/vms.ts'
 import { answerLocally } from './asked-locally.ts'
 import { keepBackups } from './backup.ts'
 import { closeFence, openFence } from './desktop-network.ts'
+import { healthRules } from './health-options.ts'
 import { openHomesOf, openHypervisors } from './hypervisors.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
@@ -37,6 +39,7 @@ import {
   requireAccount,
   subnetOf,
 } from './node-parts.ts'
+import { keepNotices } from './notify.ts'
 import { preflight } from './preflight.ts'
 import { careForStorage } from './storage.ts'
 import { watchProcess } from './process-metrics.ts'
@@ -84,6 +87,7 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
     remindMs: config['internal.hkd.agent.expiration_monitor.delay'] * 1_000,
     metrics,
     imagesAtOnce: config['internal.hkd.max_heavy'],
+    ...healthRules(config),
     log,
   })
   scope.own(housekeeper)
@@ -111,11 +115,14 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
     }),
   )
   metrics.backupVerifiedAt = () => backups.verifiedAt
+  const notices = scope.own(keepNotices(config, db, log))
+  scope.own(keepLogShort(db, config['log.keep.days'], log))
   const onHint = (channel: HintChannel | undefined, vmId: number | undefined): void => {
     if (channel === undefined || channel === 'ostler_config') ssl.look()
     if (channel === undefined || channel === 'ostler_backup') backups.look()
     if (channel === undefined || channel === 'ostler_home') homes.look()
     if (channel === undefined || channel === 'ostler_storage') storage.look()
+    if (channel === undefined || channel === 'ostler_notice') notices.look()
     if (channel !== undefined && NOT_OF_DESKTOPS.includes(channel)) return
     if (channel !== 'ostler_vm') consoles.look()
     if (channel === 'ostler_ticket') return
@@ -141,6 +148,7 @@ const NOT_OF_DESKTOPS: readonly HintChannel[] = [
   'ostler_backup',
   'ostler_home',
   'ostler_storage',
+  'ostler_notice',
 ]
 
 const STOP_HKD_MS = 15_000

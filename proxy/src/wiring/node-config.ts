@@ -16,8 +16,10 @@ import { AUTH_OPTIONS } from '../auth/options.ts'
 import { LAST_CONTAINER_USER } from '../hypervisor/lxc/user-range.ts'
 import { parseTimeOfDay } from '../model/backup-time.ts'
 import { parseNetworks } from '../l7r/listen/networks.ts'
+import { HEALTH_OPTIONS } from './health-options.ts'
 import { parseLoopback } from './loopback.ts'
 import { parseMounts } from './storage.ts'
+import { NOTIFY_OPTIONS } from './notify.ts'
 import { parseCiphers, parseTlsVersions } from '../l7r/listen/tls-words.ts'
 
 /** Debian needs 65534, which is nobody. */
@@ -161,6 +163,8 @@ export const NODE_OPTIONS = {
     parse: (text: string) => (text === '' ? undefined : parseTimeOfDay(text)),
   },
   'backup.keep': integer('verified backups that are kept', 14, 1, 10_000),
+  ...HEALTH_OPTIONS,
+  ...NOTIFY_OPTIONS,
   'hkd.vm.starting.max': integer('desktops that may be on their way up at once', 6, 1, 1_000),
   'internal.hkd.max_heavy': integer('disk images that are unpacked at once', 2, 1, 100),
   'vm.hypervisor': oneOf(

@@ -22,6 +22,7 @@ usage: qa tenant add name=NAME
        qa home   list | del|purge -f id=N
        qa home   restore -f id=N [user=LOGIN] [osf=NAME] [tenant=NAME]
        qa home   adopt user=LOGIN osf=NAME [tenant=NAME] [path=PATH] [kind=directory|image|raw|qcow2]
+       qa vm     reset -f name=NAME                       a failed desktop may start again
        qa vm     console NAME|ID [user=ACCOUNT]           a login shell, root's; left by ~. at the begin of a line
        qa vm     ssh NAME|ID [-- WORDS FOR SSH …]
        qa vm     vnc NAME|ID                              the session of whoever works there, who is asked first
@@ -34,6 +35,7 @@ usage: qa tenant add name=NAME
                  printing= audio= usb=yes|no quota=N]
        qa policy del -f name=NAME
        qa backup now|list                                 a verified copy of the database, in path.backup
+       qa notice list                                     what administrators were told
        qa config get|del [KEY …] [tenant=NAME]
        qa config set KEY=VALUE … [tenant=NAME]
        qa config ssl [key=FILE cert=FILE [ca=FILE] [crl=FILE] | del]    the certificate of all doors

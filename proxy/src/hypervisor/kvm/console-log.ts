@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, readSync, writeFileSync } from 'node:fs'
+import { plainText } from '../console-tail.ts'
 
 /** As much as a machine's folder has room for. */
 const MAX_BYTES = 1 << 20
@@ -17,12 +18,8 @@ export function keepConsole(from: string, to: string): void {
   try {
     const bytes = Buffer.alloc(MAX_BYTES)
     const length = readSync(file, bytes, 0, bytes.length, 0)
-    if (length > 0) writeFileSync(to, plain(bytes.toString('utf8', 0, length)), { mode: 0o640 })
+    if (length > 0) writeFileSync(to, plainText(bytes.toString('utf8', 0, length)), { mode: 0o640 })
   } finally {
     closeSync(file)
   }
-}
-
-function plain(text: string): string {
-  return text.replace(/\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[^[])/g, '').replace(/[^\P{C}\n\t]/gu, '')
 }

@@ -23,6 +23,7 @@ import {
 import { homeOf } from '../homes/home-place.ts'
 import { limitedFolder, makeRunFolder, removeRunFolder } from '../run-folders.ts'
 import { KVM_DEVICE, type QemuAbilities } from './abilities.ts'
+import { consoleTail } from '../console-tail.ts'
 import { keepConsole } from './console-log.ts'
 import { groupOfDevice } from './device-access.ts'
 import { makeOverlay, openImage, openOwnDisk } from './disks.ts'
@@ -236,6 +237,8 @@ export function kvmHypervisor(settings: KvmSettings): Hypervisor {
       const folder = runFolder(settings.run, id)
       await removeRunFolder(folder, [folder.display, machineFolder(settings.run, id)])
     },
+
+    consoleTail: (id) => consoleTail([logOf(id), inMachine(id, QEMU_FILES.console)]),
 
     tickets: (id) => ticketPort(inMachine(id, QEMU_FILES.boot)),
 

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { macOf, type Subnet } from '../../model/address.ts'
 import { isArchive } from '../../model/disk-image.ts'
 import { runFolder } from '../../model/run-folder.ts'
+import { consoleTail, GUEST_CONSOLE_FILE } from '../console-tail.ts'
 import type { Hypervisor } from '../hypervisor.ts'
 import { freshOverlay, imageFolder } from '../image-folder.ts'
 import { homeOf } from '../homes/home-place.ts'
@@ -124,6 +125,12 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
     },
 
     observe: (id) => ({ processes: observeGroup(settings.cgroups, containerOf(id)) }),
+
+    consoleTail: (id) =>
+      consoleTail([
+        join(settings.logs, `${containerOf(id)}.log`),
+        join(runFolder(settings.run, id).display, GUEST_CONSOLE_FILE),
+      ]),
 
     powerOff: async (id) => {
       // Without its monitor a container does not hear this; then the deadline ends it.

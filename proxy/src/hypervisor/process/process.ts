@@ -9,6 +9,7 @@ import { basename, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { runFolder } from '../../model/run-folder.ts'
 import { enterGroup } from '../desktop-group.ts'
+import { consoleTail, GUEST_CONSOLE_FILE } from '../console-tail.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
 import { freshOverlay, imageFolder, overlayFolder } from '../image-folder.ts'
 import { type CgroupLayout, killGroup, removeGroups } from '../lxc/cgroup.ts'
@@ -112,6 +113,11 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
       } finally {
         closeSync(words)
       }
+    },
+
+    consoleTail: (id) => {
+      const { display } = runFolder(settings.run, id)
+      return consoleTail([join(display, 'start.log'), join(display, GUEST_CONSOLE_FILE)])
     },
 
     observe: (id) =>

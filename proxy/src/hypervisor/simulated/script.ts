@@ -17,10 +17,11 @@ const machineScript = z
     /** Until the agent listens; null: it never does. */
     agentMs: ms.nullable().default(0),
     /**
-     * What it does to its callers: answers; lets them wait; hangs up; answers what means nothing; or answers, and is killed and
-     * started again every `agentLivesMs`, so that it must enrol anew.
+     * What it does to its callers: answers; lets them wait; hangs up; answers what means nothing; answers, and is killed and
+     * started again every `agentLivesMs`, so that it must enrol anew; or answers, and after that time is gone (`dies`) or says
+     * nothing any more (`freezes`).
      */
-    agent: z.enum(['answers', 'hangs', 'refuses', 'lies', 'restarts']).default('answers'),
+    agent: z.enum(['answers', 'hangs', 'refuses', 'lies', 'restarts', 'dies', 'freezes']).default('answers'),
     agentLivesMs: ms.default(10_000),
     /** The machine dies by itself so long after its start; null: never. */
     livesMs: ms.nullable().default(null),

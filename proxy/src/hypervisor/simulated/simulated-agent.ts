@@ -38,6 +38,7 @@ export class SimulatedAgent {
   readonly #beats = new Set<NodeJS.Timeout>()
   #session = 0
   #closed = false
+  #frozen = false
 
   /** Begins to listen. What fails later is the machine's own misfortune: its callers hear nothing. */
   constructor(parts: SimulatedAgentParts) {
@@ -58,6 +59,17 @@ export class SimulatedAgent {
     for (const beat of this.#beats) clearInterval(beat)
     for (const server of this.#servers) server.close()
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  /** From now on it says nothing: what is open stays open, and whoever comes is let wait. */
+  freeze(): void {
+    for (const beat of this.#beats) clearInterval(beat)
+    for (const server of this.#servers) {
+      server.removeAllListeners('connection')
+      server.removeAllListeners('request')
+    }
+    for (const socket of this.#sockets) socket.pause()
+    this.#frozen = true
   }
 
   #listen(server: Server, name: string): void {
@@ -155,6 +167,7 @@ export class SimulatedAgent {
   #watch(response: ServerResponse): void {
     response.writeHead(200, { 'Content-Type': 'application/x-ndjson' })
     const beat = (): void => {
+      if (this.#frozen) return
       response.write(
         `${JSON.stringify({ state: this.#session === 0 ? 'stopped' : 'suspended', session: this.#session })}\n`,
       )

@@ -35,6 +35,17 @@ interface Life {
   agent: SimulatedAgent | undefined
 }
 
+/** How an agent is to its callers as long as it lives. */
+const MANNERS = {
+  answers: 'answers',
+  hangs: 'hangs',
+  refuses: 'refuses',
+  lies: 'lies',
+  restarts: 'answers',
+  dies: 'answers',
+  freezes: 'answers',
+} as const
+
 /**
  * Simulated machines: in memory, by the thousand, each following its script. What they need of the node is their run folder
  * alone. They live as long as the yard, whoever drives them.
@@ -165,13 +176,15 @@ export class Yard implements YardVerbs, Disposable {
     life.agent?.kill()
     life.agent = new SimulatedAgent({
       folder,
-      manner: script.agent === 'restarts' ? 'answers' : script.agent,
+      manner: MANNERS[script.agent],
       sleep: (ms) => this.#sleep(ms, life.abort.signal),
       sessionMs: script.sessionMs,
       halt: () => void this.powerOff(machine.id),
     })
     if (script.agent === 'restarts')
       this.#after(life, script.agentLivesMs, () => this.#startAgent(machine, life))
+    if (script.agent === 'dies') this.#after(life, script.agentLivesMs, () => life.agent?.kill())
+    if (script.agent === 'freezes') this.#after(life, script.agentLivesMs, () => life.agent?.freeze())
   }
 
   #end(machine: Machine, life: Life): void {
