@@ -9,8 +9,10 @@ import {
   type PropertyOwner,
 } from '@ostler/contract/admin-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
+import { JOB_ORDERS, type JobOrder } from '@ostler/contract/jobs.ts'
 import type { ApiClient } from './api-client.ts'
 import { backUpNow, listBackups } from './backup.ts'
+import { listJobs, orderJob, previewRollOut, runJob, showJob } from './jobs.ts'
 import { certificateOfDoors } from './ssl.ts'
 import { table } from './table.ts'
 
@@ -43,7 +45,10 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     tag: tagImage,
     untag: untagImage,
     del: deleteImage,
+    'roll-out': async (words, api, out) =>
+      await previewRollOut(await readPairs(words, out), api, (line) => out.print(line)),
   },
+  job: jobActions(),
   vm: {
     ...listed('vm'),
     ...added('vm'),
@@ -208,6 +213,38 @@ function printExpiring({ count, soft, hard }: Expiring, out: Console): void {
   out.print(`${count} VM have had their expiration dates set (${soft ?? 'undef'}, ${hard ?? 'undef'})!`)
 }
 
+// --- jobs ---
+
+/** Each takes `-f id=NUMBER`; with `--watch` it goes on printing until the job rests. */
+function jobActions(): Record<string, Action> {
+  const parted = (words: readonly string[]): { watched: boolean; rest: readonly string[] } => ({
+    watched: words.includes('--watch'),
+    rest: words.filter((word) => word !== '--watch'),
+  })
+  const ordered =
+    (order: JobOrder): Action =>
+    async (words, api, out) => {
+      const { watched, rest } = parted(words)
+      await orderJob(order, filter(rest, ['id']).id, api, (line) => out.print(line), watched)
+    }
+  return {
+    list: async (words, api, out) => await listJobs(nothingIn(words, api), (line) => out.print(line)),
+    show: async (words, api, out) => {
+      const { watched, rest } = parted(words)
+      await showJob(filter(rest, ['id']).id, api, (line) => out.print(line), watched)
+    },
+    run: async (words, api, out) => {
+      const { watched, rest } = parted(words)
+      const { id } = filter(rest.slice(0, 2), ['id'])
+      const { token, ...more } = await readPairs(rest.slice(2), out)
+      if (token === undefined || Object.keys(more).length > 0)
+        throw choice('which preview?', ['-f id=NUMBER token=TOKEN'])
+      await runJob(id, token, api, (line) => out.print(line), watched)
+    },
+    ...Object.fromEntries((Object.keys(JOB_ORDERS) as JobOrder[]).map((order) => [order, ordered(order)])),
+  }
+}
+
 // --- one user ---
 
 /** `qa user passwd user=LOGIN`: the new password comes from standard input. */
@@ -277,7 +314,7 @@ async function deleteConfiguration(words: readonly string[], api: ApiClient, out
 
 /** The api, for a command that takes no words. */
 function nothingIn(words: readonly string[], api: ApiClient): ApiClient {
-  if (words.length > 0) throw choice(`it takes nothing, not ${words.join(' ')}`, ['now', 'list'])
+  if (words.length > 0) throw choice(`it takes nothing, not ${words.join(' ')}`, ['no more words'])
   return api
 }
 

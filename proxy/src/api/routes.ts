@@ -42,7 +42,9 @@ import { addBackupRoutes } from './backups.ts'
 import { body } from './body.ts'
 import { ConfigurationDesk, type ConfigurationSource } from './configuration.ts'
 import { addImageRoutes } from './images.ts'
+import { addJobRoutes } from './jobs.ts'
 import { policyRule } from './policy-rule.ts'
+import { addRollOutRoutes } from './roll-outs.ts'
 import { addSslRoutes } from './ssl.ts'
 import { type DoorPlace, offerTunnel } from './tunnel-offer.ts'
 
@@ -76,6 +78,8 @@ export function adminRoutes({ db, pool, configuration, door, certificateFile, lo
   addObjects(app, db, pool, desk)
   addUserRoutes(app, db, desk)
   addImageRoutes(app, db)
+  addJobRoutes(app, db)
+  addRollOutRoutes(app, db)
   addBackupRoutes(app, db)
   addProperties(app, db, desk)
   addBlocks(app, db, desk)

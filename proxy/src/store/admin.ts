@@ -216,7 +216,9 @@ export async function explainDesktop(db: Db, id: number): Promise<Explanation> {
     .leftJoin('image_tag', (join) =>
       join.onRef('image_tag.flavour_id', '=', 'vm.flavour_id').onRef('tag', '=', 'di_tag'),
     )
-    .leftJoin('disk_image as next', 'next.id', 'image_tag.disk_image_id')
+    .leftJoin('disk_image as next', (join) =>
+      join.on('next.id', '=', sql<number>`coalesce(vm.image_pin, image_tag.disk_image_id)`),
+    )
     .select(['vm.name', 'state', 'fault', 'di_tag', 'running.name as running', 'next.name as next'])
     .select(['expire_soft', 'expire_hard', 'hypervisor', 'warning'])
     .where('vm.id', '=', id)

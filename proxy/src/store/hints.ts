@@ -3,11 +3,17 @@ import pg from 'pg'
 import type { DatabaseAddress } from './open.ts'
 
 /**
- * What changed: a desktop's row or wishes, who sits at it, an order for its console, a node's row, the configuration, or
- * that a backup was asked for.
+ * What changed: a desktop's row or wishes, who sits at it, an order for its console, a node's row, the configuration,
+ * that a backup was asked for, or a job.
  */
 export type HintChannel =
-  'ostler_vm' | 'ostler_seat' | 'ostler_ticket' | 'ostler_host' | 'ostler_config' | 'ostler_backup'
+  | 'ostler_vm'
+  | 'ostler_seat'
+  | 'ostler_ticket'
+  | 'ostler_host'
+  | 'ostler_config'
+  | 'ostler_backup'
+  | 'ostler_job'
 
 const RECONNECT_MS = 500
 

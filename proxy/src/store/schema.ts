@@ -1,10 +1,12 @@
 import type { DisplayKind } from '@ostler/contract/identity.ts'
+import type { JobItemState, JobState } from '@ostler/contract/jobs.ts'
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { DiskImageKind } from '../model/disk-image.ts'
 import type { HostCounter, HostState } from '../model/host.ts'
 import type { FlavourHypervisor, HypervisorKind } from '../model/hypervisor-kind.ts'
 import type { PolicySays } from '../model/policy.ts'
+import type { RollOutSettings } from '../model/roll-out.ts'
 import type { SslFileName } from '../model/door-certificate.ts'
 import type { SeatState } from '../model/seat.ts'
 import type { TicketKind } from '../model/ticket.ts'
@@ -164,6 +166,11 @@ export interface Database {
     hypervisor: ColumnType<FlavourHypervisor | null, FlavourHypervisor | null | undefined, FlavourHypervisor>
     /** Size of the home's disk in a virtual machine. */
     home_mb: Generated<number>
+    /** Whose it is; null: all tenants'. */
+    tenant_id: ColumnType<number | null, number | null | undefined, never>
+    /** How many desktops it may have, and how many of one user; null: any number. */
+    max_desktops: ColumnType<number | null, number | null | undefined, number | null>
+    max_per_user: ColumnType<number | null, number | null | undefined, number | null>
   }
   disk_image: {
     id: Generated<number>
@@ -189,6 +196,8 @@ export interface Database {
     flavour_id: number
     address: string
     di_tag: Generated<string>
+    /** What it starts instead of what its tag stands for, in the course of a roll-out. */
+    image_pin: ColumnType<number | null, number | null | undefined, number | null>
     blocked: Generated<boolean>
     /** When its user is asked to end it, and when it is ended; null: never. */
     expire_soft: OptionalTimestamp
@@ -222,6 +231,8 @@ export interface Database {
     prior: VmState
     state: VmState
     fault: string | null
+    /** What the boot runs; null for those of older versions. */
+    disk_image_id: ColumnType<number | null, number | null | undefined, never>
     at: Timestamp
   }
   wish: {
@@ -326,5 +337,63 @@ export interface Database {
     bytes: ColumnType<string | null, number | null, number | null>
     rows: ColumnType<string | null, number | null, number | null>
     fault: string | null
+  }
+  /** Work that takes long: the api previews and asks, hkd does it. */
+  job: {
+    id: Generated<number>
+    kind: 'roll-out'
+    by: string
+    state: Generated<JobState>
+    progress: Generated<string>
+    reason: Generated<string>
+    made_at: Timestamp
+    started_at: OptionalTimestamp
+    ended_at: OptionalTimestamp
+    /** The node whose hkd does it, and until when it is believed to. */
+    host_id: ColumnType<number | null, never, number>
+    lease_until: OptionalTimestamp
+  }
+  job_item: {
+    job_id: number
+    vm_id: number
+    wave: number
+    state: Generated<JobItemState>
+    /** It was up when its turn came, and is to be up again. */
+    was_up: Generated<boolean>
+    /** It was at rest and is started to try the image. */
+    tried: Generated<boolean>
+    fault: ColumnType<string | null, string | null | undefined, string | null>
+  }
+  job_log: {
+    id: Generated<string>
+    job_id: number
+    at: Timestamp
+    text: string
+  }
+  roll_out: {
+    job_id: number
+    flavour_id: number
+    tag: string
+    image_id: number | null
+    /** What the tag stood for before. */
+    old_image_id: number | null
+    /** Says of a preview which world it was made of. */
+    token: string
+    settings: JSONColumnType<RollOutSettings>
+    waves: number
+    /** The last wave that was sent; 0: none. */
+    wave: Generated<number>
+    sent_at: OptionalTimestamp
+    back_at: OptionalTimestamp
+  }
+  user_group: {
+    id: Generated<number>
+    tenant_id: number
+    name: string
+  }
+  group_member: {
+    tenant_id: number
+    group_id: number
+    user_id: number
   }
 }

@@ -134,8 +134,8 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
         'homeMb', flavour.home_mb) AS flavour,
       vm.di_tag AS tag,
       (SELECT json_build_object('id', id, 'name', name, 'kind', kind, 'path', path)
-        FROM ostler.image_tag JOIN ostler.disk_image ON id = disk_image_id
-        WHERE image_tag.flavour_id = flavour.id AND tag = vm.di_tag AND NOT disk_image.blocked) AS image,
+        FROM ostler.disk_image WHERE NOT disk_image.blocked AND id = coalesce(vm.image_pin,
+          (SELECT disk_image_id FROM ostler.image_tag WHERE flavour_id = flavour.id AND tag = vm.di_tag))) AS image,
       json_build_object('soft', vm.expire_soft, 'hard', vm.expire_hard,
         'softInMs', extract(epoch FROM vm.expire_soft - clock_timestamp()) * 1000,
         'hardInMs', extract(epoch FROM vm.expire_hard - clock_timestamp()) * 1000,
@@ -250,12 +250,12 @@ async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
     .where('id', '=', vm.id)
     .where('state', '=', vm.state)
     .where('epoch', '=', vm.epoch)
-    .returning(['epoch', 'fault'])
+    .returning(['epoch', 'fault', 'disk_image_id'])
     .executeTakeFirst()
   if (row === undefined) return undefined
   await tx
     .insertInto('vm_log')
-    .values({ vm_id: vm.id, epoch: row.epoch, event, prior: vm.state, state: to, fault: row.fault })
+    .values({ vm_id: vm.id, event, prior: vm.state, state: to, ...row })
     .execute()
   if (move.queuedAt !== undefined) await reachStep(tx, vm.id, row.epoch, 'queued', move.queuedAt)
   for (const step of move.steps ?? []) await reachStep(tx, vm.id, row.epoch, step)

@@ -12,6 +12,7 @@ import { DoorSsl } from '../hkd/door-ssl.ts'
 import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { keepIdentities } from '../hkd/identities.ts'
+import { JobKeeper } from '../hkd/job-keeper.ts'
 import { openTrust } from '../hkd/trust.ts'
 import type { Hypervisors } from '../hypervisor/hypervisor.ts'
 import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
@@ -95,16 +96,19 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   )
   const backups = scope.own(keepBackups(config, db, log))
   metrics.backupVerifiedAt = () => backups.verifiedAt
+  const jobs = scope.own(new JobKeeper(db, hostId, log))
   const onHint = (channel: HintChannel | undefined, vmId: number | undefined): void => {
     if (channel === undefined || channel === 'ostler_config') ssl.look()
     if (channel === undefined || channel === 'ostler_backup') backups.look()
-    if (channel === 'ostler_config' || channel === 'ostler_backup') return
+    if (channel === undefined || channel === 'ostler_job') jobs.look()
+    if (channel === 'ostler_config' || channel === 'ostler_backup' || channel === 'ostler_job') return
+    if (channel === 'ostler_vm') jobs.lookAtOpen()
     if (channel !== 'ostler_vm') consoles.look()
     if (channel === 'ostler_ticket') return
     if (vmId === undefined) housekeeper.lookAtAll()
     else housekeeper.look(vmId)
   }
-  const channels = ['ostler_vm', 'ostler_ticket', 'ostler_config', 'ostler_backup'] as const
+  const channels = ['ostler_vm', 'ostler_ticket', 'ostler_config', 'ostler_backup', 'ostler_job'] as const
   scope.own(listenForHints(address, channels, onHint, log))
   // The last to be put on is the first to be taken off: what is under way may take a while to end.
   scope.defer(() => setHostState(db, hostId, 'stopping'))
