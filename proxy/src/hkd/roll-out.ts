@@ -28,8 +28,8 @@ import {
  */
 export async function stepRollOut(tx: Db, job: OpenJob): Promise<boolean> {
   const { row, facts } = await readRollOut(tx, job)
-  await markProgress(tx, job.id, facts)
   const step = rollOutStep(facts)
+  await markProgress(tx, job.id, facts, step)
   await act(tx, row, facts, step)
   return step.do !== 'wait' && step.do !== 'finish' && step.do !== 'end'
 }
@@ -38,7 +38,7 @@ async function act(tx: Db, row: RollOutRow, facts: RollOutFacts, step: RollOutSt
   const { jobId } = row
   switch (step.do) {
     case 'wait':
-      return await markJob(tx, jobId, { reason: step.why })
+      return
     case 'send': {
       if (facts.wave === 1) await endTries(tx, jobId)
       const expiry = expiryNow(row.settings)
@@ -71,8 +71,8 @@ async function act(tx: Db, row: RollOutRow, facts: RollOutFacts, step: RollOutSt
   }
 }
 
-/** Writes down how each desktop stands; what failed is told in the log. */
-async function markProgress(tx: Db, jobId: number, facts: RollOutFacts): Promise<void> {
+/** Writes down how each desktop stands, and what is waited for; what failed is told in the log. */
+async function markProgress(tx: Db, jobId: number, facts: RollOutFacts, step: RollOutStep): Promise<void> {
   const isBack = facts.sinceBackMs !== null
   const items = facts.items.map((item) => ({
     vmId: item.vmId,
@@ -85,7 +85,8 @@ async function markProgress(tx: Db, jobId: number, facts: RollOutFacts): Promise
     const item = facts.items.find((each) => each.vmId === vmId)
     await logJob(tx, jobId, `${item?.name ?? ''} failed: ${item?.backFailure ?? item?.failure ?? ''}`)
   }
-  await markJob(tx, jobId, { progress: progressOf(items.map(({ state }) => state)) })
+  const progress = progressOf(items.map(({ state }) => state))
+  await markJob(tx, jobId, { progress: step.do === 'wait' ? `${progress}; ${step.why}` : progress })
 }
 
 /** When the desktops of a wave that is sent now expire. A time that has gone by since it was written is now. */
