@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { DISPLAY_KINDS } from './identity.ts'
+import { flavourLimits, newGroup } from './model-api.ts'
 import { CLIPBOARD_WAYS, FOLDER_ACCESS } from './session-policy.ts'
 import { ADMIN_TUNNELS } from './tunnel.ts'
 
@@ -48,6 +49,7 @@ export const newFlavour = z.strictObject({
   hypervisor: z.enum(['lxc', 'kvm', 'process']).optional(),
   /** Megabytes of the home's disk in a virtual machine. QVD's word. */
   user_storage_size: z.coerce.number().int().min(16).max(67_108_864).default(10_240),
+  ...flavourLimits,
 })
 /** A word as for at(1), such as `now` or `NEXT SAT`; the api reads it by its own clock and time zone. */
 const time = z.string().min(1).max(100)
@@ -230,6 +232,7 @@ export const ADMIN_OBJECTS = {
   di: { path: '/v1/images', schema: newImage },
   vm: { path: '/v1/desktops', schema: newDesktop },
   policy: { path: '/v1/policy', schema: newPolicyRule },
+  group: { path: '/v1/groups', schema: newGroup },
 } as const
 
 /** What can be blocked: nobody comes in by it, or to it, until it is unblocked. */

@@ -610,6 +610,12 @@ const FAULTS = {
     sentence: 'the tag {tag} is being rolled out by job {job}',
     advice: 'Wait for it, or `qa job stop -f id={job}`.',
   },
+  'tenant.inUse': {
+    status: 409,
+    exit: 65,
+    sentence: 'tenant {tenant} still has {users} users and {flavours} flavours of its own',
+    advice: 'Block it instead: `qa tenant block -f name={tenant}`.',
+  },
   'quota.reached': {
     status: 409,
     exit: 65,

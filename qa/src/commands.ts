@@ -27,7 +27,8 @@ type Action = (words: readonly string[], api: ApiClient, out: Console) => Promis
 
 /** What can be done to what, in QVD's words where it has them (compatibility page 9.1). */
 const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
-  tenant: { ...listed('tenant'), ...added('tenant'), ...blockable('tenant') },
+  tenant: { ...listed('tenant'), ...added('tenant'), ...blockable('tenant'), ...changedTenant() },
+  group: { ...listed('group'), ...added('group'), ...membership() },
   user: {
     ...listed('user'),
     ...added('user'),
@@ -36,7 +37,7 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     ...withProperties('user'),
   },
   host: { ...listed('host'), ...blockable('host') },
-  osf: { ...listed('osf'), ...added('osf'), ...withProperties('osf') },
+  osf: { ...listed('osf'), ...added('osf'), ...withProperties('osf'), edit: editFlavour },
   di: {
     ...listed('di'),
     ...blockable('di'),
@@ -158,6 +159,55 @@ async function deleteRule(words: readonly string[], api: ApiClient, out: Console
   const { name } = filter(words, ['name'])
   await api.delete(`${ADMIN_OBJECTS.policy.path}/${encodeURIComponent(name)}`)
   out.print(`policy ${name} deleted`)
+}
+
+// --- tenants, groups, flavours ---
+
+function changedTenant(): Record<'edit' | 'del', Action> {
+  const pathOf = (name: string): string => `${ADMIN_OBJECTS.tenant.path}/${encodeURIComponent(name)}`
+  return {
+    edit: async (words, api, out) => {
+      const { name } = filter(words.slice(0, 2), ['name'])
+      await api.patch(pathOf(name), await readPairs(words.slice(2), out))
+      out.print('Edited 1 tenants.')
+    },
+    del: async (words, api, out) => {
+      const { name } = filter(words, ['name'])
+      await api.delete(pathOf(name))
+      out.print(`tenant ${name} deleted`)
+    },
+  }
+}
+
+function membership(): Record<'join' | 'leave' | 'del', Action> {
+  const pathOf = (name: string): string => `${ADMIN_OBJECTS.group.path}/${encodeURIComponent(name)}`
+  const act =
+    (word: 'join' | 'leave'): Action =>
+    async (words, api, out) => {
+      const { name, tenant } = filter(words.slice(0, 2), ['name'], ['tenant'])
+      await api.post(`${pathOf(name)}/${word}`, {
+        ...(await readPairs(words.slice(2), out)),
+        ...tenantOf({ tenant }),
+      })
+      out.print(`${word}: done; it counts from the next sign-in on`)
+    }
+  return {
+    join: act('join'),
+    leave: act('leave'),
+    del: async (words, api, out) => {
+      const { name, tenant } = filter(words, ['name'], ['tenant'])
+      await api.delete(`${pathOf(name)}${query([], tenant)}`)
+      out.print(`group ${name} deleted`)
+    },
+  }
+}
+
+/** `qa osf edit -f name=NAME max_desktops=… max_per_user=…`; an empty number takes the limit away. */
+async function editFlavour(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const { name } = filter(words.slice(0, 2), ['name'])
+  const path = `${ADMIN_OBJECTS.osf.path}/${encodeURIComponent(name)}`
+  await api.patch(path, await readPairs(words.slice(2), out))
+  out.print('Edited 1 OSFs.')
 }
 
 // --- disk images ---

@@ -30,12 +30,14 @@ beforeAll(async () => {
   world = await startWorld({ 'vm.hypervisor': 'simulated', 'vm.simulated.rules': rules })
   await world.qa('osf add name=crowd memory=64')
   for (const image of ['one', 'two', 'three', 'four', 'stillborn', 'fickle'])
-    await world.qa(`di add name=${image} osf=crowd kind=instant`)
+    await world.qa(`di add name=${image} version=${image} osf=crowd kind=instant`)
   for (let number = 0; number < DESKTOPS; number++) await world.addUser(`crowd${number}`, 'crowd')
   for (const { name } of await crowd()) await world.qa(`vm start -f name=${name}`)
   await until('all to run', async () => (await crowd()).every(({ state }) => state === 'running'), 60_000)
 }, 180_000)
 afterAll(async () => {
+  console.log(world.node.output('simulated-yard').slice(-3000)) // XXX
+  console.log(world.node.output('hkd').slice(-6000)) // XXX
   await world[Symbol.asyncDispose]()
   rmSync(folder, { recursive: true, force: true })
 })

@@ -41,6 +41,7 @@ import { addWish } from '../store/vms.ts'
 import { addBackupRoutes } from './backups.ts'
 import { body } from './body.ts'
 import { ConfigurationDesk, type ConfigurationSource } from './configuration.ts'
+import { addGroupRoutes, addOwnerRoutes } from './groups.ts'
 import { addImageRoutes } from './images.ts'
 import { addJobRoutes } from './jobs.ts'
 import { policyRule } from './policy-rule.ts'
@@ -78,6 +79,8 @@ export function adminRoutes({ db, pool, configuration, door, certificateFile, lo
   addObjects(app, db, pool, desk)
   addUserRoutes(app, db, desk)
   addImageRoutes(app, db)
+  addGroupRoutes(app, db, (tenant, login) => userOf(db, desk, tenant, login))
+  addOwnerRoutes(app, db)
   addJobRoutes(app, db)
   addRollOutRoutes(app, db)
   addBackupRoutes(app, db)
@@ -130,6 +133,8 @@ function addObjects(app: Hono, db: Db, pool: AddressPool, desk: ConfigurationDes
     const flavour = {
       ...{ name, memoryMb: memory, cpuPercent: Math.round(cpus * 100), isApplication },
       ...{ displays: said.displays, hypervisor: said.hypervisor, homeMb: said.user_storage_size },
+      ...{ maxDesktops: said.max_desktops, maxPerUser: said.max_per_user },
+      tenantId: said.tenant === undefined ? undefined : await requireTenant(db, said.tenant),
     }
     return context.json({ id: await addFlavour(db, flavour) }, 201)
   })

@@ -3,6 +3,7 @@ import type { DisplayKind } from '@ostler/contract/identity.ts'
 import type { Explanation } from '@ostler/contract/admin-api.ts'
 import { sql } from 'kysely'
 import { addNamed } from './added.ts'
+import { faultOfFlavour, refusalOfFlavour } from './flavour-limits.ts'
 import { MACHINE_DISPLAYS } from '../model/display.ts'
 import { type FlavourHypervisor, MACHINE } from '../model/hypervisor-kind.ts'
 import type { UserRole } from '../model/user.ts'
@@ -48,6 +49,10 @@ export async function addFlavour(
     /** What runs desktops on their node if not given. */
     hypervisor?: FlavourHypervisor | undefined
     homeMb?: number
+    /** All tenants' if not given. */
+    tenantId?: number | undefined
+    maxDesktops?: number | undefined
+    maxPerUser?: number | undefined
   },
 ): Promise<number> {
   const { hypervisor, displays = hypervisor === MACHINE ? MACHINE_DISPLAYS : undefined } = flavour
@@ -59,6 +64,9 @@ export async function addFlavour(
     ...(displays === undefined ? {} : { displays }),
     ...(hypervisor === undefined ? {} : { hypervisor }),
     ...(flavour.homeMb === undefined ? {} : { home_mb: flavour.homeMb }),
+    tenant_id: flavour.tenantId ?? null,
+    max_desktops: flavour.maxDesktops ?? null,
+    max_per_user: flavour.maxPerUser ?? null,
   }
   return await addNamed('osf', flavour.name, () =>
     db.insertInto('flavour').values(row).returning('id').executeTakeFirstOrThrow(),
@@ -68,7 +76,8 @@ export async function addFlavour(
 /**
  * Adds a desktop with the address that is asked for, else with the highest free one. Two that are added at once never
  * get the same one.
- * @throws Fault `address.taken`, `address.outside`, `node.network` when every address is taken, and `object.*`.
+ * @throws Fault `address.taken`, `address.outside`, `node.network` when every address is taken, `quota.reached`, and
+ * `object.*`, also for a flavour of another tenant.
  */
 export async function addDesktop(
   db: Db,
@@ -89,6 +98,8 @@ export async function addDesktop(
     transact(db, async (tx) => {
       const address = await takeAddress(tx, pool, desktop.address)
       if (address === undefined) throw new Fault('node.network', { reason: 'every address is taken' })
+      const refusal = await refusalOfFlavour(tx, flavour, { userId, tenantId: desktop.tenantId })
+      if (refusal !== undefined) throw faultOfFlavour(refusal)
       return await tx
         .insertInto('vm')
         .values({ name: desktop.name, user_id: userId, flavour_id: flavour, address, ...tagged })
@@ -127,9 +138,17 @@ export async function listObjects(
     case 'osf':
       return await db
         .selectFrom('flavour')
-        .select(['id', 'name', 'memory_mb as memory', 'cpu_percent', 'is_application', 'displays'])
-        .select(['hypervisor', 'home_mb'])
-        .orderBy('id')
+        .leftJoin('tenant', 'tenant.id', 'flavour.tenant_id')
+        .select(['flavour.id', 'flavour.name', 'memory_mb as memory', 'cpu_percent', 'is_application'])
+        .select([
+          'displays',
+          'hypervisor',
+          'home_mb',
+          'tenant.name as tenant',
+          'max_desktops',
+          'max_per_user',
+        ])
+        .orderBy('flavour.id')
         .execute()
     case 'di':
       return await db

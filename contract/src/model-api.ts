@@ -1,0 +1,33 @@
+import * as z from 'zod'
+
+/** Bodies about groups, tenants, and how many desktops a flavour may have. */
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'must begin with a letter or digit and hold no blanks')
+const login = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, 'is not a usable account name')
+/** The names that a directory or a provider has for groups are free text, too. */
+const groupName = z.string().regex(/^[^\p{Cc}/,]{1,256}$/u, 'is no name of a group')
+const most = z.coerce.number().int().min(0).max(1_000_000)
+
+export const newGroup = z.strictObject({ tenant: name.optional(), name: groupName })
+export const memberBody = z.strictObject({ tenant: name.optional(), user: login })
+export const tenantEdit = z.strictObject({ name })
+
+/** Whose a flavour is, and how many desktops it may have. */
+export const flavourLimits = {
+  /** Where it is missing, all tenants may use it. */
+  tenant: name.optional(),
+  max_desktops: most.optional(),
+  max_per_user: most.optional(),
+}
+
+const changed = z
+  .literal('')
+  .transform(() => null)
+  .or(most)
+/** What is changed of a flavour; an empty number takes the limit away. */
+export const flavourEdit = z
+  .strictObject({ max_desktops: changed.optional(), max_per_user: changed.optional() })
+  .refine((body) => Object.values(body).some((value) => value !== undefined), {
+    error: 'nothing is changed: give max_desktops or max_per_user',
+  })
