@@ -86,11 +86,11 @@ const share = (least: number) =>
     .refine((asked) => !('percent' in asked) || asked.percent <= 100, 'is more than all')
     .refine((asked) => ('percent' in asked ? asked.percent : asked.count) >= least, 'is too few')
 
-const UNITS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
 const seconds = z
   .string()
   .regex(/^\d{1,5}[smhd]?$/, 'must be a time such as 90s, 10m or 2h')
-  .transform((text) => parseInt(text, 10) * (UNITS[text.slice(-1) as keyof typeof UNITS] ?? 1))
+  .transform((text) => parseInt(text, 10) * (UNITS[text.slice(-1)] ?? 1))
 
 /** A word as for at(1), read anew when each wave's turn comes. */
 const time = z.string().min(1).max(100)

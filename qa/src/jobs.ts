@@ -79,7 +79,8 @@ export async function orderJob(
 /** Prints what is added to the log, and how the job stands when that changes. */
 async function watchJob(id: string, api: ApiClient, print: Print, known?: JobShown): Promise<void> {
   let last = known
-  for (const end = performance.now() + LONGEST_MS; performance.now() < end; await sleep(LOOK_MS)) {
+  const end = performance.now() + LONGEST_MS
+  while (performance.now() < end) {
     const job = await readJob(id, last?.log.at(-1)?.number ?? 0, api)
     printLog(job, print)
     if (last === undefined || standOf(job) !== standOf(last)) print(standOf(job))
@@ -87,6 +88,7 @@ async function watchJob(id: string, api: ApiClient, print: Print, known?: JobSho
       throw new Fault('job.failed', { job: job.id, state: job.state, reason: job.reason })
     if (!['running', 'stopping'].includes(job.state)) return
     last = { ...job, log: job.log.length > 0 ? job.log : (last?.log ?? []) }
+    await sleep(LOOK_MS)
   }
 }
 

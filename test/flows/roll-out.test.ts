@@ -36,8 +36,6 @@ beforeAll(async () => {
   await until('all to run', async () => (await crowd()).every(({ state }) => state === 'running'), 60_000)
 }, 180_000)
 afterAll(async () => {
-  console.log(world.node.output('simulated-yard').slice(-3000)) // XXX
-  console.log(world.node.output('hkd').slice(-6000)) // XXX
   await world[Symbol.asyncDispose]()
   rmSync(folder, { recursive: true, force: true })
 })
@@ -189,7 +187,7 @@ test('it is paused, resumed, and stopped, which takes everything back; meanwhile
   const open = { code: 'rollOut.open' }
   await expect(world.qa(`di tag di_id=${await imageId('two')} tag=default`)).rejects.toMatchObject(open)
   await expect(preview('di=two')).rejects.toMatchObject(open)
-  await expect(world.qa('di del -f id=' + (await imageId('four')))).rejects.toMatchObject({
+  await expect(world.qa(`di del -f id=${await imageId('four')}`)).rejects.toMatchObject({
     code: 'image.inUse',
   })
   await expect(world.qa(`job pause -f id=${id}`)).rejects.toMatchObject({ code: 'job.state' })

@@ -45,29 +45,34 @@ async function act(tx: Db, row: RollOutRow, facts: RollOutFacts, step: RollOutSt
       const tries = step.wave === 1 ? triesOf(facts) : []
       await sendWave(tx, row, step.wave, { expiry, last: step.last, tries })
       const moved = step.last ? `; the tag ${row.tag} stands for the new image` : ''
-      return await logJob(tx, jobId, `wave ${step.wave} of ${facts.waves} sent${moved}`)
+      await logJob(tx, jobId, `wave ${step.wave} of ${facts.waves} sent${moved}`)
+      return
     }
     case 'end boots':
       await endBoots(tx, step.vmIds)
-      return await logJob(tx, jobId, `${step.vmIds.length} had started the other image, and are started anew`)
+      await logJob(tx, jobId, `${step.vmIds.length} had started the other image, and are started anew`)
+      return
     case 'start again':
       await startAgain(tx, jobId, step.vmIds)
-      return await logJob(tx, jobId, `${step.vmIds.length} that had failed are started again`)
+      await logJob(tx, jobId, `${step.vmIds.length} that had failed are started again`)
+      return
     case 'turn back': {
       const { tagMoved } = await turnBack(tx, row, expiryNow(row.settings))
       await markJob(tx, jobId, { state: 'stopping', reason: step.why })
       const tag = tagMoved
         ? `the tag ${row.tag} stands for the old image again`
         : `the tag ${row.tag} had not moved`
-      return await logJob(tx, jobId, `rolled back, since: ${step.why}; ${tag}`)
+      await logJob(tx, jobId, `rolled back, since: ${step.why}; ${tag}`)
+      return
     }
     case 'finish':
       await endTries(tx, jobId)
       await markJob(tx, jobId, { state: 'done', reason: step.why }, true)
-      return await logJob(tx, jobId, `done: ${step.why}`)
+      await logJob(tx, jobId, `done: ${step.why}`)
+      return
     case 'end':
       await markJob(tx, jobId, { state: step.as, reason: step.why }, true)
-      return await logJob(tx, jobId, `${step.as}: ${step.why}`)
+      await logJob(tx, jobId, `${step.as}: ${step.why}`)
   }
 }
 

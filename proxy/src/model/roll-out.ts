@@ -174,8 +174,8 @@ function stepOn(facts: RollOutFacts): RollOutStep {
   const up = mine.filter(isNew).map(({ upMs }) => upMs)
   const quietMs = Math.min(sinceSentMs, ...up)
   if (mine.length > 0 && quietMs < settings.pauseMs) {
-    const left = Math.ceil((settings.pauseMs - quietMs) / 1_000)
-    return { do: 'wait', why: `wave ${wave} of ${waves}: all is well, the next step in ${left} s` }
+    const pause = Math.ceil(settings.pauseMs / 1_000)
+    return { do: 'wait', why: `wave ${wave} of ${waves}: all is well, on after ${pause} s of that` }
   }
   return next()
 }
