@@ -9,25 +9,32 @@ const login = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, 'is not a usab
 const groupName = z.string().regex(/^[^\p{Cc}/,]{1,256}$/u, 'is no name of a group')
 const most = z.coerce.number().int().min(0).max(1_000_000)
 
+/** Kilobits (1000 bits) per second. */
+const kbit = z.coerce.number().int().min(64).max(10_000_000)
+
 export const newGroup = z.strictObject({ tenant: name.optional(), name: groupName })
 export const memberBody = z.strictObject({ tenant: name.optional(), user: login })
 export const tenantEdit = z.strictObject({ name })
 
-/** Whose a flavour is, and how many desktops it may have. */
+/** Whose a flavour is, how many desktops it may have, and what each may receive and send. */
 export const flavourLimits = {
   /** Where it is missing, all tenants may use it. */
   tenant: name.optional(),
   max_desktops: most.optional(),
   max_per_user: most.optional(),
+  net_in: kbit.optional(),
+  net_out: kbit.optional(),
 }
 
-const changed = z
-  .literal('')
-  .transform(() => null)
-  .or(most)
+const none = z.literal('').transform(() => null)
 /** What is changed of a flavour; an empty number takes the limit away. */
 export const flavourEdit = z
-  .strictObject({ max_desktops: changed.optional(), max_per_user: changed.optional() })
+  .strictObject({
+    max_desktops: none.or(most).optional(),
+    max_per_user: none.or(most).optional(),
+    net_in: none.or(kbit).optional(),
+    net_out: none.or(kbit).optional(),
+  })
   .refine((body) => Object.values(body).some((value) => value !== undefined), {
-    error: 'nothing is changed: give max_desktops or max_per_user',
+    error: 'nothing is changed: give max_desktops, max_per_user, net_in or net_out',
   })

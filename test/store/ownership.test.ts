@@ -1,11 +1,14 @@
 import { silentLog } from '@ostler/kit/log.ts'
 import { adminRoutes } from '@ostler/proxy/api/routes.ts'
 import { decidePolicy } from '@ostler/proxy/model/policy.ts'
+import { addressesInUse } from '@ostler/proxy/store/addresses.ts'
 import { provideFirstDesktop } from '@ostler/proxy/store/first-desktop.ts'
+import { registerHost } from '@ostler/proxy/store/hosts.ts'
 import { readPolicyRules } from '@ostler/proxy/store/policy-rules.ts'
 import { sessionProperties } from '@ostler/proxy/store/properties.ts'
 import { addToken, takeToken } from '@ostler/proxy/store/tokens.ts'
 import { findUser } from '@ostler/proxy/store/users.ts'
+import { planVm } from '@ostler/proxy/store/vms.ts'
 import { nodeConfigSource } from '@ostler/proxy/wiring/node-config.ts'
 import { sql } from 'kysely'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -184,6 +187,27 @@ describe('a flavour with limits', () => {
     expect(await call('PATCH', '/v1/flavours/none', { max_per_user: '1' })).toMatch(/^404/)
     const few = (await listed('/v1/flavours')).find(({ name }) => name === 'few')
     expect(few).toMatchObject({ tenant: null, max_desktops: null, max_per_user: 2 })
+  })
+
+  test('says what each of them may receive and send, which hkd reads, also of those that run', async () => {
+    expect(await call('PATCH', '/v1/flavours/few', { net_in: '20000', net_out: '5000' })).toBe('well')
+    const db = database.as('hkd')
+    const vm = await db.selectFrom('vm').select('id').where('name', '=', 'f4').executeTakeFirstOrThrow()
+    const rates = { inKbit: 20_000, outKbit: 5_000 }
+    expect((await planVm(db, vm.id))?.flavour.rates).toEqual(rates)
+    const hostId = await registerHost(db, 'node', 1_000, 1)
+    await sql`UPDATE ostler.vm SET host_id = ${hostId}, state = 'running', prior = 'running' WHERE id = ${vm.id}`.execute(
+      db,
+    )
+    expect(await addressesInUse(db, hostId)).toMatchObject([{ id: vm.id, rates }])
+    expect(await call('PATCH', '/v1/flavours/few', { net_in: '', net_out: '' })).toBe('well')
+    expect((await planVm(db, vm.id))?.flavour.rates).toEqual({ inKbit: null, outKbit: null })
+  })
+
+  test('cannot limit a network where there is none', async () => {
+    const none = { name: 'sandboxed', hypervisor: 'process', net_out: '1000' }
+    expect(await call('POST', '/v1/flavours', none)).toBe('400 request.invalid')
+    expect(await call('POST', '/v1/flavours', { name: 'slow', net_in: '1000', net_out: '64' })).toBe('well')
   })
 })
 

@@ -41,7 +41,7 @@ import { addWish } from '../store/vms.ts'
 import { addBackupRoutes } from './backups.ts'
 import { body } from './body.ts'
 import { ConfigurationDesk, type ConfigurationSource } from './configuration.ts'
-import { addGroupRoutes, addOwnerRoutes } from './groups.ts'
+import { addGroupRoutes, addOwnerRoutes, ratesOf } from './groups.ts'
 import { addImageRoutes } from './images.ts'
 import { addJobRoutes } from './jobs.ts'
 import { policyRule } from './policy-rule.ts'
@@ -134,6 +134,7 @@ function addObjects(app: Hono, db: Db, pool: AddressPool, desk: ConfigurationDes
       ...{ name, memoryMb: memory, cpuPercent: Math.round(cpus * 100), isApplication },
       ...{ displays: said.displays, hypervisor: said.hypervisor, homeMb: said.user_storage_size },
       ...{ maxDesktops: said.max_desktops, maxPerUser: said.max_per_user },
+      rates: ratesOf(said),
       tenantId: said.tenant === undefined ? undefined : await requireTenant(db, said.tenant),
     }
     return context.json({ id: await addFlavour(db, flavour) }, 201)

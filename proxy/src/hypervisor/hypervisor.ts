@@ -2,6 +2,7 @@ import type { BootTicket } from '@ostler/contract/identity.ts'
 import type { AgentAt } from '../model/agent-at.ts'
 import type { DiskImageKind } from '../model/disk-image.ts'
 import type { HypervisorKind } from '../model/hypervisor-kind.ts'
+import type { NetworkRates } from '../model/network-rates.ts'
 
 /** What it takes to run a desktop. */
 export interface DesktopSpec {
@@ -18,6 +19,8 @@ export interface DesktopSpec {
     readonly cpuPercent: number
     /** Size of the home's disk, where it is one. */
     readonly homeMb: number
+    /** Kept by the bridge's rules; without: no limit. */
+    readonly rates?: NetworkRates
   }
   readonly image: {
     readonly name: string

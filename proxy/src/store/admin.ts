@@ -6,6 +6,7 @@ import { addNamed } from './added.ts'
 import { faultOfFlavour, refusalOfFlavour } from './flavour-limits.ts'
 import { MACHINE_DISPLAYS } from '../model/display.ts'
 import { type FlavourHypervisor, MACHINE } from '../model/hypervisor-kind.ts'
+import type { NetworkRates } from '../model/network-rates.ts'
 import type { UserRole } from '../model/user.ts'
 import type { VmState } from '../model/vm-machine.ts'
 import { type AddressPool, takeAddress } from './addresses.ts'
@@ -53,6 +54,7 @@ export async function addFlavour(
     tenantId?: number | undefined
     maxDesktops?: number | undefined
     maxPerUser?: number | undefined
+    rates?: NetworkRates
   },
 ): Promise<number> {
   const { hypervisor, displays = hypervisor === MACHINE ? MACHINE_DISPLAYS : undefined } = flavour
@@ -67,6 +69,8 @@ export async function addFlavour(
     tenant_id: flavour.tenantId ?? null,
     max_desktops: flavour.maxDesktops ?? null,
     max_per_user: flavour.maxPerUser ?? null,
+    net_in_kbit: flavour.rates?.inKbit ?? null,
+    net_out_kbit: flavour.rates?.outKbit ?? null,
   }
   return await addNamed('osf', flavour.name, () =>
     db.insertInto('flavour').values(row).returning('id').executeTakeFirstOrThrow(),
@@ -147,6 +151,8 @@ export async function listObjects(
           'tenant.name as tenant',
           'max_desktops',
           'max_per_user',
+          'net_in_kbit as net_in',
+          'net_out_kbit as net_out',
         ])
         .orderBy('flavour.id')
         .execute()

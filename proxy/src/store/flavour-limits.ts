@@ -51,15 +51,16 @@ export function faultOfFlavour({ why, flavour, most }: FlavourRefusal): Fault {
   return new Fault('quota.reached', { what, most, osf: flavour })
 }
 
-/** Sets or clears how many desktops a flavour may have; those that there are stay. @throws Fault `object.unknown`. */
-export async function setFlavourLimits(
-  db: Db,
-  name: string,
-  limits: {
-    readonly max_desktops?: number | null | undefined
-    readonly max_per_user?: number | null | undefined
-  },
-): Promise<void> {
+/** Limits of a flavour, as they are in its row; null: none. */
+type FlavourLimits = {
+  readonly [K in 'max_desktops' | 'max_per_user' | 'net_in_kbit' | 'net_out_kbit']?: number | null | undefined
+}
+
+/**
+ * Sets or clears limits of a flavour. Desktops that there are stay; what they may receive and send counts from their next start on.
+ * @throws Fault `object.unknown`.
+ */
+export async function setFlavourLimits(db: Db, name: string, limits: FlavourLimits): Promise<void> {
   const set = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
   const { numUpdatedRows } = await db
     .updateTable('flavour')

@@ -171,6 +171,9 @@ export interface Database {
     /** How many desktops it may have, and how many of one user; null: any number. */
     max_desktops: ColumnType<number | null, number | null | undefined, number | null>
     max_per_user: ColumnType<number | null, number | null | undefined, number | null>
+    /** What one of them may receive and send; null: any number. */
+    net_in_kbit: ColumnType<number | null, number | null | undefined, number | null>
+    net_out_kbit: ColumnType<number | null, number | null | undefined, number | null>
   }
   disk_image: {
     id: Generated<number>

@@ -6,6 +6,7 @@ import type { ExpiryFacts } from '../model/expiry.ts'
 import type { HostLoad } from '../model/host.ts'
 import { AT_REST, startOrder } from '../model/start-queue.ts'
 import type { FlavourHypervisor, HypervisorKind } from '../model/hypervisor-kind.ts'
+import type { NetworkRates } from '../model/network-rates.ts'
 import type { VmEvent, VmState } from '../model/vm-machine.ts'
 import { ONE_TIME_WISHES, type Wish, type WishKind } from '../model/wish.ts'
 import { hostLoads } from './hosts.ts'
@@ -49,6 +50,7 @@ export interface VmPlan extends VmRow {
     readonly cpuPercent: number
     readonly hypervisor: FlavourHypervisor | null
     readonly homeMb: number
+    readonly rates: NetworkRates
   }
   /** What its tag stands for; `null` when its flavour has no image with it, or only a blocked one. */
   readonly image: {
@@ -131,7 +133,8 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
       users.login,
       json_build_object('id', flavour.id, 'name', flavour.name, 'memoryMb', flavour.memory_mb,
         'cpuPercent', flavour.cpu_percent, 'hypervisor', flavour.hypervisor,
-        'homeMb', flavour.home_mb) AS flavour,
+        'homeMb', flavour.home_mb,
+        'rates', json_build_object('inKbit', flavour.net_in_kbit, 'outKbit', flavour.net_out_kbit)) AS flavour,
       vm.di_tag AS tag,
       (SELECT json_build_object('id', id, 'name', name, 'kind', kind, 'path', path)
         FROM ostler.disk_image WHERE NOT disk_image.blocked AND id = coalesce(vm.image_pin,

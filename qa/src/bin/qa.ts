@@ -28,7 +28,7 @@ usage: qa tenant add name=NAME
        qa job    list | show|run|pause|resume|stop -f id=NUMBER [--watch]
        qa group  add name=NAME [tenant=NAME] | join|leave -f name=NAME[,tenant=NAME] user=LOGIN | del -f name=NAME
        qa tenant edit -f name=NAME name=NAME | del -f name=NAME
-       qa osf    edit -f name=NAME [max_desktops=N] [max_per_user=N]
+       qa osf    edit -f name=NAME [max_desktops=N] [max_per_user=N] [net_in=KBIT] [net_out=KBIT]
        qa policy add name=NAME [position=N] [tenant= user= group= role= osf= vm= from=CIDR,…]
                  [use=yes|no displays=nx,rfb clipboard=none|in|out|both folders=off|ro|rw roots=PATH,…
                  printing= audio= usb=yes|no quota=N]

@@ -111,6 +111,10 @@ async function ownership(db: Kysely<unknown>): Promise<void> {
     ALTER TABLE ostler.flavour
       ADD COLUMN tenant_id int REFERENCES ostler.tenant CHECK (tenant_id > 0),
       ADD COLUMN max_desktops int CHECK (max_desktops >= 0),
-      ADD COLUMN max_per_user int CHECK (max_per_user >= 0)`.execute(db)
-  await sql`GRANT UPDATE (max_desktops, max_per_user) ON ostler.flavour TO ostler_api`.execute(db)
+      ADD COLUMN max_per_user int CHECK (max_per_user >= 0),
+      ADD COLUMN net_in_kbit int CHECK (net_in_kbit >= 64),
+      ADD COLUMN net_out_kbit int CHECK (net_out_kbit >= 64)`.execute(db)
+  await sql`GRANT UPDATE (max_desktops, max_per_user, net_in_kbit, net_out_kbit) ON ostler.flavour TO ostler_api`.execute(
+    db,
+  )
 }
