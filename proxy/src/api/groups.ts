@@ -1,12 +1,8 @@
 import { ADMIN_OBJECTS } from '@ostler/contract/admin-api.ts'
-import { flavourEdit, memberBody, tenantEdit } from '@ostler/contract/model-api.ts'
-import { Fault } from '@ostler/contract/fault.ts'
+import { memberBody } from '@ostler/contract/model-api.ts'
 import type { Hono } from 'hono'
-import type { NetworkRates } from '../model/network-rates.ts'
-import { setFlavourLimits } from '../store/flavour-limits.ts'
 import { addGroup, deleteGroup, joinGroup, leaveGroup, listGroups } from '../store/groups.ts'
 import type { Db } from '../store/open.ts'
-import { deleteTenant, renameTenant } from '../store/tenants.ts'
 import { requireTenant } from '../store/users.ts'
 import { body } from './body.ts'
 
@@ -36,39 +32,4 @@ export function addGroupRoutes(app: Hono, db: Db, findUser: FindUser): void {
       await act(db, tenantId, context.req.param('name'), await findUser(tenant, user))
       return context.json({})
     })
-}
-
-/**
- * What desktops of a new flavour may receive and send.
- * @throws Fault `request.invalid` for desktops that have no network of their own: a limit of nothing would be believed in.
- */
-export function ratesOf(said: {
-  readonly net_in?: number | undefined
-  readonly net_out?: number | undefined
-  readonly hypervisor?: string | undefined
-}): NetworkRates {
-  const rates = { inKbit: said.net_in ?? null, outKbit: said.net_out ?? null }
-  if (said.hypervisor === 'process' && (rates.inKbit ?? rates.outKbit) !== null)
-    throw new Fault('request.invalid', {
-      problem: 'desktops of hypervisor=process have no network: net_in and net_out would limit nothing',
-    })
-  return rates
-}
-
-/** Changes of tenants and flavours. */
-export function addOwnerRoutes(app: Hono, db: Db): void {
-  const { tenant, osf } = ADMIN_OBJECTS
-  app.patch(`${tenant.path}/:name`, async (context) => {
-    await renameTenant(db, context.req.param('name'), (await body(context, tenantEdit)).name)
-    return context.json({})
-  })
-  app.delete(`${tenant.path}/:name`, async (context) => {
-    await deleteTenant(db, context.req.param('name'))
-    return context.json({})
-  })
-  app.patch(`${osf.path}/:name`, async (context) => {
-    const { net_in: net_in_kbit, net_out: net_out_kbit, ...more } = await body(context, flavourEdit)
-    await setFlavourLimits(db, context.req.param('name'), { ...more, net_in_kbit, net_out_kbit })
-    return context.json({})
-  })
 }
