@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { DISPLAY_KINDS } from './identity.ts'
+import { flavourLimits, newGroup, storageSize } from './model-api.ts'
 import { CLIPBOARD_WAYS, FOLDER_ACCESS } from './session-policy.ts'
 import type { KeptFailure } from './storage-api.ts'
 import { ADMIN_TUNNELS } from './tunnel.ts'
@@ -27,13 +28,6 @@ const list = z.string().transform((text) =>
     .filter((word) => word !== '' && word !== 'none'),
 )
 
-/** Megabytes of a home; 0: no limit. QVD's word. */
-export const storageSize = z.coerce
-  .number()
-  .int()
-  .max(67_108_864)
-  .refine((size) => size === 0 || size >= 16, { error: 'is 0 for no limit, or at least 16 (MB)' })
-
 const newTenant = z.strictObject({ name })
 /** Without a password she signs in by another plugin only, such as that of a directory. */
 export const newUser = z.strictObject({
@@ -55,6 +49,7 @@ export const newFlavour = z.strictObject({
   /** What runs its desktops; where it is missing, what runs desktops on their node. */
   hypervisor: z.enum(['lxc', 'kvm', 'process']).optional(),
   user_storage_size: storageSize.optional(),
+  ...flavourLimits,
 })
 /** A word as for at(1), such as `now` or `NEXT SAT`; the api reads it by its own clock and time zone. */
 const time = z.string().min(1).max(100)
@@ -250,6 +245,7 @@ export const ADMIN_OBJECTS = {
   di: { path: '/v1/images', schema: newImage },
   vm: { path: '/v1/desktops', schema: newDesktop },
   policy: { path: '/v1/policy', schema: newPolicyRule },
+  group: { path: '/v1/groups', schema: newGroup },
 } as const
 
 /** What can be blocked: nobody comes in by it, or to it, until it is unblocked. */

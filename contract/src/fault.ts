@@ -693,6 +693,42 @@ const FAULTS = {
     sentence: 'the overlay is in use by {holder} (lock {file})',
     advice: 'Stop the desktop there first. The lock ends by itself with whoever holds it.',
   },
+  'job.state': {
+    status: 409,
+    exit: 65,
+    sentence: 'job {job} is {state}: {order} is not for that',
+    advice: '`qa job show -f id={job}` tells how it stands.',
+  },
+  'job.stale': {
+    status: 409,
+    exit: 65,
+    sentence: 'the preview of job {job} no longer holds: {reason}',
+    advice: 'Make a new preview and look at it.',
+  },
+  'job.failed': {
+    status: 409,
+    exit: 70,
+    sentence: 'job {job} is {state}: {reason}',
+    advice: '`qa job show -f id={job}` has its log.',
+  },
+  'rollOut.open': {
+    status: 409,
+    exit: 65,
+    sentence: 'the tag {tag} is being rolled out by job {job}',
+    advice: 'Wait for it, or `qa job stop -f id={job}`.',
+  },
+  'tenant.inUse': {
+    status: 409,
+    exit: 65,
+    sentence: 'tenant {tenant} still has {users} users and {flavours} flavours of its own',
+    advice: 'Block it instead: `qa tenant block -f name={tenant}`.',
+  },
+  'quota.reached': {
+    status: 409,
+    exit: 65,
+    sentence: '{what} may have {most} desktops of {osf}, and has them',
+    advice: 'Remove a desktop, or `qa osf edit -f name={osf} max_desktops=… max_per_user=…`.',
+  },
   'container.failed': {
     status: 503,
     exit: 69,

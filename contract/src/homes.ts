@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { login, name, ofTenant, storageSize } from './admin-api.ts'
+import { login, name, ofTenant } from './admin-api.ts'
 
 /** Homes, as the administrator's tools know them. */
 export const HOMES_PATH = '/v1/homes'
@@ -56,6 +56,3 @@ export const adoptBody = z.strictObject({
     .refine((path) => !path.startsWith('trash/'), { error: 'lies in the trash: qa home restore' })
     .optional(),
 })
-
-/** What is changed of a flavour. */
-export const flavourBody = z.strictObject({ user_storage_size: storageSize })

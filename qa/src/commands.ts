@@ -8,18 +8,12 @@ import {
   type PropertyOwner,
 } from '@ostler/contract/admin-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
+import { JOB_ORDERS, type JobOrder } from '@ostler/contract/jobs.ts'
 import type { ApiClient } from './api-client.ts'
 import { backUpNow, listBackups } from './backup.ts'
-import {
-  adoptHome,
-  deleteWithHomes,
-  editFlavour,
-  listHomes,
-  purgeHome,
-  restoreHome,
-  trashHome,
-} from './homes.ts'
+import { adoptHome, deleteWithHomes, listHomes, purgeHome, restoreHome, trashHome } from './homes.ts'
 import { printExplanation } from './explanation.ts'
+import { listJobs, orderJob, previewRollOut, runJob, showJob } from './jobs.ts'
 import { listNotices } from './notices.ts'
 import { certificateOfDoors } from './ssl.ts'
 import { listOrphans, purgeOrphans } from './storage.ts'
@@ -36,7 +30,8 @@ type Action = (words: readonly string[], api: ApiClient, out: Console) => Promis
 
 /** What can be done to what, in QVD's words where it has them (compatibility page 9.1). */
 const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
-  tenant: { ...listed('tenant'), ...added('tenant'), ...blockable('tenant') },
+  tenant: { ...listed('tenant'), ...added('tenant'), ...blockable('tenant'), ...changedTenant() },
+  group: { ...listed('group'), ...added('group'), ...membership() },
   user: {
     ...listed('user'),
     ...added('user'),
@@ -51,10 +46,7 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     ...added('osf'),
     ...withProperties('osf'),
     del: deleteOne('osf'),
-    edit: async (words, api, out) => {
-      const { name } = filter(words.slice(0, 2), ['name'])
-      await editFlavour(name, await readPairs(words.slice(2), out), api, (line) => out.print(line))
-    },
+    edit: editFlavour,
   },
   di: {
     ...listed('di'),
@@ -64,7 +56,10 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     tag: tagImage,
     untag: untagImage,
     del: deleteImage,
+    'roll-out': async (words, api, out) =>
+      await previewRollOut(await readPairs(words, out), api, (line) => out.print(line)),
   },
+  job: jobActions(),
   vm: {
     ...listed('vm'),
     ...added('vm'),
@@ -206,6 +201,57 @@ async function deleteRule(words: readonly string[], api: ApiClient, out: Console
   out.print(`policy ${name} deleted`)
 }
 
+// --- tenants, groups, flavours ---
+
+function changedTenant(): Record<'edit' | 'del', Action> {
+  const pathOf = (name: string): string => `${ADMIN_OBJECTS.tenant.path}/${encodeURIComponent(name)}`
+  return {
+    edit: async (words, api, out) => {
+      const { name } = filter(words.slice(0, 2), ['name'])
+      await api.patch(pathOf(name), await readPairs(words.slice(2), out))
+      out.print('Edited 1 tenants.')
+    },
+    del: async (words, api, out) => {
+      const { name } = filter(words, ['name'])
+      await api.delete(pathOf(name))
+      out.print(`tenant ${name} deleted`)
+    },
+  }
+}
+
+function membership(): Record<'join' | 'leave' | 'del', Action> {
+  const pathOf = (name: string): string => `${ADMIN_OBJECTS.group.path}/${encodeURIComponent(name)}`
+  const act =
+    (word: 'join' | 'leave'): Action =>
+    async (words, api, out) => {
+      const { name, tenant } = filter(words.slice(0, 2), ['name'], ['tenant'])
+      await api.post(`${pathOf(name)}/${word}`, {
+        ...(await readPairs(words.slice(2), out)),
+        ...tenantOf({ tenant }),
+      })
+      out.print(`${word}: done; it counts from the next sign-in on`)
+    }
+  return {
+    join: act('join'),
+    leave: act('leave'),
+    del: async (words, api, out) => {
+      const { name, tenant } = filter(words, ['name'], ['tenant'])
+      await api.delete(`${pathOf(name)}${query([], tenant)}`)
+      out.print(`group ${name} deleted`)
+    },
+  }
+}
+
+/** `qa osf edit -f name=NAME max_desktops=… max_per_user=…`; an empty number takes the limit away. */
+async function editFlavour(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const { name } = filter(words.slice(0, 2), ['name'])
+  const path = `${ADMIN_OBJECTS.osf.path}/${encodeURIComponent(name)}`
+  const changed = await readPairs(words.slice(2), out)
+  await api.patch(path, changed)
+  const homes = 'user_storage_size' in changed ? ' Homes grow at the next start of their desktops.' : ''
+  out.print(`Edited 1 OSFs.${homes}`)
+}
+
 // --- disk images ---
 
 async function addImage(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
@@ -257,6 +303,38 @@ function imagePath(id: string): string {
 function printExpiring({ count, soft, hard }: Expiring, out: Console): void {
   if (count === 0) return
   out.print(`${count} VM have had their expiration dates set (${soft ?? 'undef'}, ${hard ?? 'undef'})!`)
+}
+
+// --- jobs ---
+
+/** Each takes `-f id=NUMBER`; with `--watch` it goes on printing until the job rests. */
+function jobActions(): Record<string, Action> {
+  const parted = (words: readonly string[]): { watched: boolean; rest: readonly string[] } => ({
+    watched: words.includes('--watch'),
+    rest: words.filter((word) => word !== '--watch'),
+  })
+  const ordered =
+    (order: JobOrder): Action =>
+    async (words, api, out) => {
+      const { watched, rest } = parted(words)
+      await orderJob(order, filter(rest, ['id']).id, api, (line) => out.print(line), watched)
+    }
+  return {
+    list: async (words, api, out) => await listJobs(nothingIn(words, api), (line) => out.print(line)),
+    show: async (words, api, out) => {
+      const { watched, rest } = parted(words)
+      await showJob(filter(rest, ['id']).id, api, (line) => out.print(line), watched)
+    },
+    run: async (words, api, out) => {
+      const { watched, rest } = parted(words)
+      const { id } = filter(rest.slice(0, 2), ['id'])
+      const { token, ...more } = await readPairs(rest.slice(2), out)
+      if (token === undefined || Object.keys(more).length > 0)
+        throw choice('which preview?', ['-f id=NUMBER token=TOKEN'])
+      await runJob(id, token, api, (line) => out.print(line), watched)
+    },
+    ...Object.fromEntries((Object.keys(JOB_ORDERS) as JobOrder[]).map((order) => [order, ordered(order)])),
+  }
 }
 
 // --- one user ---
@@ -328,7 +406,7 @@ async function deleteConfiguration(words: readonly string[], api: ApiClient, out
 
 /** The api, for a command that takes no words. */
 function nothingIn(words: readonly string[], api: ApiClient): ApiClient {
-  if (words.length > 0) throw choice(`it takes nothing, not ${words.join(' ')}`, ['now', 'list'])
+  if (words.length > 0) throw choice(`it takes nothing, not ${words.join(' ')}`, ['no more words'])
   return api
 }
 

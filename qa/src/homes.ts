@@ -60,17 +60,6 @@ export async function adoptHome(
   print(`home ${id}: ${path} will be used from the next start on`)
 }
 
-/** Changes what homes of a flavour may hold. */
-export async function editFlavour(
-  name: string,
-  changed: Readonly<Record<string, string>>,
-  api: ApiClient,
-  print: Print,
-): Promise<void> {
-  await api.patch(`${ADMIN_OBJECTS.osf.path}/${encodeURIComponent(name)}`, changed)
-  print(`osf ${name} edited; homes grow at the next start of their desktops`)
-}
-
 function homePath(id: string): string {
   return `${HOMES_PATH}/${encodeURIComponent(id)}`
 }

@@ -129,7 +129,7 @@ test('a flavour with a size gives homes of that size, which grow with it', async
   client.close()
   expect(await homeOf('bob')).toMatchObject({ path: 'bob-2.img', limit_mb: 32 })
   await stop('bob')
-  expect(await world.qa('osf edit -f name=small user_storage_size=96')).toContain('osf small edited')
+  expect(await world.qa('osf edit -f name=small user_storage_size=96')).toContain('Edited 1 OSFs.')
   await start('bob')
   expect(await size()).toBeGreaterThan(before * 2)
   await world.inside(id, ['test', '-e', '/home/bob/big'])

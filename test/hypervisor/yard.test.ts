@@ -1,6 +1,8 @@
 import { silentLog } from '@ostler/kit/log.ts'
 import { comesToHold } from '@ostler/kit/poll.ts'
+import { once } from 'node:events'
 import { mkdirSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { openAgentLink } from '../../proxy/src/guest/agent-link.ts'
@@ -206,6 +208,22 @@ test('the same rules give each boot of each machine the same script, in the shar
   expect(silent).toBeGreaterThan(800)
   expect(silent).toBeLessThan(1_200)
   expect(scriptOf(rules, { id: 1, image: 'odd' }, 1).bootFails).toBe('odd')
+})
+
+test('a driver that is killed before it has read what it was told takes nothing with it', async () => {
+  const room = await yardOf({})
+  const driver = inTurn(room.open())
+  await driver.prepare(room.spec(1))
+  const socket = new Socket()
+  socket.pause()
+  socket.connect(join(room.run, '../yard.sock'))
+  await once(socket, 'connect')
+  await driver.boot(room.spec(1))
+  socket.destroy() // what lies unread makes a reset of it
+  await once(socket, 'close')
+  await driver.prepare(room.spec(2))
+  await driver.boot(room.spec(2))
+  expect([driver.observe(1).processes, driver.observe(2).processes]).toEqual(['present', 'present'])
 })
 
 test('rules that cannot be are refused with what is wrong', () => {

@@ -303,6 +303,33 @@ describe('C-114: with the rules of a node', () => {
     await expect(fromNode(EVE.address, SILENCE_MS)).rejects.toThrow(/silence|EHOSTUNREACH/)
   }, 30_000)
 
+  test('a desktop receives and sends so much, and what is more goes nowhere; ARP always passes', async () => {
+    const padding = 'x'.repeat(1_300)
+    const [sent, received] = [Array.from({ length: 200 }, newMark), Array.from({ length: 200 }, newMark)]
+    const all = async (): Promise<void> => {
+      for (const mark of sent)
+        await eve.send(broadcast('0800', datagram({ to: '255.255.255.255' }, mark + padding)))
+      for (const mark of received) await node2.udp(EVE.address, 9, mark + padding)
+    }
+    const heard = (guest: WireGuest, marks_: readonly string[]): number =>
+      marks_.filter((mark) => guest.hears(mark)).length
+    await firewall.admit({ ...EVE, rates: { inKbit: 64, outKbit: 64 } })
+    await all()
+    const probe = newMark()
+    await eve.send(frame(EVERYBODY, mac(EVE), '0806', arp(asked({ mark: probe }))))
+    await node2.untilHears(probe)
+    const [out, in_] = [heard(node2, sent), heard(eve, received)]
+    expect(out).toBeGreaterThan(0)
+    expect(in_).toBeGreaterThan(0)
+    expect(out).toBeLessThan(sent.length)
+    expect(in_).toBeLessThan(received.length)
+    expect(await firewall.mend()).toBe(false)
+    await firewall.admit(EVE)
+    await all()
+    await sendAll([])
+    await until('all to be heard', () => heard(node2, sent) === 200 && heard(eve, received) === 200)
+  }, 60_000)
+
   test('what somebody removed or changed is made again, and what is whole is left alone', async () => {
     const table = tableName(PREFIX)
     expect(await firewall.mend()).toBe(false)

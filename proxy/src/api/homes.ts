@@ -1,13 +1,6 @@
 import { ADMIN_OBJECTS } from '@ostler/contract/admin-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
-import {
-  adoptBody,
-  flavourBody,
-  type HomeKept,
-  HOMES_PATH,
-  type Removed,
-  restoreBody,
-} from '@ostler/contract/homes.ts'
+import { adoptBody, type HomeKept, HOMES_PATH, type Removed, restoreBody } from '@ostler/contract/homes.ts'
 import type { Hono } from 'hono'
 import { join } from 'node:path'
 import { desktopByName, flavourByName } from '../store/admin.ts'
@@ -19,7 +12,6 @@ import {
   listHomes,
   purgeHome,
   restoreHome,
-  setHomeLimit,
   trashHome,
 } from '../store/home-trash.ts'
 import type { Db } from '../store/open.ts'
@@ -82,11 +74,6 @@ export function addHomeRoutes(app: Hono, db: Db, settings: HomeSettings, findUse
   app.delete(`${osf.path}/:name`, async (context) =>
     context.json(told(await deleteFlavour(db, await flavourByName(db, context.req.param('name')), days))),
   )
-  app.patch(`${osf.path}/:name`, async (context) => {
-    const { user_storage_size: limit } = await body(context, flavourBody)
-    await setHomeLimit(db, await flavourByName(db, context.req.param('name')), limit)
-    return context.json({})
-  })
 }
 
 function numberOf(text: string): number {

@@ -44,9 +44,13 @@ import { addWish } from '../store/vms.ts'
 import { addBackupRoutes } from './backups.ts'
 import { body } from './body.ts'
 import { ConfigurationDesk, type ConfigurationSource } from './configuration.ts'
+import { addGroupRoutes } from './groups.ts'
 import { addHomeRoutes, type HomeSettings } from './homes.ts'
 import { addImageRoutes } from './images.ts'
+import { addJobRoutes } from './jobs.ts'
+import { addOwnerRoutes, ratesOf } from './owners.ts'
 import { policyRule } from './policy-rule.ts'
+import { addRollOutRoutes } from './roll-outs.ts'
 import { addSslRoutes } from './ssl.ts'
 import { addStorageRoutes } from './storage.ts'
 import { type DoorPlace, offerTunnel } from './tunnel-offer.ts'
@@ -89,6 +93,10 @@ export function adminRoutes(parts: AdminParts): Hono {
   addUserRoutes(app, db, desk)
   addImageRoutes(app, db, staging)
   addHomeRoutes(app, db, parts.homes, (tenant, login) => userOf(db, desk, tenant, login))
+  addGroupRoutes(app, db, (tenant, login) => userOf(db, desk, tenant, login))
+  addOwnerRoutes(app, db)
+  addJobRoutes(app, db)
+  addRollOutRoutes(app, db)
   addBackupRoutes(app, db)
   addStorageRoutes(app, db)
   app.get(NOTICES_PATH, async (context) => context.json(await listNotices(db)))
@@ -141,6 +149,9 @@ function addObjects(app: Hono, db: Db, pool: AddressPool, desk: ConfigurationDes
     const flavour = {
       ...{ name, memoryMb: memory, cpuPercent: Math.round(cpus * 100), isApplication },
       ...{ displays: said.displays, hypervisor: said.hypervisor, homeMb: said.user_storage_size },
+      ...{ maxDesktops: said.max_desktops, maxPerUser: said.max_per_user },
+      rates: ratesOf(said),
+      tenantId: said.tenant === undefined ? undefined : await requireTenant(db, said.tenant),
     }
     return context.json({ id: await addFlavour(db, flavour) }, 201)
   })

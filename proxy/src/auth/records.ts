@@ -16,6 +16,8 @@ export interface UserRecord extends User {
   readonly password: string
   /** She is blocked, or her tenant is. */
   readonly blocked: boolean
+  /** The groups that she is in here, whatever plugins say of others. */
+  readonly localGroups: readonly string[]
 }
 
 export interface TenantRecord extends Tenant {

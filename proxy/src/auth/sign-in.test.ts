@@ -17,7 +17,15 @@ const SUPER: TenantRecord = { id: 0, name: '*', blocked: false }
 const passwords = await PasswordDesk.open()
 
 function row(id: number, login: string, tenant: Tenant = DEFAULT, blocked = false): UserRecord {
-  return { id, login, tenant: { id: tenant.id, name: tenant.name }, role: 'user', password: '', blocked }
+  return {
+    id,
+    login,
+    tenant: { id: tenant.id, name: tenant.name },
+    role: 'user',
+    password: '',
+    blocked,
+    localGroups: [],
+  }
 }
 
 const USERS = [

@@ -371,7 +371,7 @@ function signedIn(
     user: { id, login, tenant, role },
     tenant,
     login,
-    groups: said.groups,
+    groups: [...new Set([...said.groups, ...user.localGroups])],
     parameters: { 'qvd.vm.user.name': login, ...said.parameters },
     by,
     onlyVm: undefined,

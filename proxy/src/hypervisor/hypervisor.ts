@@ -3,6 +3,7 @@ import type { AgentAt } from '../model/agent-at.ts'
 import type { DiskImageKind } from '../model/disk-image.ts'
 import type { Home } from '../model/home.ts'
 import type { HypervisorKind } from '../model/hypervisor-kind.ts'
+import type { NetworkRates } from '../model/network-rates.ts'
 
 /** What it takes to run a desktop. */
 export interface DesktopSpec {
@@ -18,6 +19,8 @@ export interface DesktopSpec {
     readonly id: number
     readonly memoryMb: number
     readonly cpuPercent: number
+    /** Kept by the bridge's rules; without: no limit. */
+    readonly rates?: NetworkRates
   }
   /** What it has for a home (homes/home-place.ts says where). */
   readonly home: Home

@@ -10,4 +10,4 @@ export interface FirstDesktop {
 }
 
 /** What came of it; nothing was written unless it is `made`. */
-export type Provided = 'there' | 'made' | 'unknownFlavour' | 'namesTaken' | 'addressesTaken'
+export type Provided = 'there' | 'made' | 'unknownFlavour' | 'namesTaken' | 'addressesTaken' | 'quotaReached'

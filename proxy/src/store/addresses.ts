@@ -2,6 +2,7 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { sql } from 'kysely'
 import { AT_REST } from '../model/start-queue.ts'
 import { formatAddress, freeAddress, networkOf, parseAddress, type Subnet } from '../model/address.ts'
+import type { NetworkRates } from '../model/network-rates.ts'
 import type { Db } from './open.ts'
 
 /** The addresses that desktops get. */
@@ -35,11 +36,16 @@ export async function takeAddress(
   return address
 }
 
-/** Which desktops run on a node, or are on their way there, and their addresses. */
-export async function addressesInUse(db: Db, hostId: number): Promise<{ id: number; address: string }[]> {
+/** Which desktops run on a node, or are on their way there, their addresses, and how much they may receive and send. */
+export async function addressesInUse(
+  db: Db,
+  hostId: number,
+): Promise<{ id: number; address: string; rates: NetworkRates }[]> {
   return await db
     .selectFrom('vm')
-    .select(['id', 'address'])
+    .innerJoin('flavour', 'flavour.id', 'flavour_id')
+    .select(['vm.id', 'address'])
+    .select(sql<NetworkRates>`json_build_object('inKbit', net_in_kbit, 'outKbit', net_out_kbit)`.as('rates'))
     .where('host_id', '=', hostId)
     .where('state', 'not in', AT_REST)
     .execute()

@@ -2,9 +2,11 @@ import { Fault } from '@ostler/contract/fault.ts'
 import type { DisplayKind } from '@ostler/contract/identity.ts'
 import { sql } from 'kysely'
 import { addNamed } from './added.ts'
+import { faultOfFlavour, refusalOfFlavour } from './flavour-limits.ts'
 import { MACHINE_DISPLAYS } from '../model/display.ts'
 import { homeLimit } from '../model/home.ts'
 import { type FlavourHypervisor, MACHINE } from '../model/hypervisor-kind.ts'
+import type { NetworkRates } from '../model/network-rates.ts'
 import type { UserRole } from '../model/user.ts'
 import type { VmState } from '../model/vm-machine.ts'
 import { type AddressPool, takeAddress } from './addresses.ts'
@@ -48,6 +50,11 @@ export async function addFlavour(
     hypervisor?: FlavourHypervisor | undefined
     /** Megabytes of a new home; 0: no limit. What its hypervisor needs if not given. */
     homeMb?: number | undefined
+    /** All tenants' if not given. */
+    tenantId?: number | undefined
+    maxDesktops?: number | undefined
+    maxPerUser?: number | undefined
+    rates?: NetworkRates
   },
 ): Promise<number> {
   const { hypervisor, displays = hypervisor === MACHINE ? MACHINE_DISPLAYS : undefined } = flavour
@@ -59,6 +66,11 @@ export async function addFlavour(
     ...(displays === undefined ? {} : { displays }),
     ...(hypervisor === undefined ? {} : { hypervisor }),
     home_mb: homeLimit(hypervisor ?? null, flavour.homeMb),
+    tenant_id: flavour.tenantId ?? null,
+    max_desktops: flavour.maxDesktops ?? null,
+    max_per_user: flavour.maxPerUser ?? null,
+    net_in_kbit: flavour.rates?.inKbit ?? null,
+    net_out_kbit: flavour.rates?.outKbit ?? null,
   }
   return await addNamed('osf', flavour.name, () =>
     db.insertInto('flavour').values(row).returning('id').executeTakeFirstOrThrow(),
@@ -68,7 +80,8 @@ export async function addFlavour(
 /**
  * Adds a desktop with the address that is asked for, else with the highest free one. Two that are added at once never
  * get the same one.
- * @throws Fault `address.taken`, `address.outside`, `node.network` when every address is taken, and `object.*`.
+ * @throws Fault `address.taken`, `address.outside`, `node.network` when every address is taken, `quota.reached`, and
+ * `object.*`, also for a flavour of another tenant.
  */
 export async function addDesktop(
   db: Db,
@@ -89,6 +102,8 @@ export async function addDesktop(
     transact(db, async (tx) => {
       const address = await takeAddress(tx, pool, desktop.address)
       if (address === undefined) throw new Fault('node.network', { reason: 'every address is taken' })
+      const refusal = await refusalOfFlavour(tx, flavour, { userId, tenantId: desktop.tenantId })
+      if (refusal !== undefined) throw faultOfFlavour(refusal)
       return await tx
         .insertInto('vm')
         .values({ name: desktop.name, user_id: userId, flavour_id: flavour, address, ...tagged })
@@ -127,9 +142,19 @@ export async function listObjects(
     case 'osf':
       return await db
         .selectFrom('flavour')
-        .select(['id', 'name', 'memory_mb as memory', 'cpu_percent', 'is_application', 'displays'])
-        .select(['hypervisor', 'home_mb'])
-        .orderBy('id')
+        .leftJoin('tenant', 'tenant.id', 'flavour.tenant_id')
+        .select(['flavour.id', 'flavour.name', 'memory_mb as memory', 'cpu_percent', 'is_application'])
+        .select([
+          'displays',
+          'hypervisor',
+          'home_mb',
+          'tenant.name as tenant',
+          'max_desktops',
+          'max_per_user',
+          'net_in_kbit as net_in',
+          'net_out_kbit as net_out',
+        ])
+        .orderBy('flavour.id')
         .execute()
     case 'di':
       return await db

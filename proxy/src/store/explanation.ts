@@ -73,7 +73,9 @@ async function readDesktop(db: Db, id: number) {
     .leftJoin('image_tag', (join) =>
       join.onRef('image_tag.flavour_id', '=', 'vm.flavour_id').onRef('tag', '=', 'di_tag'),
     )
-    .leftJoin('disk_image as next', 'next.id', 'image_tag.disk_image_id')
+    .leftJoin('disk_image as next', (join) =>
+      join.on('next.id', '=', sql<number>`coalesce(vm.image_pin, image_tag.disk_image_id)`),
+    )
     .select([
       'vm.id',
       'vm.name',

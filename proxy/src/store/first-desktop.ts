@@ -1,5 +1,6 @@
 import type { FirstDesktop, Provided } from '../model/first-desktop.ts'
 import { type AddressPool, takeAddress } from './addresses.ts'
+import { refusalOfFlavour } from './flavour-limits.ts'
 import type { Db } from './open.ts'
 import { transact } from './transact.ts'
 
@@ -19,7 +20,10 @@ export async function provideFirstDesktop(
     const { flavourId, diTag } = wanted
     if (flavourId === undefined) return (await userOf(transaction, wanted), 'made')
     const flavour = await transaction.selectFrom('flavour').select('id').where('id', '=', flavourId).execute()
-    if (flavour.length === 0) return 'unknownFlavour'
+    const userId = await findId(transaction, wanted.tenantId, wanted.login)
+    const refusal = await refusalOfFlavour(transaction, flavourId, { userId, tenantId: wanted.tenantId })
+    if (flavour.length === 0 || refusal?.why === 'foreign') return 'unknownFlavour'
+    if (refusal !== undefined) return 'quotaReached'
     const name = await freeName(transaction, wanted.names)
     if (name === undefined) return 'namesTaken'
     if (address === undefined) return 'addressesTaken'

@@ -4,8 +4,8 @@ import type { DatabaseAddress } from './open.ts'
 
 /**
  * What changed: a desktop's row or wishes, who sits at it, an order for its console, a node's row, the configuration, or
- * that a backup was asked for, homes are to be moved, an image was added, storage is to be looked through, or there is
- * something of which administrators are told.
+ * that a backup was asked for, homes are to be moved, an image was added, storage is to be looked through, there is something
+ * of which administrators are told, or a job.
  */
 export type HintChannel =
   | 'ostler_vm'
@@ -17,6 +17,7 @@ export type HintChannel =
   | 'ostler_home'
   | 'ostler_storage'
   | 'ostler_notice'
+  | 'ostler_job'
 
 const RECONNECT_MS = 500
 

@@ -4,6 +4,7 @@ import type { DiskImageKind } from '../model/disk-image.ts'
 import { isRunnable } from '../model/hypervisor-kind.ts'
 import { AT_REST } from '../model/start-queue.ts'
 import { addNamed } from './added.ts'
+import { requireNoRollOut } from './open-roll-out.ts'
 import type { Db } from './open.ts'
 
 /** A disk image to be added to a flavour. */
@@ -35,7 +36,7 @@ const DEFAULT = 'default'
  *
  * @param expiry for desktops that run now and would get this image at their next start.
  * @returns its number, and how many desktops expire.
- * @throws Fault `object.exists`, or `image.unusable` for a kind that its desktops cannot run.
+ * @throws Fault `object.exists`, `rollOut.open`, or `image.unusable` for a kind that its desktops cannot run.
  */
 export async function addImage(
   db: Db,
@@ -67,6 +68,7 @@ export async function addImage(
     await putTag(tx, image.flavourId, version, id, true)
     let expiring = 0
     for (const tag of [HEAD, ...(has(DEFAULT) ? [] : [DEFAULT])]) {
+      await requireNoRollOut(tx, image.flavourId, tag)
       await putTag(tx, image.flavourId, tag, id, false)
       expiring += await expireOlder(tx, image.flavourId, tag, id, expiry)
     }
@@ -79,7 +81,7 @@ export async function addImage(
  * Puts a tag on an image; another image of the flavour that had it loses it.
  *
  * @returns how many desktops expire, since they run another image than the tag now stands for.
- * @throws Fault `image.tag` for a version, which is a tag that stays where it is, `object.unknown`.
+ * @throws Fault `image.tag` for a version, which is a tag that stays where it is, `object.unknown`, `rollOut.open`.
  */
 export async function tagImage(
   db: Db,
@@ -94,6 +96,7 @@ export async function tagImage(
     if (old?.fixed === true && old.disk_image_id !== id)
       throw new Fault('image.tag', { tag, reason: 'it is the version of another image, and stays there' })
     if (old?.disk_image_id === id) return { expiring: 0 }
+    await requireNoRollOut(tx, flavourId, tag)
     await putTag(tx, flavourId, tag, id, false)
     return { expiring: await expireOlder(tx, flavourId, tag, id, expiry) }
   })
@@ -110,6 +113,7 @@ export async function untagImage(db: Db, id: number, tag: string): Promise<void>
     const old = await findTag(tx, flavourId, tag)
     if (old?.disk_image_id !== id) throw new Fault('image.tag', { tag, reason: 'it is not on this image' })
     if (old.fixed) throw new Fault('image.tag', { tag, reason: "it is the image's version" })
+    await requireNoRollOut(tx, flavourId, tag)
     const { count } = await tx
       .selectFrom('vm')
       .select((eb) => eb.fn.countAll<string>().as('count'))
@@ -145,7 +149,7 @@ export async function changeDesktopTag(
     if (found === undefined)
       throw new Fault('image.tag', { tag, reason: "no image of the desktop's flavour has it" })
     if (vm.di_tag === tag) return { expiring: 0 }
-    await tx.updateTable('vm').set({ di_tag: tag }).where('id', '=', vmId).execute()
+    await tx.updateTable('vm').set({ di_tag: tag, image_pin: null }).where('id', '=', vmId).execute()
     return { expiring: await expireOlder(tx, vm.flavour_id, tag, found.disk_image_id, expiry, vmId) }
   })
 }
@@ -187,6 +191,7 @@ export async function deleteImage(db: Db, id: number): Promise<void> {
       WHERE vm.disk_image_id = ${id} AND vm.state NOT IN ('stopped', 'failed')
         OR vm.flavour_id = ${flavourId} AND vm.di_tag IN (
           SELECT tag FROM ostler.image_tag WHERE flavour_id = ${flavourId} AND disk_image_id = ${id})
+        OR vm.image_pin = ${id}
       ORDER BY vm.id LIMIT 1`.execute(tx)
     if (rows[0] !== undefined) throw new Fault('image.inUse', { image: id, desktop: rows[0].name })
     await tx.deleteFrom('disk_image').where('id', '=', id).execute()
@@ -204,7 +209,7 @@ export async function markExpiryTold(db: Db, vmId: number, epoch: number): Promi
 }
 
 /** Two changes of one flavour's tags wait for each other. */
-async function lockFlavour(tx: Db, flavourId: number): Promise<void> {
+export async function lockFlavour(tx: Db, flavourId: number): Promise<void> {
   await sql`SELECT pg_advisory_xact_lock(hashtext('ostler.flavour'), ${flavourId}::int)`.execute(tx)
 }
 
@@ -226,7 +231,8 @@ async function flavourOf(db: Db, imageId: number): Promise<number> {
   return row.flavour_id
 }
 
-async function findTag(tx: Db, flavourId: number, tag: string) {
+/** Which image of a flavour a tag stands for. */
+export async function findTag(tx: Db, flavourId: number, tag: string) {
   return await tx
     .selectFrom('image_tag')
     .select(['disk_image_id', 'fixed'])
@@ -235,7 +241,14 @@ async function findTag(tx: Db, flavourId: number, tag: string) {
     .executeTakeFirst()
 }
 
-async function putTag(tx: Db, flavourId: number, tag: string, id: number, fixed: boolean): Promise<void> {
+/** Makes a tag stand for an image. @param fixed it is the image's version. */
+export async function putTag(
+  tx: Db,
+  flavourId: number,
+  tag: string,
+  id: number,
+  fixed: boolean,
+): Promise<void> {
   await tx
     .insertInto('image_tag')
     .values({ flavour_id: flavourId, tag, disk_image_id: id, fixed })

@@ -1,4 +1,5 @@
 import type { DisplayKind } from '@ostler/contract/identity.ts'
+import type { JobItemState, JobState } from '@ostler/contract/jobs.ts'
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { AgentVerdict } from '../model/agent-verdict.ts'
@@ -9,6 +10,7 @@ import type { HomeKind, HomeState } from '../model/home.ts'
 import type { FlavourHypervisor, HypervisorKind } from '../model/hypervisor-kind.ts'
 import type { NoticeChannel, NoticeKind } from '../model/notice.ts'
 import type { PolicySays } from '../model/policy.ts'
+import type { RollOutSettings } from '../model/roll-out.ts'
 import type { SslFileName } from '../model/door-certificate.ts'
 import type { SeatState } from '../model/seat.ts'
 import type { TicketKind } from '../model/ticket.ts'
@@ -168,6 +170,14 @@ export interface Database {
     hypervisor: ColumnType<FlavourHypervisor | null, FlavourHypervisor | null | undefined, FlavourHypervisor>
     /** Size of a new home in megabytes; 0: no limit. */
     home_mb: Generated<number>
+    /** Whose it is; null: all tenants'. */
+    tenant_id: ColumnType<number | null, number | null | undefined, never>
+    /** How many desktops it may have, and how many of one user; null: any number. */
+    max_desktops: ColumnType<number | null, number | null | undefined, number | null>
+    max_per_user: ColumnType<number | null, number | null | undefined, number | null>
+    /** What one of them may receive and send; null: any number. */
+    net_in_kbit: ColumnType<number | null, number | null | undefined, number | null>
+    net_out_kbit: ColumnType<number | null, number | null | undefined, number | null>
   }
   /** Homes: of a user and a flavour, one of each in service. Paths are below `path.storage.homefs`. */
   home: {
@@ -271,6 +281,8 @@ export interface Database {
     flavour_id: number
     address: string
     di_tag: Generated<string>
+    /** What it starts instead of what its tag stands for, in the course of a roll-out. */
+    image_pin: ColumnType<number | null, number | null | undefined, number | null>
     blocked: Generated<boolean>
     /** When its user is asked to end it, and when it is ended; null: never. */
     expire_soft: OptionalTimestamp
@@ -318,6 +330,8 @@ export interface Database {
     fault_cure: ColumnType<string | null, string | null | undefined, never>
     /** The end of what a boot that failed has said on its console. */
     console: ColumnType<string | null, string | null | undefined, never>
+    /** What the boot runs; null for those of older versions. */
+    disk_image_id: ColumnType<number | null, number | null | undefined, never>
     at: Timestamp
   }
   wish: {
@@ -450,5 +464,63 @@ export interface Database {
     /** In a row. */
     failures: Generated<number>
     fault: string | null
+  }
+  /** Work that takes long: the api previews and asks, hkd does it. */
+  job: {
+    id: Generated<number>
+    kind: 'roll-out'
+    by: string
+    state: Generated<JobState>
+    progress: Generated<string>
+    reason: Generated<string>
+    made_at: Timestamp
+    started_at: OptionalTimestamp
+    ended_at: OptionalTimestamp
+    /** The node whose hkd does it, and until when it is believed to. */
+    host_id: ColumnType<number | null, never, number>
+    lease_until: OptionalTimestamp
+  }
+  job_item: {
+    job_id: number
+    vm_id: number
+    wave: number
+    state: Generated<JobItemState>
+    /** It was up when its turn came, and is to be up again. */
+    was_up: Generated<boolean>
+    /** It was at rest and is started to try the image. */
+    tried: Generated<boolean>
+    fault: ColumnType<string | null, string | null | undefined, string | null>
+  }
+  job_log: {
+    id: Generated<string>
+    job_id: number
+    at: Timestamp
+    text: string
+  }
+  roll_out: {
+    job_id: number
+    flavour_id: number
+    tag: string
+    image_id: number | null
+    /** What the tag stood for before. */
+    old_image_id: number | null
+    /** Says of a preview which world it was made of. */
+    token: string
+    settings: JSONColumnType<RollOutSettings>
+    waves: number
+    /** The last wave that was sent; 0: none. */
+    wave: Generated<number>
+    sent_at: OptionalTimestamp
+    back_at: OptionalTimestamp
+  }
+  user_group: {
+    id: Generated<number>
+    tenant_id: number
+    name: string
+  }
+  group_member: {
+    tenant_id: number
+    group_id: number
+    user_id: number
   }
 }

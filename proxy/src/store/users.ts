@@ -18,6 +18,8 @@ export interface UserRow {
   readonly password: string
   /** She is blocked, or her tenant is. */
   readonly blocked: boolean
+  /** Names of the groups that she is in. */
+  readonly localGroups: readonly string[]
 }
 
 /** Finds a tenant by its name, in any case. */
@@ -55,6 +57,10 @@ export function userRows(db: Db) {
         .$castTo<boolean>()
         .as('blocked'),
       sql<{ id: number; name: string }>`json_build_object('id', tenant.id, 'name', tenant.name)`.as('tenant'),
+      sql<readonly string[]>`coalesce((
+        SELECT json_agg(user_group.name ORDER BY user_group.name)
+        FROM ostler.group_member JOIN ostler.user_group ON user_group.id = group_id
+        WHERE user_id = users.id), '[]')`.as('localGroups'),
     ])
 }
 

@@ -7,6 +7,7 @@ import type { Home } from '../model/home.ts'
 import type { HostLoad } from '../model/host.ts'
 import { AT_REST, startOrder } from '../model/start-queue.ts'
 import type { FlavourHypervisor, HypervisorKind } from '../model/hypervisor-kind.ts'
+import type { NetworkRates } from '../model/network-rates.ts'
 import type { VmEvent, VmState } from '../model/vm-machine.ts'
 import { ONE_TIME_WISHES, RESET_WISH, type Wish, type WishKind } from '../model/wish.ts'
 import type { AgentVerdict } from '../model/agent-verdict.ts'
@@ -51,6 +52,7 @@ export interface VmPlan extends VmRow {
     readonly memoryMb: number
     readonly cpuPercent: number
     readonly hypervisor: FlavourHypervisor | null
+    readonly rates: NetworkRates
   }
   /** What its tag stands for; `null` when its flavour has no image with it, or only a blocked one. */
   readonly image: {
@@ -145,11 +147,12 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
       (extract(epoch FROM clock_timestamp() - vm.state_since) * 1000)::float8 AS "ageMs",
       users.login,
       json_build_object('id', flavour.id, 'name', flavour.name, 'memoryMb', flavour.memory_mb,
-        'cpuPercent', flavour.cpu_percent, 'hypervisor', flavour.hypervisor) AS flavour,
+        'cpuPercent', flavour.cpu_percent, 'hypervisor', flavour.hypervisor,
+        'rates', json_build_object('inKbit', flavour.net_in_kbit, 'outKbit', flavour.net_out_kbit)) AS flavour,
       vm.di_tag AS tag, ${homeOfVm} AS home,
       (SELECT json_build_object('id', id, 'name', name, 'kind', kind, 'path', path)
-        FROM ostler.image_tag JOIN ostler.disk_image ON id = disk_image_id
-        WHERE image_tag.flavour_id = flavour.id AND tag = vm.di_tag AND NOT disk_image.blocked) AS image,
+        FROM ostler.disk_image WHERE NOT disk_image.blocked AND id = coalesce(vm.image_pin,
+          (SELECT disk_image_id FROM ostler.image_tag WHERE flavour_id = flavour.id AND tag = vm.di_tag))) AS image,
       json_build_object('soft', vm.expire_soft, 'hard', vm.expire_hard,
         'softInMs', extract(epoch FROM vm.expire_soft - clock_timestamp()) * 1000,
         'hardInMs', extract(epoch FROM vm.expire_hard - clock_timestamp()) * 1000,
@@ -326,7 +329,7 @@ async function moveIn(tx: Db, move: Transition): Promise<number | undefined> {
     .where('id', '=', vm.id)
     .where('state', '=', vm.state)
     .where('epoch', '=', vm.epoch)
-    .returning(['epoch', 'fault', 'fault_code', 'fault_cure'])
+    .returning(['epoch', 'fault', 'fault_code', 'fault_cure', 'disk_image_id'])
     .executeTakeFirst()
   if (row === undefined) return undefined
   await tx

@@ -13,6 +13,7 @@ import { HomeKeeper } from '../hkd/home-keeper.ts'
 import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { keepIdentities } from '../hkd/identities.ts'
+import { JobKeeper } from '../hkd/job-keeper.ts'
 import { keepLogShort } from '../hkd/log-keeper.ts'
 import { openTrust } from '../hkd/trust.ts'
 import { giveBackHomes } from '../hypervisor/homes/housed.ts'
@@ -117,13 +118,16 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
   metrics.backupVerifiedAt = () => backups.verifiedAt
   const notices = scope.own(keepNotices(config, db, log))
   scope.own(keepLogShort(db, config['log.keep.days'], log))
+  const jobs = scope.own(new JobKeeper(db, hostId, log))
   const onHint = (channel: HintChannel | undefined, vmId: number | undefined): void => {
     if (channel === undefined || channel === 'ostler_config') ssl.look()
     if (channel === undefined || channel === 'ostler_backup') backups.look()
     if (channel === undefined || channel === 'ostler_home') homes.look()
     if (channel === undefined || channel === 'ostler_storage') storage.look()
     if (channel === undefined || channel === 'ostler_notice') notices.look()
+    if (channel === undefined || channel === 'ostler_job') jobs.look()
     if (channel !== undefined && NOT_OF_DESKTOPS.includes(channel)) return
+    if (channel === 'ostler_vm') jobs.lookAtOpen()
     if (channel !== 'ostler_vm') consoles.look()
     if (channel === 'ostler_ticket') return
     if (vmId === undefined) housekeeper.lookAtAll()
@@ -149,6 +153,7 @@ const NOT_OF_DESKTOPS: readonly HintChannel[] = [
   'ostler_home',
   'ostler_storage',
   'ostler_notice',
+  'ostler_job',
 ]
 
 const STOP_HKD_MS = 15_000

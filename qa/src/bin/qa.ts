@@ -29,7 +29,13 @@ usage: qa tenant add name=NAME
        qa vm     tunnel NAME|ID kind=ssh|serial|support   on standard input and output
        qa user   block|unblock -f login=LOGIN[,tenant=NAME]
        qa tenant|host|vm block|unblock -f name=NAME
-       qa tenant|user|host|osf|di|vm|policy list
+       qa tenant|user|group|host|osf|di|vm|policy list
+       qa di     roll-out di=NAME [tag=TAG] [canary=5%] [wave=100%] [pause=10m] [soft=TIME] [hard=TIME]
+                 [idle=restart|wait] [stop-on=1]           previews; says how it is begun
+       qa job    list | show|run|pause|resume|stop -f id=NUMBER [--watch]
+       qa group  add name=NAME [tenant=NAME] | join|leave -f name=NAME[,tenant=NAME] user=LOGIN | del -f name=NAME
+       qa tenant edit -f name=NAME name=NAME | del -f name=NAME
+       qa osf    edit -f name=NAME [max_desktops=N] [max_per_user=N] [net_in=KBIT] [net_out=KBIT]
        qa policy add name=NAME [position=N] [tenant= user= group= role= osf= vm= from=CIDR,…]
                  [use=yes|no displays=nx,rfb clipboard=none|in|out|both folders=off|ro|rw roots=PATH,…
                  printing= audio= usb=yes|no quota=N]

@@ -13,8 +13,9 @@ export function autoPlugin({ settings, records, log }: PluginContext): AuthPlugi
   const flavour = settings['auth.auto.osf_id']
   const most = settings['auth.auto.max_vms']
   const problems = {
-    unknownFlavour: `auth.auto.osf_id is ${flavour}, and there is no such flavour`,
+    unknownFlavour: `auth.auto.osf_id is ${flavour}, and there is no such flavour for this tenant`,
     namesTaken: `all of the ${most} names that auth.auto.max_vms allows are taken`,
+    quotaReached: `flavour ${flavour} may have no more desktops`,
     addressesTaken: 'every address for a desktop is taken',
   } as const
   return {

@@ -24,7 +24,15 @@ function plugin(settings: Record<string, string> = {}) {
     userByLogin: (tenantId, login) => {
       const password = hashes.get(login)
       if (password === undefined || tenantId !== TENANT.id) return Promise.resolve(undefined)
-      return Promise.resolve({ id: 7, login, tenant: TENANT, role: 'user', password, blocked: false })
+      return Promise.resolve({
+        id: 7,
+        login,
+        tenant: TENANT,
+        role: 'user',
+        password,
+        blocked: false,
+        localGroups: [],
+      })
     },
     replaceHash: (_, before, after) => {
       for (const [login, hash] of hashes) if (hash === before) hashes.set(login, after)

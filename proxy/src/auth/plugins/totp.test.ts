@@ -25,7 +25,15 @@ function plugin(settings: Record<string, string> = {}, keys: Record<string, stri
   const answers: Spending[] = []
   const records: Pick<SignInRecords, 'userByLogin' | 'userProperty' | 'spend'> = {
     userByLogin: (_, login) =>
-      Promise.resolve({ id: 7, login, tenant: TENANT, role: 'user', password: '', blocked: false }),
+      Promise.resolve({
+        id: 7,
+        login,
+        tenant: TENANT,
+        role: 'user',
+        password: '',
+        blocked: false,
+        localGroups: [],
+      }),
     userProperty: (tenantId, login, key) =>
       Promise.resolve(
         key === 'l7r.auth.plugin.totp.secret32' && tenantId === TENANT.id && Object.hasOwn(keys, login)

@@ -24,7 +24,8 @@ export function fenced(driver: Hypervisor, { keepers, prefix, protectVms }: Fenc
   return {
     ...driver,
     boot: async (spec) => {
-      for (const keeper of keepers) await keeper.admit(spec)
+      const { id, address, flavour } = spec
+      for (const keeper of keepers) await keeper.admit({ id, address, rates: flavour.rates })
       await driver.boot(spec)
       if (protectVms) isolate(`${prefix}${spec.id}`)
     },

@@ -9,7 +9,7 @@ import { emptyRuleset, type FirewallSettings, type Resident, ruleset, tableName 
  */
 export class Firewall {
   readonly #settings: FirewallSettings
-  readonly #residents = new Map<number, string>()
+  readonly #residents = new Map<number, Resident>()
   readonly #turnstile = new Turnstile()
   /** Counts what was changed in `#residents`; `#written` says up to where the kernel knows. */
   #changes = 0
@@ -27,14 +27,15 @@ export class Firewall {
    */
   async establish(residents: readonly Resident[]): Promise<void> {
     this.#residents.clear()
-    for (const { id, address } of residents) this.#residents.set(id, address)
+    for (const resident of residents) this.#residents.set(resident.id, resident)
     await this.#changed()
   }
 
-  /** Lets a desktop send from its address. Returns when the kernel knows it; throws like `establish`. */
-  async admit({ id, address }: Resident): Promise<void> {
-    if (this.#residents.get(id) === address) return void (await this.#write())
-    this.#residents.set(id, address)
+  /** Lets a desktop send from its address, and as much as it may. Returns when the kernel knows it; throws like `establish`. */
+  async admit(resident: Resident): Promise<void> {
+    const known = this.#residents.get(resident.id)
+    if (known !== undefined && isSame(known, resident)) return void (await this.#write())
+    this.#residents.set(resident.id, resident)
     await this.#changed()
   }
 
@@ -67,8 +68,7 @@ export class Firewall {
 
   async #replace(): Promise<void> {
     const changes = this.#changes
-    const residents = [...this.#residents].map(([id, address]) => ({ id, address }))
-    await nft(FROM_INPUT, ruleset(this.#settings, residents))
+    await nft(FROM_INPUT, ruleset(this.#settings, [...this.#residents.values()]))
     this.#written = changes
     this.#listing = await this.#list()
   }
@@ -78,6 +78,11 @@ export class Firewall {
     // nft 1.0.6 finds only one of the families when it is asked for both at once.
     return (await nft(['list', 'table', 'bridge', table])) + (await nft(['list', 'table', 'ip', table]))
   }
+}
+
+function isSame(one: Resident, other: Resident): boolean {
+  const facts = ({ address, rates }: Resident) => [address, rates?.inKbit ?? null, rates?.outKbit ?? null]
+  return facts(one).join() === facts(other).join()
 }
 
 /** Takes a node's rules away, if there are any and nftables is here. */

@@ -1,5 +1,6 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { formatAddress, macOf, networkOf, parseAddress, type Subnet } from '../../model/address.ts'
+import type { NetworkRates } from '../../model/network-rates.ts'
 
 /** What the rules of a node's desktops are made of (compatibility page 7.6). */
 export interface FirewallSettings {
@@ -24,6 +25,8 @@ export interface FirewallSettings {
 export interface Resident {
   readonly id: number
   readonly address: string
+  /** Kilobits (1000 bits) per second that it may receive and send; where they are missing, any number. */
+  readonly rates?: NetworkRates | undefined
 }
 
 /** A device's name has at most 15 bytes: this many are left for a desktop's number. */
@@ -79,6 +82,11 @@ table bridge ${table} {
   chain prerouting {
     type filter hook prerouting priority -310; policy accept;
     iifname "${settings.prefix}*" jump of_desktop
+    ${lines(limits(settings, residents, 'iifname', 'outKbit'))}
+  }
+  chain postrouting {
+    type filter hook postrouting priority -310; policy accept;
+    ${lines(limits(settings, residents, 'oifname', 'inKbit'))}
   }
   chain forward {
     type filter hook forward priority -310; policy accept;
@@ -99,6 +107,25 @@ table ip ${table} {
   ${settings.natDevice === undefined ? '' : masquerade(settings, settings.natDevice)}
 }
 `
+}
+
+/** So much passes at once, however slow the rest is: fewer would hold back what a connection begins with. */
+const LEAST_BURST_BYTES = 65_536
+
+/** What is more than a desktop may receive, or send, goes nowhere. ARP passes before it comes here. */
+function limits(
+  { prefix }: FirewallSettings,
+  residents: readonly Resident[],
+  device: 'iifname' | 'oifname',
+  way: keyof NetworkRates,
+): string[] {
+  return residents.flatMap(({ id, rates }) => {
+    const kbit = rates?.[way] ?? null
+    if (kbit === null) return []
+    const bytes = kbit * 125
+    const burst = Math.max(LEAST_BURST_BYTES, Math.floor(bytes / 4))
+    return [`${device} "${prefix}${id}" limit rate over ${bytes} bytes/second burst ${burst} bytes drop`]
+  })
 }
 
 /** Between devices of the bridge. It knows no connections, so the first packet of one is what is looked for. */

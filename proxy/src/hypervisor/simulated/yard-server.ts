@@ -35,7 +35,10 @@ export async function serveYard(yard: Yard, path: string): Promise<AsyncDisposab
     })
     for (const [id, sighting] of yard.sightings()) say({ id, sighting })
     say({ all: true })
-    createInterface(socket).on('line', (line) => {
+    const lines = createInterface(socket)
+    // A driver that was killed resets its connection: the reader of lines hears of that as well.
+    lines.on('error', () => socket.destroy())
+    lines.on('line', (line) => {
       const call = parseCall(line)
       if (call === undefined) return void socket.destroy()
       perform(yard, call).then(
