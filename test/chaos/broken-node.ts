@@ -24,20 +24,29 @@ export class BrokenNode implements AsyncDisposable {
   /** Services that are down because a fault has ended them. */
   readonly #down = new Set<ServiceName>()
   #jumpedSeconds = 0
+  #client: Promise<pg.Client> | undefined
 
   private constructor(world: World, options: ChaosOptions) {
     this.world = world
     this.#options = options
   }
 
-  static async open(options: ChaosOptions): Promise<BrokenNode> {
+  /**
+   * @param extra keys for its `node.conf`.
+   * @param scripts what scripted machines do.
+   */
+  static async open(
+    options: ChaosOptions,
+    extra: Readonly<Record<string, string>> = {},
+    scripts: readonly unknown[] = SCRIPTS,
+  ): Promise<BrokenNode> {
     const subnet = freeSubnet()
     const folder = `/var/lib/ostler-chaos-${process.pid}-${subnet}`
     const isSimulated = options.driver === 'simulated'
     if (isSimulated) {
       await mountDisks(folder)
       setClocks(options.speed, 0)
-      unhingePostgres()
+      if (options.speed !== 1) unhingePostgres()
     }
     const rules = join(folder, 'rules.json')
     const node = await LocalNode.make({
@@ -46,10 +55,13 @@ export class BrokenNode implements AsyncDisposable {
       bridge: `otest${subnet}`,
       subnet,
       prefix: `ot${subnet}-`,
-      extra: isSimulated ? { 'vm.hypervisor': 'simulated', 'vm.simulated.rules': rules } : {},
+      extra: {
+        ...extra,
+        ...(isSimulated ? { 'vm.hypervisor': 'simulated', 'vm.simulated.rules': rules } : {}),
+      },
     })
-    if (isSimulated) unhinge(join(folder, 'lib/node'), join(folder, 'lib/real/node'))
-    writeFileSync(rules, JSON.stringify({ seed: options.seed, scripts: SCRIPTS }))
+    if (isSimulated && options.speed !== 1) unhinge(join(folder, 'lib/node'), join(folder, 'lib/real/node'))
+    writeFileSync(rules, JSON.stringify({ seed: options.seed, scripts }))
     const broken = new BrokenNode(new World(node), options)
     try {
       await node.startAll()
@@ -122,8 +134,20 @@ export class BrokenNode implements AsyncDisposable {
     }
   }
 
-  /** One statement as the superuser, on a connection of its own. */
+  /** One statement as the superuser. */
   async sql<Row extends object>(statement: string, values: readonly unknown[] = []): Promise<Row[]> {
+    const client = (this.#client ??= this.#connect())
+    try {
+      return (await (await client).query<Row>(statement, [...values])).rows
+    } catch (error) {
+      // Whatever it was, the next one has a connection of its own.
+      if (this.#client === client) this.#client = undefined
+      client.then((broken) => broken.end()).catch(() => {})
+      throw error
+    }
+  }
+
+  async #connect(): Promise<pg.Client> {
     const client = new pg.Client({
       host: join(this.folder, 'run/postgres'),
       database: 'ostler',
@@ -132,12 +156,8 @@ export class BrokenNode implements AsyncDisposable {
       query_timeout: 10_000,
     })
     client.on('error', () => {})
-    try {
-      await client.connect()
-      return (await client.query<Row>(statement, [...values])).rows
-    } finally {
-      await client.end().catch(() => {})
-    }
+    await client.connect()
+    return client
   }
 
   /** The same until it goes through. */
@@ -173,6 +193,7 @@ export class BrokenNode implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const name of this.services) this.signal(name, 'SIGCONT')
+    await this.#client?.then((client) => client.end()).catch(() => {})
     if (!this.isSimulated) return await this.world[Symbol.asyncDispose]()
     await this.world.scope.close()
     for (const disk of ['run', 'state']) rmSync(join(this.folder, disk, 'filler'), { force: true })
@@ -186,7 +207,6 @@ export class BrokenNode implements AsyncDisposable {
 
   async #furnish(): Promise<void> {
     const { world } = this
-    const kind = 'instant'
     await world.qa('osf add name=plain memory=64')
     await world.qa('di add name=plain osf=plain kind=instant')
     for (let desktop = 0; desktop < this.#options.desktops; desktop++)

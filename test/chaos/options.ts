@@ -44,7 +44,7 @@ export function parseChaosOptions(argv: readonly string[]): ChaosOptions {
     seed: number('seed', values.seed, 0),
     from: number('from-round', values['from-round'], 1),
     desktops: number('desktops', values.desktops ?? (isReal ? '3' : '12'), 2),
-    speed: number('speed', values.speed ?? (isReal ? '1' : '10'), 1),
+    speed: number('speed', values.speed ?? (isReal ? '1' : '5'), 1),
   }
 }
 

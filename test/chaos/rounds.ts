@@ -61,6 +61,7 @@ export class Rounds implements AsyncDisposable {
     if (!(await comesToHold(async () => (await this.#unsettled(mayDie)).length === 0, SETTLED_MS, LOOK_MS)))
       wrong.push(...(await this.#unsettled(mayDie)))
     const recoverMs = performance.now() - began
+    if (mayDie) await this.#accept().catch((error: unknown) => wrong.push(...words(error)))
     for (const [index, { name }] of plan.faults.entries()) {
       const outcome = told[index]
       const noticed = outcome?.status === 'fulfilled' ? (outcome.value as number | undefined) : undefined
@@ -115,7 +116,7 @@ export class Rounds implements AsyncDisposable {
     return connected === running ? [] : [`hkd is in touch with ${connected} agents of ${running}`]
   }
 
-  #unsettledIn({ id, name, state, fault, open }: WitnessedRow, mayDie: boolean): string[] {
+  #unsettledIn({ id, name, state, fault, open, outcome }: WitnessedRow, mayDie: boolean): string[] {
     const machines = this.#witness.machines.of(id).length
     const isUp = state === 'running'
     const goal = this.#orders.goals.get(name) ?? 'down'
@@ -125,9 +126,16 @@ export class Rounds implements AsyncDisposable {
     if (machines !== (isUp ? 1 : 0))
       return [`${name} is ${state} in the database, and ${machines} machines run`]
     if (state === 'failed' && fault === null) return [`${name} has failed without a reason`]
-    if (goal === 'down' && isUp) return [`${name} runs, and was told to stop`]
-    if (goal === 'up' && state === 'stopped' && !mayDie) return [`${name} is stopped, and was told to run`]
+    if (goal === 'down' && isUp) return [`${name} runs, and was told to stop; last wish ${outcome ?? ''}`]
+    if (goal === 'up' && state === 'stopped' && !mayDie)
+      return [`${name} is stopped, and was told to run; last wish ${outcome ?? ''}`]
     return []
+  }
+
+  /** Whoever's machine has died is not started again by itself: from here on it is to be down. */
+  async #accept(): Promise<void> {
+    for (const { name, state } of await this.#witness.rows())
+      if (state === 'stopped') this.#orders.goals.set(name, 'down')
   }
 
   async #lookAround(): Promise<string[]> {

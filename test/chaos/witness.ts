@@ -13,13 +13,16 @@ export interface WitnessedRow {
   readonly tag: string
   /** Wishes for one event that nobody has served. */
   readonly open: number
+  /** What came of the last one. */
+  readonly outcome: string | null
 }
 
 const SAMPLE_MS = 100
 const ROWS = `
   SELECT vm.id, vm.name, vm.state, vm.epoch, vm.fault, vm.blocked, vm.di_tag AS tag,
     (SELECT count(*)::int FROM ostler.wish WHERE vm_id = vm.id AND closed_at IS NULL
-      AND kind IN ('run', 'spare', 'stop', 'expire') AND (expires_at IS NULL OR expires_at > now())) AS open
+      AND kind IN ('run', 'spare', 'stop', 'expire') AND (expires_at IS NULL OR expires_at > now())) AS open,
+    (SELECT kind || ': ' || coalesce(outcome, 'open') FROM ostler.wish WHERE vm_id = vm.id ORDER BY number DESC LIMIT 1) AS outcome
   FROM ostler.vm ORDER BY vm.id`
 
 /**

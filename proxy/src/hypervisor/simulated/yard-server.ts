@@ -35,7 +35,10 @@ export async function serveYard(yard: Yard, path: string): Promise<AsyncDisposab
     })
     for (const [id, sighting] of yard.sightings()) say({ id, sighting })
     say({ all: true })
-    createInterface(socket).on('line', (line) => {
+    const lines = createInterface(socket)
+    // It repeats the socket's errors: those of a driver that was killed would end the yard, and all machines with it.
+    lines.on('error', () => {})
+    lines.on('line', (line) => {
       const call = parseCall(line)
       if (call === undefined) return void socket.destroy()
       perform(yard, call).then(
