@@ -87,10 +87,11 @@ export class Orders {
     try {
       const stream = await openStream(this.#node, name, this.#idOf.get(name) ?? 0)
       stream[Symbol.dispose]()
-      this.goals.set(name, 'up')
     } catch {
-      this.goals.set(name, 'either')
+      // What came of it is not known.
     }
+    // She gets in also where a stop is already wished for that nobody has begun with.
+    if (this.goals.get(name) !== 'up') this.goals.set(name, 'either')
   }
 
   /** Asks again until there is an answer: what is then said counts, however often it was asked. */

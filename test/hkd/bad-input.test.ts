@@ -32,6 +32,7 @@ beforeAll(async () => {
   const system = join(folder, 'system')
   mkdirSync(join(system, 'sbin'), { recursive: true })
   writeFileSync(join(system, 'sbin/init'), Buffer.alloc(200_000, 'init'))
+  writeFileSync(join(system, 'sbin/more'), Buffer.alloc(200_000, 'more'))
   tarball = join(folder, 'system.tar.gz')
   await run('tar', ['--create', '--gzip', '--file', tarball, '--directory', system, '.'])
 })

@@ -3,7 +3,8 @@ import { issueIdentity, makeAuthority, signCertificate } from '@ostler/kit/certi
 import { silentLog } from '@ostler/kit/log.ts'
 import { comesToHold } from '@ostler/kit/poll.ts'
 import { mkdirSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { connect } from 'node:net'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { openAgentLink } from '../../proxy/src/guest/agent-link.ts'
 import { AgentWatch } from '../../proxy/src/hkd/agent-watch.ts'
@@ -199,6 +200,20 @@ test('without a yard everything is unknown, verbs fail with the reason, and noth
   expect(await comesToHold(() => driver.observe(1).processes === 'unknown', 10_000, 5)).toBe(true)
   await expect(driver.boot(room.spec(1))).rejects.toMatchObject({ code: 'container.failed' })
   await room[Symbol.asyncDispose]()
+})
+
+test('a driver that is killed before it has read everything takes no machine with it', async () => {
+  const room = await yardOf({})
+  const driver = room.open()
+  await driver.prepare(room.spec(1))
+  await driver.boot(room.spec(1))
+  const killed = connect(join(dirname(room.run), 'yard.sock'))
+  killed.on('error', () => {})
+  killed.write('{"n":1,')
+  await new Promise((resolve) => killed.once('readable', resolve))
+  killed.destroy()
+  await driver.powerOff(2)
+  expect(driver.observe(1).processes).toBe('present')
 })
 
 test('its clock may run faster than ours', async () => {
