@@ -194,7 +194,10 @@ export class BrokenNode implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const name of this.services) this.signal(name, 'SIGCONT')
     await this.#client?.then((client) => client.end()).catch(() => {})
-    if (!this.isSimulated) return await this.world[Symbol.asyncDispose]()
+    if (!this.isSimulated) {
+      await this.world[Symbol.asyncDispose]()
+      return
+    }
     await this.world.scope.close()
     for (const disk of ['run', 'state']) rmSync(join(this.folder, disk, 'filler'), { force: true })
     // What is mounted there cannot be removed, but what lies in it.

@@ -85,7 +85,7 @@ async function openBrowser({ world }: BrokenNode, login: string, vmId: number): 
   })
   let ended: string | undefined
   let [got, step, rest] = [0, 0, 0]
-  const opened = Promise.withResolvers<void>()
+  const opened = Promise.withResolvers<true>()
   const timer = setInterval(() => {
     if (step >= FIRST_WORDS.length && socket.readyState === WebSocket.OPEN) socket.send(ASK)
   }, EVERY_MS * 4)
@@ -100,7 +100,7 @@ async function openBrowser({ world }: BrokenNode, login: string, vmId: number): 
       rest -= word.awaits
       if (word.says.length > 0) socket.send(word.says)
     }
-    if (step >= FIRST_WORDS.length) opened.resolve()
+    if (step >= FIRST_WORDS.length) opened.resolve(true)
   })
   socket.on('error', (error) => opened.reject(error))
   socket.once('close', (code, reason) => {

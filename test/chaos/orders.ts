@@ -78,7 +78,7 @@ export class Orders {
         await this.#acknowledged(() => api.post(`${path}/disconnect`, {}), ['desktop.nobodyThere'])
         return
       case 'connect':
-        return await this.#visit(name)
+        await this.#visit(name)
     }
   }
 
