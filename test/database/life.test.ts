@@ -1,3 +1,5 @@
+import { findAccount } from '@ostler/kit/passwd.ts'
+import { spawn } from 'node:child_process'
 import { Fault } from '@ostler/contract/fault.ts'
 import { type Log, silentLog } from '@ostler/kit/log.ts'
 import { comesToHold } from '@ostler/kit/poll.ts'
@@ -121,6 +123,23 @@ test('a pid file that names a process of somebody else does not keep it from sta
   await node.up(log)
   expect(node.postmaster()).not.toBe(process.pid)
   await node.down()
+})
+
+test('locks of its sockets that name a living process of its own user do not keep it from starting', async () => {
+  await node.down()
+  const { uid = 0, gid = 0 } = findAccount(node.users.database) ?? {}
+  const other = spawn('sleep', ['60'], { uid, gid, stdio: 'ignore' })
+  try {
+    for (const folder of ['postgres', 'postgres-api'])
+      writeFileSync(
+        join(node.folder, 'run', folder, '.s.PGSQL.5432.lock'),
+        `${other.pid ?? 0}\n${node.data}\n1\n5432\n${join(node.folder, 'run', folder)}\n`,
+      )
+    await node.up(log)
+    await node.down()
+  } finally {
+    other.kill('SIGKILL')
+  }
 })
 
 test('a damaged control file: one sentence, and nothing is changed', async () => {

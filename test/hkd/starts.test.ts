@@ -419,6 +419,20 @@ test('C-101 no candidate: the wish is answered with the reason, and the row of t
   expect(hypervisor.begun).toEqual([])
 })
 
+test('a wish is not refused because the node has not said for a while that it lives: it asks itself', async () => {
+  const desktop = await addDesktop(ann)
+  await db
+    .updateTable('host')
+    .set({ seen_at: new Date(0) })
+    .where('id', '=', hostId)
+    .execute()
+  const wish = await wait(desktop)
+  start()
+  await untilBegun(1)
+  expect(hypervisor.begun).toEqual([desktop])
+  expect(await wishOutcome(db, wish)).toBeUndefined()
+})
+
 test('C-102 differs: a start is a row that hints `ostler_vm`, and only its housekeeping writes where it runs', async () => {
   // The original writes a command and a node into the desktop's row; here everybody may wish, and hkd alone writes facts.
   const desktop = await addDesktop(ann)

@@ -149,7 +149,10 @@ async function start(settings: ClusterSettings, programs: string): Promise<void>
   mkdirSync(dirname(logFile), { recursive: true, mode: 0o755 })
   writeFileSync(logFile, '', { flag: 'a', mode: 0o640 })
   chownSync(logFile, account.uid, account.gid)
-  await clearAfterCrash(data)
+  await clearAfterCrash(
+    data,
+    settings.sockets.map(({ path }) => path),
+  )
   const before = statSync(logFile).size
   try {
     writeSettings(settings)

@@ -33,6 +33,7 @@ import {
   type Trouble,
   type VmPlan,
   vmsToStep,
+  type VmToStep,
   warnOfVm,
 } from '../store/vms.ts'
 import { AgentWatches } from './agent-watches.ts'
@@ -68,6 +69,8 @@ export interface HousekeeperParts {
 }
 
 const TICK_MS = 2_000
+/** Of so many ticks one looks also at desktops that wait for their turn, in case a hint about them was lost. */
+const FULL_EVERY = 5
 /** How often the processes of a desktop are looked at while they are expected to come or go. No row is read for it. */
 const WATCH_MS: Partial<Record<VmState, number>> = { booting: 200, stopping: 50 }
 /** How often what must be dead is killed again. */
@@ -87,6 +90,8 @@ interface Effect {
   readonly since: number
   status: 'pending' | 'done' | 'failed'
   trouble: Trouble | undefined
+  /** What runs the desktop in that state. */
+  readonly hypervisor: Hypervisor
 }
 
 /**
@@ -100,10 +105,13 @@ export class Housekeeper {
   readonly #effects = new Map<number, Effect>()
   readonly #agents: AgentWatches
   readonly #timers = new Map<number, NodeJS.Timeout>()
+  /** Desktops whose turn had not come when we last looked. */
+  readonly #waiting = new Set<number>()
   readonly #notice: ExpiryNotice
   readonly #abort = new AbortController()
   readonly #images: ImageWork
   #tick: NodeJS.Timeout | undefined
+  #ticks = 0
   #closed = false
 
   constructor(parts: HousekeeperParts) {
@@ -125,7 +133,7 @@ export class Housekeeper {
         .then(() => closeLapsedWishes(db))
         .then(() => {
           metrics.ticked()
-          this.lookAtAll()
+          this.#lookAround(++this.#ticks % FULL_EVERY === 0)
         })
         .catch((error: unknown) => this.#parts.log.warn('tick failed', { error }))
     }, TICK_MS)
@@ -138,9 +146,25 @@ export class Housekeeper {
 
   /** Looks at every desktop that may concern this node. */
   lookAtAll(): void {
+    this.#lookAround(true)
+  }
+
+  /** @param fully also at those which wait for their turn, that is each of them at a whole queue. */
+  #lookAround(fully: boolean): void {
+    if (this.#waiting.size > 0) this.#lookAtNext()
+    const isDue = (vm: VmToStep): boolean => !this.#isQuiet(vm) && (fully || !this.#waiting.has(vm.id))
     vmsToStep(this.#parts.db, this.#parts.hostId)
-      .then((ids) => ids.forEach((id) => this.look(id)))
+      .then((vms) => vms.filter(isDue).forEach(({ id }) => this.look(id)))
       .catch((error: unknown) => this.#parts.log.warn('desktops could not be listed', { error }))
+  }
+
+  /** True for a desktop that runs as it should: nothing would come of reading more about it. */
+  #isQuiet({ id, state, epoch, isServed }: VmToStep): boolean {
+    const effect = this.#effects.get(id)
+    if (!isServed || state !== 'running') return false
+    if (effect?.key !== `${epoch} running` || effect.status !== 'done') return false
+    if (this.#agents.linkOf(id) === undefined) return false
+    return effect.hypervisor.observe(id).processes === 'present'
   }
 
   /** Stops deciding. The desktops live on. */
@@ -237,7 +261,11 @@ export class Housekeeper {
       this.#forget(plan.id)
     }
     const epoch = to === 'preparing' ? await this.#place(plan, move) : await moveVm(db, move)
-    if (epoch === NOT_YET) return false // whoever frees a place looks at us
+    if (epoch === NOT_YET) {
+      this.#waiting.add(plan.id)
+      return false // whoever frees a place looks at us
+    }
+    this.#waiting.delete(plan.id)
     if (epoch === undefined) return true
     if (to === 'running' && plan.state === 'booting') await this.#countStart(plan.id)
     const isStarting = plan.state === 'preparing' || plan.state === 'booting'
@@ -295,8 +323,8 @@ export class Housekeeper {
 
   /** Finds a node for a start; ends the wishes for it, with the reason, when there is none. */
   async #place(plan: VmPlan, move: Transition): Promise<number | undefined | typeof NOT_YET> {
-    const { db, balancer } = this.#parts
-    const placed = await placeVm(db, move, (hosts) => balancer.choose(hosts, plan.flavour))
+    const { db, hostId, balancer } = this.#parts
+    const placed = await placeVm(db, move, (hosts) => balancer.choose(hosts, plan.flavour), hostId)
     if (typeof placed !== 'object') return placed
     this.#parts.metrics.failed('refused')
     await serveWishes(db, plan.id, 'up', placed.refusal)
@@ -352,7 +380,14 @@ export class Housekeeper {
     const key = `${plan.epoch} ${plan.state}`
     const known = this.#effects.get(plan.id)
     if (known?.key === key) return known
-    const effect: Effect = { key, since: performance.now(), status: 'pending', trouble: undefined }
+    const hypervisor = this.#driverOf(plan)
+    const effect: Effect = {
+      key,
+      since: performance.now(),
+      status: 'pending',
+      trouble: undefined,
+      hypervisor,
+    }
     this.#effects.set(plan.id, effect)
     this.#enter(plan).then(
       () => {
@@ -444,6 +479,7 @@ export class Housekeeper {
 
   #forget(id: number): void {
     this.#agents.forget(id)
+    this.#waiting.delete(id)
     this.#effects.delete(id)
     clearTimeout(this.#timers.get(id))
     this.#timers.delete(id)

@@ -27,15 +27,18 @@ export async function tickHost(db: Db, id: number): Promise<void> {
   await sql`UPDATE ostler.host SET seen_at = now() WHERE id = ${id}`.execute(db)
 }
 
-/** The nodes that take desktops and were heard of lately, with what theirs were promised. */
-export async function hostLoads(db: Db): Promise<HostPlaces[]> {
+/**
+ * The nodes that take desktops and were heard of lately, with what theirs were promised.
+ * @param asking a node that lives, since it asks: when the database was away, its next tick is still to come.
+ */
+export async function hostLoads(db: Db, asking?: number): Promise<HostPlaces[]> {
   const { rows } = await sql<HostPlaces>`
     SELECT host.id, host.memory_mb AS "totalMb", host.starting_max AS "startingMax",
       (count(vm.id) FILTER (WHERE vm.state = ANY (${[...STARTING]})))::int AS starting,
       coalesce(sum(flavour.memory_mb) FILTER (WHERE vm.state <> 'stopped' AND vm.state <> 'failed'), 0)::int AS "usedMb"
     FROM ostler.host LEFT JOIN ostler.vm ON vm.host_id = host.id LEFT JOIN ostler.flavour ON flavour.id = flavour_id
     WHERE host.state = 'running' AND NOT host.blocked
-      AND seen_at > now() - make_interval(secs => ${HOST_SILENT_SECONDS})
+      AND (seen_at > now() - make_interval(secs => ${HOST_SILENT_SECONDS}) OR host.id = ${asking ?? null}::int)
     GROUP BY host.id`.execute(db)
   return rows
 }

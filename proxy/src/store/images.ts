@@ -213,12 +213,15 @@ export async function lockFlavour(tx: Db, flavourId: number): Promise<void> {
   await sql`SELECT pg_advisory_xact_lock(hashtext('ostler.flavour'), ${flavourId}::int)`.execute(tx)
 }
 
+/** @throws Fault `object.unknown`. */
 async function readFlavour(tx: Db, id: number) {
-  return await tx
+  const row = await tx
     .selectFrom('flavour')
     .select(['name', 'hypervisor'])
     .where('id', '=', id)
-    .executeTakeFirstOrThrow()
+    .executeTakeFirst()
+  if (row === undefined) throw new Fault('object.unknown', { kind: 'osf', name: String(id) })
+  return row
 }
 
 async function flavourOf(db: Db, imageId: number): Promise<number> {

@@ -127,14 +127,30 @@ export async function countDesktops(db: Db, hostId: number): Promise<Partial<Rec
   return Object.fromEntries(rows.map(({ state, count }) => [state, count]))
 }
 
-/** Ids of the desktops that a node must look at: its own, and those that are wished for and nobody's. */
-export async function vmsToStep(db: Db, hostId: number): Promise<number[]> {
-  const { rows } = await sql<{ id: number }>`
-    SELECT id FROM ostler.vm WHERE host_id = ${hostId}
-    UNION SELECT vm_id FROM ostler.wish JOIN ostler.vm ON vm.id = vm_id
-      WHERE closed_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-        AND (vm.host_id IS NULL OR vm.host_id = ${hostId})`.execute(db)
-  return rows.map((row) => row.id)
+/** A desktop that a node may have to look at. */
+export interface VmToStep {
+  readonly id: number
+  readonly state: VmState
+  readonly epoch: number
+  /** No row says that anything is to be done about it. */
+  readonly isServed: boolean
+}
+
+/** The desktops that a node may have to look at: its own, and those that are wished for and nobody's. */
+export async function vmsToStep(db: Db, hostId: number): Promise<VmToStep[]> {
+  // Written so that each half goes by an index: most desktops are at rest, and most of those that are not have no wish.
+  const { rows } = await sql<VmToStep>`
+    WITH wished AS (
+      SELECT DISTINCT vm_id FROM ostler.wish
+      WHERE closed_at IS NULL AND (expires_at IS NULL OR expires_at > now()))
+    SELECT id, state, epoch, wished.vm_id IS NULL AND expire_soft IS NULL AND expire_hard IS NULL AS "isServed"
+    FROM ostler.vm LEFT JOIN wished ON wished.vm_id = vm.id
+    WHERE host_id = ${hostId}
+    UNION ALL
+    SELECT id, state, epoch, false FROM wished JOIN ostler.vm ON vm.id = vm_id WHERE host_id IS NULL`.execute(
+    db,
+  )
+  return rows
 }
 
 /** Everything about one desktop that a step needs, read in one statement. */
@@ -242,18 +258,20 @@ export const NOT_YET = 'not yet'
  * what one start takes of a node, or of a home, the next one sees. The order of starts is kept.
  *
  * @param choose gets the nodes and says which one, or none.
+ * @param asking the node that places it.
  * @returns as `moveVm`, or why not.
  */
 export async function placeVm(
   db: Db,
   move: Omit<Transition, 'hostId'>,
   choose: (hosts: readonly HostLoad[]) => number | undefined,
+  asking?: number,
 ): Promise<number | undefined | Refusal | typeof NOT_YET> {
   return await transact(db, async (tx) => {
     await sql`SELECT pg_advisory_xact_lock(hashtext('ostler.place'))`.execute(tx)
     const home = await lookAtHome(tx, move.vm.id)
     if (home.refusal !== undefined) return { refusal: home.refusal }
-    const hosts = (await hostLoads(tx)).filter(({ id }) => home.hostId === null || home.hostId === id)
+    const hosts = (await hostLoads(tx, asking)).filter(({ id }) => home.hostId === null || home.hostId === id)
     if (hosts.length === 0)
       return {
         refusal:

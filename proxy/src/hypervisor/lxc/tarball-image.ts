@@ -51,8 +51,14 @@ export async function tarballImage(folder: string, image: TarballImage): Promise
   } catch (cause) {
     rmSync(draft, { recursive: true, force: true })
     if (existsSync(target)) return target
-    const reason = cause instanceof RunError ? (cause.stderr.trim().split('\n').at(-1) ?? '') : String(cause)
+    const reason = cause instanceof RunError ? reasonOf(cause.stderr) : String(cause)
     throw new Fault('image.unusable', { image: name, reason: `unpacking failed: ${reason}` }, { cause })
   }
   return target
+}
+
+/** The first line is the cause, the last says only that there was one; a full disk makes every file a line. */
+function reasonOf(stderr: string): string {
+  const lines = stderr.trim().split('\n')
+  return lines.find((line) => line.includes('No space left on device')) ?? lines[0] ?? ''
 }

@@ -59,10 +59,17 @@ class YardLink {
   async call(verb: Verb): Promise<void> {
     if (!(await comesToHold(() => this.#whole, CONNECT_MS, 5))) throw this.#gone()
     const n = ++this.#calls
-    await new Promise<void>((resolve, reject) => {
-      this.#open.set(n, { resolve, reject })
-      this.#socket?.write(`${JSON.stringify({ n, ...verb })}\n`)
-    })
+    const socket = this.#socket
+    // Whoever waits for an answer may have nothing else to stay for.
+    socket?.ref()
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#open.set(n, { resolve, reject })
+        socket?.write(`${JSON.stringify({ n, ...verb })}\n`)
+      })
+    } finally {
+      if (this.#open.size === 0) socket?.unref()
+    }
   }
 
   close(): void {
@@ -75,7 +82,7 @@ class YardLink {
     const socket = connect(this.#path)
     this.#socket = socket
     this.#seen = new Map()
-    socket.unref() // whoever waits for an answer has a reason of its own to stay
+    socket.unref()
     socket.on('error', () => socket.destroy())
     createInterface(socket)
       .on('line', (line) => this.#hear(JSON.parse(line) as YardWord))

@@ -1,0 +1,110 @@
+import { Fault } from '@ostler/contract/fault.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { BrokenNode } from './broken-node.ts'
+import { openStream } from './live-stream.ts'
+import type { Order } from './plan.ts'
+
+/** Where the last acknowledged order leaves a desktop; `either` when nobody knows whether it was heard. */
+export type Goal = 'up' | 'down' | 'either'
+
+const ACKNOWLEDGED_MS = 40_000
+const AGAIN_MS = 50
+
+/** Gives orders as administrators and users do, and keeps what was acknowledged. */
+export class Orders {
+  /** Numbers of wishes that the api has vouched for. */
+  readonly wishes = new Set<number>()
+  readonly goals = new Map<string, Goal>()
+  readonly blocked = new Map<string, boolean>()
+  readonly tags = new Map<string, string>()
+  readonly notes = new Map<string, string>()
+  readonly #node: BrokenNode
+  readonly #idOf: ReadonlyMap<string, number>
+  /** Those for one desktop are given one after the other: the last that is acknowledged is the last. */
+  readonly #turns = new Map<string, Promise<unknown>>()
+  #count = 0
+
+  constructor(node: BrokenNode, idOf: ReadonlyMap<string, number>) {
+    this.#node = node
+    this.#idOf = idOf
+  }
+
+  /** Resolves when the order was acknowledged. @throws Error when it never is. */
+  async give({ kind, desktop, afterMs }: Order): Promise<void> {
+    await sleep(afterMs)
+    const name = this.#node.name(desktop)
+    const turn = (this.#turns.get(name) ?? Promise.resolve()).then(() => this.#give(kind, name))
+    this.#turns.set(
+      name,
+      turn.catch(() => {}),
+    )
+    await turn
+  }
+
+  async #give(kind: Order['kind'], name: string): Promise<void> {
+    const { api } = this.#node.world
+    const path = `/v1/desktops/${name}`
+    const word = String(++this.#count)
+    switch (kind) {
+      case 'start':
+      case 'stop': {
+        const wish = { kind: kind === 'start' ? 'run' : 'stop', reason: `chaos ${word}` }
+        const { number } = (await this.#acknowledged(() => api.post(`${path}/wishes`, wish))) as {
+          number: number
+        }
+        this.wishes.add(number)
+        this.goals.set(name, kind === 'start' ? 'up' : 'down')
+        return
+      }
+      case 'block':
+      case 'unblock': {
+        const blocked = kind === 'block'
+        await this.#acknowledged(() => api.post(`${path}/blocked`, { blocked }))
+        this.blocked.set(name, blocked)
+        return
+      }
+      case 'tag': {
+        const tag = this.tags.get(name) === 'head' ? 'default' : 'head'
+        await this.#acknowledged(() => api.patch(path, { di_tag: tag }))
+        this.tags.set(name, tag)
+        return
+      }
+      case 'note':
+        await this.#acknowledged(() => api.post(`${path}/properties`, { set: { chaos: word } }))
+        this.notes.set(name, word)
+        return
+      case 'disconnect':
+        // Who has not come back yet cannot be disconnected.
+        await this.#acknowledged(() => api.post(`${path}/disconnect`, {}), ['desktop.nobodyThere'])
+        return
+      case 'connect':
+        await this.#visit(name)
+    }
+  }
+
+  /** A user opens her desktop and leaves at once. The door may refuse her, or die under her. */
+  async #visit(name: string): Promise<void> {
+    try {
+      const stream = await openStream(this.#node, name, this.#idOf.get(name) ?? 0)
+      stream[Symbol.dispose]()
+    } catch {
+      // What came of it is not known.
+    }
+    // She gets in also where a stop is already wished for that nobody has begun with.
+    if (this.goals.get(name) !== 'up') this.goals.set(name, 'either')
+  }
+
+  /** Asks again until there is an answer: what is then said counts, however often it was asked. */
+  async #acknowledged(ask: () => Promise<unknown>, fine: readonly string[] = []): Promise<unknown> {
+    const end = performance.now() + ACKNOWLEDGED_MS
+    for (;;) {
+      try {
+        return await ask()
+      } catch (error) {
+        if (error instanceof Fault && fine.includes(error.code)) return undefined
+        if (performance.now() > end) throw new Error('an order was never acknowledged', { cause: error })
+        await sleep(AGAIN_MS)
+      }
+    }
+  }
+}
