@@ -22,6 +22,11 @@ export async function registerHost(
   return rows[0]?.id ?? 0
 }
 
+/** Says how many desktops may be on their way up at once on a node. */
+export async function setStartingMax(db: Db, id: number, startingMax: number): Promise<void> {
+  await sql`UPDATE ostler.host SET starting_max = ${startingMax} WHERE id = ${id}`.execute(db)
+}
+
 /** Says that the node lives. */
 export async function tickHost(db: Db, id: number): Promise<void> {
   await sql`UPDATE ostler.host SET seen_at = now() WHERE id = ${id}`.execute(db)

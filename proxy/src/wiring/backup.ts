@@ -6,19 +6,25 @@ import type { Db } from '../store/open.ts'
 import type { NodeValues } from './node-config.ts'
 import { databaseAddress, requireAccount } from './node-parts.ts'
 
-/** Makes the backups of this node's private PostgreSQL. */
-export function keepBackups(config: NodeValues, db: Db, log: Log): BackupKeeper {
+/**
+ * Makes the backups of this node's private PostgreSQL.
+ * @param now the configuration as it is now.
+ */
+export function keepBackups(now: () => NodeValues, db: Db, log: Log): BackupKeeper {
+  const config = now()
   const settings = {
     superuser: databaseAddress(config, SUPERUSER),
     data: config['path.database'],
     account: requireAccount(config['database.as_user']),
     folder: config['path.backup'],
-    keep: config['backup.keep'],
+    get keep() {
+      return now()['backup.keep']
+    },
   }
   return new BackupKeeper({
     db,
     save: (number, signal) => saveDatabase(settings, number, signal),
-    at: config['backup.at'],
+    at: () => now()['backup.at'],
     log,
   })
 }
