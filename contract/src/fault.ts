@@ -486,6 +486,12 @@ const FAULTS = {
     sentence: '{program} is already running here as process {pid}',
     advice: 'Stop it first, or give this one another path.run.',
   },
+  'node.unknown': {
+    status: 500,
+    exit: 78,
+    sentence: 'the database knows no node {name}: it knows {known}',
+    advice: 'Correct nodename in the configuration file, or make the node known: qa host add name={name}',
+  },
   'database.foreign': {
     status: 500,
     exit: 78,

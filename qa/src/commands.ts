@@ -8,9 +8,11 @@ import {
   type KeyValue,
   type PropertyOwner,
 } from '@ostler/contract/admin-api.ts'
+import type { ConfigurationEntry } from '@ostler/contract/configuration-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { ApiClient } from './api-client.ts'
 import { backUpNow, listBackups } from './backup.ts'
+import { examineConfiguration, importConfiguration, listConfiguration, printChange } from './configuration.ts'
 import { certificateOfDoors } from './ssl.ts'
 import { table } from './table.ts'
 
@@ -33,7 +35,7 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     passwd: setPassword,
     ...withProperties('user'),
   },
-  host: { ...listed('host'), ...blockable('host') },
+  host: { ...listed('host'), ...added('host'), ...blockable('host') },
   osf: { ...listed('osf'), ...added('osf'), ...withProperties('osf') },
   di: {
     ...listed('di'),
@@ -68,6 +70,9 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     get: getConfiguration,
     set: setConfiguration,
     del: deleteConfiguration,
+    list: listConfiguration,
+    doctor: examineConfiguration,
+    import: importConfiguration,
     ssl: certificateOfDoors,
   },
 }
@@ -255,22 +260,25 @@ function withProperties(object: PropertyOwner): Record<'propget' | 'propset' | '
 // --- configuration ---
 
 async function getConfiguration(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
-  const { keys, tenant } = splitTenant(words)
-  const found = (await api.get(`${CONFIGURATION_PATH}${query(keys, tenant)}`)) as KeyValue[]
-  for (const { key, value } of found) out.print(`${key}=${value}`)
+  const withOrigin = words.includes('--origin')
+  const { keys, tenant } = splitTenant(words.filter((word) => word !== '--origin'))
+  const found = (await api.get(`${CONFIGURATION_PATH}${query(keys, tenant)}`)) as ConfigurationEntry[]
+  for (const { key, value, origin } of found) out.print(`${key}=${value}${withOrigin ? `\t${origin}` : ''}`)
 }
 
 async function setConfiguration(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
   const { tenant, ...set } = await readPairs(words, out)
   if (Object.keys(set).length === 0) throw choice('which keys?', ['KEY=VALUE … [tenant=NAME]'])
-  await api.post(CONFIGURATION_PATH, { set, ...tenantOf({ tenant }) })
+  const change = await api.post(CONFIGURATION_PATH, { set, ...tenantOf({ tenant }) })
   out.print(`${Object.keys(set).length} config entries set.`)
+  printChange(change, out)
 }
 
 async function deleteConfiguration(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
   const { keys, tenant } = splitTenant(words)
-  const { count } = (await api.delete(`${CONFIGURATION_PATH}${query(requireKeys(keys), tenant)}`)) as Count
-  out.print(`${count} config entries deleted.`)
+  const change = await api.delete(`${CONFIGURATION_PATH}${query(requireKeys(keys), tenant)}`)
+  out.print(`${(change as Count).count} config entries deleted.`)
+  printChange(change, out)
 }
 
 // --- words ---

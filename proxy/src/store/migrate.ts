@@ -15,6 +15,7 @@ import * as hypervisors from './migrations/0010-hypervisors.ts'
 import * as images from './migrations/0011-images.ts'
 import * as sslFiles from './migrations/0016-ssl-files.ts'
 import * as backups from './migrations/0017-backups.ts'
+import * as knownNodes from './migrations/0020-known-nodes.ts'
 
 /** Forward only: a released migration never changes, a mistake is mended by the next one. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -31,6 +32,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0011-images': images,
   '0016-ssl-files': sslFiles,
   '0017-backups': backups,
+  '0020-known-nodes': knownNodes,
 }
 
 /**

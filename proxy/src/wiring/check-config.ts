@@ -1,7 +1,7 @@
 import { logSettings } from '@ostler/kit/log/options.ts'
 import type { Setting } from '@ostler/kit/config.ts'
 import { loadNodeConfig, nodeConfigSource } from './node-config.ts'
-import { type Finding, findingsOf } from './qvd-keys/findings.ts'
+import type { Finding } from './qvd-keys/findings.ts'
 
 /** What there is to say about the keys of a file. @throws Fault `config.invalid`. */
 export function findingsInFile(file: string): readonly Finding[] {
@@ -10,7 +10,7 @@ export function findingsInFile(file: string): readonly Finding[] {
   const set = all
     .map((key) => ({ key, ...(find(key) as Setting) }))
     .filter(({ origin }) => origin !== 'default')
-  return findingsOf(source, set)
+  return source.findings(set)
 }
 
 /**

@@ -17,7 +17,7 @@ import type { Hypervisors } from '../hypervisor/hypervisor.ts'
 import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
 import { runFoldersHere } from '../hypervisor/run-folders.ts'
 import { type HintChannel, listenForHints } from '../store/hints.ts'
-import { registerHost, setHostState, setStartingMax } from '../store/hosts.ts'
+import { registerHost, requireKnownHost, setHostState, setStartingMax } from '../store/hosts.ts'
 import { countDesktops } from '../store/vms.ts'
 import { answerLocally } from './asked-locally.ts'
 import { keepBackups } from './backup.ts'
@@ -67,6 +67,7 @@ export async function startHkd(
   await ensureBridge(config['vm.network.bridge'], subnetOf(config))
 
   const memoryMb = Math.floor(totalmem() / 2 ** 20) - config['internal.vm.cgroup.memory_reserve']
+  await requireKnownHost(db, config['nodename'])
   const hostId = await registerHost(db, config['nodename'], memoryMb, config['hkd.vm.starting.max'])
   await setHostState(db, hostId, 'starting')
   scope.defer(() =>

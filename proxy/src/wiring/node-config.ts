@@ -21,6 +21,7 @@ import { parseLoopback } from './loopback.ts'
 import { parseCiphers, parseTlsVersions } from '../l7r/listen/tls-words.ts'
 import { DATABASE_OPTIONS } from './database-options.ts'
 import { type KeyReach, reachOf } from './key-reach.ts'
+import { type Finding, findingsOf } from './qvd-keys/findings.ts'
 import { isKept, KEPT_DEFAULTS, translate, type Verdict, verdictOf } from './qvd-keys/verdict.ts'
 
 /** The longest timer that there is, in whole days. */
@@ -216,6 +217,10 @@ export interface NodeConfigSource {
   readonly keys: readonly string[]
   /** What becomes of a key that a configuration sets. */
   readonly verdict: (key: string) => Verdict
+  /** What a key that only QVD has says in our words. */
+  readonly translate: typeof translate
+  /** What there is to say about keys that are set. */
+  readonly findings: (set: Parameters<typeof findingsOf>[1]) => readonly Finding[]
   /** Where a key may be set beside the file; `undefined`: nowhere. */
   readonly reach: (key: string) => KeyReach | undefined
   /** @throws Fault `config.invalid`. */
@@ -238,9 +243,10 @@ export interface LaidConfig {
 
 export function nodeConfigSource(file: string): NodeConfigSource {
   const keys = Object.keys(NODE_OPTIONS)
+  const verdict = (key: string): Verdict => verdictOf(key, keys)
   return {
-    keys,
-    verdict: (key) => verdictOf(key, keys),
+    ...{ keys, verdict, translate },
+    findings: (set) => findingsOf(verdict, set),
     reach: reachOf,
     over: (overrides) => {
       const own = loadNodeConfig(file)

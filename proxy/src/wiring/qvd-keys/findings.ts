@@ -1,4 +1,4 @@
-import type { NodeConfigSource } from '../node-config.ts'
+import type { Verdict } from './verdict.ts'
 
 /** A sentence about keys that a configuration sets and a node does not take as they stand. */
 export interface Finding {
@@ -10,12 +10,12 @@ export interface Finding {
 
 /** What there is to say about keys that are set, one finding for each reason. Defaults are nobody's doing. */
 export function findingsOf(
-  source: Pick<NodeConfigSource, 'verdict'>,
+  verdictOf: (key: string) => Verdict,
   set: readonly { readonly key: string; readonly origin: string }[],
 ): readonly Finding[] {
   const found = new Map<string, { kind: Finding['kind']; keys: string[] }>()
   for (const { key, origin } of set) {
-    const verdict = source.verdict(key)
+    const verdict = verdictOf(key)
     if (verdict.kind === 'honoured') continue
     const text =
       verdict.kind === 'mapped'

@@ -1,4 +1,5 @@
 import { suggestion } from '@ostler/kit/config.ts'
+import { PLUGINS } from '../../auth/registry.ts'
 import { MAPPED, MAPPED_VALUES } from './mapped.ts'
 import { UNHEEDED, UNHEEDED_FAMILIES } from './unheeded.ts'
 
@@ -10,7 +11,8 @@ export type Verdict =
   /** Nobody knows it: it is kept, and may be referred to. `near` ends a sentence. */
   | { readonly kind: 'unknown'; readonly near: string }
 
-const PLUGIN = /^l7r\.auth\.plugin\.\w+\.[\w.-]+$/
+/** Plugins of a site have keys of their own. */
+const PLUGIN = /^l7r\.auth\.plugin\.(\w+)\.[\w.-]+$/
 const REASONS = new Map(
   UNHEEDED.flatMap(({ reason, keys }) => Object.keys(keys).map((key) => [key, reason] as const)),
 )
@@ -22,7 +24,9 @@ export function verdictOf(key: string, own: readonly string[]): Verdict {
   if (mapped !== undefined) return { kind: 'mapped', to: mapped.to, how: mapped.how }
   const reason = REASONS.get(key) ?? UNHEEDED_FAMILIES.find(({ prefix }) => key.startsWith(prefix))?.reason
   if (reason !== undefined) return { kind: 'reported', reason }
-  if (PLUGIN.test(key) || key.startsWith('log4perl.')) return { kind: 'honoured' }
+  const word = PLUGIN.exec(key)?.[1]?.toLowerCase()
+  if ((word !== undefined && !Object.hasOwn(PLUGINS, word)) || key.startsWith('log4perl.'))
+    return { kind: 'honoured' }
   return { kind: 'unknown', near: suggestion(key, [...own, ...REASONS.keys()]) }
 }
 
