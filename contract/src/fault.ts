@@ -499,6 +499,13 @@ const FAULTS = {
       'the database {database} belongs to QVD: Ostler imports such a database and never migrates it in place',
     advice: 'Give Ostler a database of its own.',
   },
+  'database.rights': {
+    status: 500,
+    exit: 77,
+    sentence: 'at {host}, {user} may not make the roles and the database {database}: {reason}',
+    advice:
+      'Give that name the rights CREATEROLE and CREATEDB for the first start, or make them by hand: docs/database.md',
+  },
   'database.unavailable': {
     status: 503,
     exit: 69,
@@ -542,6 +549,12 @@ const FAULTS = {
     exit: 70,
     sentence: 'the backup was not made: {reason}',
     advice: 'Mend what is named, and ask for another one: qa backup now.',
+  },
+  'backup.elsewhere': {
+    status: 409,
+    exit: 64,
+    sentence: 'the database is at {host}, and Ostler makes no backups of a server that is not its own',
+    advice: 'Back up that server by its own means; pg_dump --schema=ostler is enough.',
   },
   'backup.unknown': {
     status: 404,

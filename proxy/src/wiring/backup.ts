@@ -1,3 +1,4 @@
+import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { BackupKeeper } from '../hkd/backup-keeper.ts'
 import { SUPERUSER } from '../hkd/cluster.ts'
@@ -5,13 +6,18 @@ import { saveDatabase } from '../hkd/database-dump.ts'
 import type { Db } from '../store/open.ts'
 import type { NodeValues } from './node-config.ts'
 import { databaseAddress, requireAccount } from './node-parts.ts'
+import { isRemote } from './remote-database.ts'
 
 /**
- * Makes the backups of this node's private PostgreSQL.
+ * Makes the backups of this node's private PostgreSQL; those of a server of the administrator's are hers.
  * @param now the configuration as it is now.
  */
 export function keepBackups(now: () => NodeValues, db: Db, log: Log): BackupKeeper {
   const config = now()
+  if (isRemote(config)) {
+    const elsewhere = new Fault('backup.elsewhere', { host: config['database.host'] })
+    return new BackupKeeper({ db, save: () => Promise.reject(elsewhere), at: () => undefined, log })
+  }
   const settings = {
     superuser: databaseAddress(config, SUPERUSER),
     data: config['path.database'],

@@ -38,6 +38,7 @@ import {
   subnetOf,
 } from './node-parts.ts'
 import { preflight } from './preflight.ts'
+import { isRemote } from './remote-database.ts'
 import { watchProcess } from './process-metrics.ts'
 
 /** Starts the housekeeping daemon: database, trust, network, then the desktops. */
@@ -162,7 +163,7 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
   }))
   await closeFence(config, log)
   await removeBridge(config['vm.network.bridge'])
-  await nodeCluster(config, cgroups).stop()
+  if (!isRemote(config)) await nodeCluster(config, cgroups).stop()
   if (trouble !== undefined) throw trouble.error
 }
 

@@ -9,18 +9,24 @@ import { migrate } from '../store/migrate.ts'
 import { type DatabaseAddress, type Db, openDatabase } from '../store/open.ts'
 import type { NodeValues } from './node-config.ts'
 import { databaseAddress, nodeKeyFile, requireAccount } from './node-parts.ts'
+import { isRemote, prepareRemote } from './remote-database.ts'
 
-/** Starts the node's PostgreSQL if it does not run, brings the schema up to date, and opens it as hkd. */
+/** Starts the node's PostgreSQL if it has one and it does not run, brings the schema up to date, and opens it as hkd. */
 export async function openNodeDatabase(
   config: NodeValues,
   cgroups: CgroupLayout,
   log: Log,
   scope: Scope,
 ): Promise<{ db: Db; address: DatabaseAddress }> {
-  const cluster = nodeCluster(config, cgroups)
-  await cluster.ensure()
-  scope.own(cluster.supervise(log))
-  await bootstrapDatabase(databaseAddress(config, SUPERUSER, SUPERUSER), config['database.name'])
+  if (isRemote(config)) {
+    const [door, api] = [requireAccount(config['l7r.as_user']), requireAccount(config['api.as_user'])]
+    await prepareRemote(config, { door, api }, log)
+  } else {
+    const cluster = nodeCluster(config, cgroups)
+    await cluster.ensure()
+    scope.own(cluster.supervise(log))
+    await bootstrapDatabase(databaseAddress(config, SUPERUSER, SUPERUSER), config['database.name'])
+  }
   const address = databaseAddress(config, ROLES.hkd)
   const db = openDatabase(address, log)
   scope.defer(() => db.destroy())
