@@ -499,6 +499,14 @@ const FAULTS = {
       'the database {database} belongs to QVD: Ostler imports such a database and never migrates it in place',
     advice: 'Give Ostler a database of its own.',
   },
+  'database.step': {
+    status: 500,
+    exit: 78,
+    sentence:
+      'the data of PostgreSQL {from} in {folder} could not be taken over into PostgreSQL {to}: {reason}',
+    advice:
+      'The node goes on with PostgreSQL {from}. Mend what is named: the next start of hkd tries it again.',
+  },
   'database.rights': {
     status: 500,
     exit: 77,

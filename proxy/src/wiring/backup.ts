@@ -21,6 +21,7 @@ export function keepBackups(now: () => NodeValues, db: Db, log: Log): BackupKeep
   const settings = {
     superuser: databaseAddress(config, SUPERUSER),
     data: config['path.database'],
+    programs: config['path.postgresql'],
     account: requireAccount(config['database.as_user']),
     folder: config['path.backup'],
     get keep() {

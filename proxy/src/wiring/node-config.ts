@@ -34,6 +34,7 @@ export const NODE_OPTIONS = {
   'path.log': path('folder of the logs', '/var/log/ostler'),
   'path.state': path('what the services must keep: keys and certificates', '/var/lib/ostler'),
   'path.database': path('data of the private PostgreSQL', '${path.state}/postgres'),
+  'path.postgresql': path("folder with PostgreSQL's programs, VERSION/bin each", '/usr/lib/postgresql'),
   'path.backup': path("backups of the database, root's alone", '${path.state}/backup'),
   'path.storage.root': path('images, overlays and homes', '${path.state}/storage'),
   'path.storage.basefs': path('unpacked disk images', '${path.storage.root}/basefs'),

@@ -3,6 +3,7 @@ import type { Scope } from '@ostler/kit/scope.ts'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type Cluster, type ClusterSettings, privateCluster, SUPERUSER } from '../hkd/cluster.ts'
+import { stepMajorVersion } from '../hkd/major-version.ts'
 import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
 import { bootstrapDatabase, ROLES } from '../store/bootstrap.ts'
 import { migrate } from '../store/migrate.ts'
@@ -22,6 +23,13 @@ export async function openNodeDatabase(
     const [door, api] = [requireAccount(config['l7r.as_user']), requireAccount(config['api.as_user'])]
     await prepareRemote(config, { door, api }, log)
   } else {
+    // A node with the old version is better than none.
+    await stepMajorVersion({
+      cluster: clusterSettings(config, cgroups),
+      database: config['database.name'],
+      sockets: join(config['path.run'], 'postgres-step'),
+      log,
+    }).catch((error: unknown) => log.error('the older PostgreSQL stays in use', { error }))
     const cluster = nodeCluster(config, cgroups)
     await cluster.ensure()
     scope.own(cluster.supervise(log))
@@ -44,12 +52,17 @@ export function nodeCluster(
   cgroups: CgroupLayout,
   apart: Partial<Pick<ClusterSettings, 'data' | 'keyFile' | 'sockets'>> = {},
 ): Cluster {
+  return privateCluster({ ...clusterSettings(config, cgroups), ...apart })
+}
+
+function clusterSettings(config: NodeValues, cgroups: CgroupLayout): ClusterSettings {
   const door = requireAccount(config['l7r.as_user'])
   const api = requireAccount(config['api.as_user'])
   const owner = requireAccount(config['database.as_user'])
   const run = config['path.run']
-  return privateCluster({
+  return {
     data: config['path.database'],
+    programs: config['path.postgresql'],
     keyFile: nodeKeyFile(config),
     sockets: [
       { path: join(run, 'postgres'), gid: door.gid },
@@ -67,8 +80,7 @@ export function nodeCluster(
       { osUser: api.name, role: ROLES.api },
     ],
     connections: connectionsFor(config['l7r.workers'] || availableParallelism()),
-    ...apart,
-  })
+  }
 }
 
 const LEAST_CONNECTIONS = 100

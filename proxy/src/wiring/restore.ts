@@ -87,7 +87,10 @@ async function restoreBeside(
     takeCopy(order.file, copy, account)
     await cluster.ensure()
     await bootstrapDatabase(address(SUPERUSER, SUPERUSER), config['database.name'])
-    await loadDump(copy, { superuser: address(SUPERUSER), data, account }).catch((error: unknown) => {
+    await loadDump(copy, {
+      ...{ superuser: address(SUPERUSER), data, account },
+      programs: config['path.postgresql'],
+    }).catch((error: unknown) => {
       throw unusable(order.file, error)
     })
     await bringUp(config, address(ROLES.hkd), order, log)
