@@ -32,7 +32,9 @@ export async function listConfiguration(
 export function printChange(answer: unknown, out: Console): void {
   const { restart = {}, notes = [] } = answer as Partial<ConfigurationChange>
   for (const [key, services] of Object.entries(restart))
-    out.print(`${key} counts once ${services.map((name) => `ostler-${name}`).join(' and ')} start again`)
+    out.print(
+      `${key} counts once ${services.map((name) => `ostler-${name}`).join(' and ')} ${services.length > 1 ? 'start' : 'starts'} again`,
+    )
   for (const note of notes) out.print(`note: ${note}`)
 }
 

@@ -117,8 +117,8 @@ describe('C-118: `qa config set` takes effect without HKD restart', () => {
 
 describe('C-120: `${path.run}/x` resolves through overrides', () => {
   test('in whichever place it stands', async () => {
-    const { over } = nodeConfigSource(file)
-    expect(over({ 'path.run': '/elsewhere', 'site.x': '${path.run}/x' }).find('site.x')?.value).toBe(
+    const source = nodeConfigSource(file)
+    expect(source.over({ 'path.run': '/elsewhere', 'site.x': '${path.run}/x' }).find('site.x')?.value).toBe(
       '/elsewhere/x',
     )
     expect(loadNodeConfig(file, { 'path.run': '/elsewhere' }).values['path.run.lxc']).toBe('/elsewhere/lxc')

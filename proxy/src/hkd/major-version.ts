@@ -36,7 +36,7 @@ export async function stepMajorVersion(settings: MajorStepSettings): Promise<voi
   const { data } = cluster
   const [draft, ready] = [`${data}.next`, `${data}.ready`]
   // It ended between the two renames: the old data have their new name, the new ones not yet.
-  if (!existsSync(data) && existsSync(ready)) return renameSync(ready, data)
+  if (!existsSync(data) && existsSync(ready)) return void renameSync(ready, data)
   const [from, to] = [versionOf(data), newestVersion(cluster.programs)]
   if (from === undefined || to === undefined || from >= to) return
   if (!existsSync(join(programsOf(cluster.programs, from), 'postgres'))) return

@@ -239,7 +239,7 @@ export interface LaidConfig {
   /** Every key that has a value. */
   readonly all: readonly string[]
   /** The value of any of them, and where it came from. */
-  find(key: string): Setting | undefined
+  readonly find: (key: string) => Setting | undefined
 }
 
 export function nodeConfigSource(file: string): NodeConfigSource {
