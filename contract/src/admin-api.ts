@@ -29,6 +29,8 @@ const list = z.string().transform((text) =>
 )
 
 const newTenant = z.strictObject({ name })
+/** By its `nodename`. */
+const newHost = z.strictObject({ name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,126}$/) })
 /** Without a password she signs in by another plugin only, such as that of a directory. */
 export const newUser = z.strictObject({
   ...ofTenant,
@@ -240,7 +242,7 @@ export interface SslShown {
 export const ADMIN_OBJECTS = {
   tenant: { path: '/v1/tenants', schema: newTenant },
   user: { path: '/v1/users', schema: newUser },
-  host: { path: '/v1/hosts', schema: undefined },
+  host: { path: '/v1/hosts', schema: newHost },
   osf: { path: '/v1/flavours', schema: newFlavour },
   di: { path: '/v1/images', schema: newImage },
   vm: { path: '/v1/desktops', schema: newDesktop },

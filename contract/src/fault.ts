@@ -551,12 +551,33 @@ const FAULTS = {
     sentence: '{program} is already running here as process {pid}',
     advice: 'Stop it first, or give this one another path.run.',
   },
+  'node.unknown': {
+    status: 500,
+    exit: 78,
+    sentence: 'the database knows no node {name}: it knows {known}',
+    advice: 'Correct nodename in the configuration file, or make the node known: qa host add name={name}',
+  },
   'database.foreign': {
     status: 500,
     exit: 78,
     sentence:
       'the database {database} belongs to QVD: Ostler imports such a database and never migrates it in place',
     advice: 'Give Ostler a database of its own.',
+  },
+  'database.step': {
+    status: 500,
+    exit: 78,
+    sentence:
+      'the data of PostgreSQL {from} in {folder} could not be taken over into PostgreSQL {to}: {reason}',
+    advice:
+      'The node goes on with PostgreSQL {from}. Mend what is named: the next start of hkd tries it again.',
+  },
+  'database.rights': {
+    status: 500,
+    exit: 77,
+    sentence: 'at {host}, {user} may not make the roles and the database {database}: {reason}',
+    advice:
+      'Give that name the rights CREATEROLE and CREATEDB for the first start, or make them by hand: docs/database.md',
   },
   'database.unavailable': {
     status: 503,
@@ -601,6 +622,12 @@ const FAULTS = {
     exit: 70,
     sentence: 'the backup was not made: {reason}',
     advice: 'Mend what is named, and ask for another one: qa backup now.',
+  },
+  'backup.elsewhere': {
+    status: 409,
+    exit: 64,
+    sentence: 'the database is at {host}, and Ostler makes no backups of a server that is not its own',
+    advice: 'Back up that server by its own means; pg_dump --schema=ostler is enough.',
   },
   'backup.unknown': {
     status: 404,

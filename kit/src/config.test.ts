@@ -227,7 +227,7 @@ describe('kinds of options', () => {
 describe('keys that are collected', () => {
   const table = { 'path.log': path('', '/log') }
   const collected = (content: string) =>
-    loadConfig(table, [{ path: file(content), required: true }], {}, ['other.'])
+    loadConfig(table, [{ path: file(content), required: true }], {}, { collect: ['other.'] })
 
   test('come back resolved with their place, and nobody warns', () => {
     const config = collected('other.a = ${path.log}/x\n\nother.b = 1\nother.b = 2')

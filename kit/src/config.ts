@@ -27,6 +27,34 @@ export interface Config<T extends OptionTable> {
   readonly warnings: readonly string[]
   /** The properties below the collected prefixes, resolved; of a key that is set twice the later one. */
   readonly collected: readonly Property[]
+  /** All keys that have a value: of the table, kept ones, and those that nobody knows. */
+  readonly keys: readonly string[]
+  /** The value of any of them as text, with every `${…}` resolved that can be, and where it came from. */
+  readonly find: (key: string) => Setting | undefined
+}
+
+/** A key's value as text, and where it came from: `file:line`, `default`, or the name of an override. */
+export interface Setting {
+  readonly value: string
+  readonly origin: string
+}
+
+/** Keys that win over all files; a plain text has the origin `override`. */
+export type Overrides = Readonly<Record<string, string | Setting>>
+
+/** How keys are read that are no options of the table. */
+export interface Reading {
+  /** Prefixes of keys that are no options but somebody else's to read: they come back in `collected`. */
+  readonly collect?: readonly string[]
+  /** Defaults of keys that are known and that nobody parses: they may be referred to. */
+  readonly kept?: Readonly<Record<string, string>>
+  /** Says of a key that is neither in the table nor kept whether it is known all the same: nobody warns then. */
+  readonly isKnown?: (key: string) => boolean
+  /** What a key says in another one's words, which counts where that one is not set itself in the same place. */
+  readonly translate?: (
+    key: string,
+    value: string,
+  ) => { readonly key: string; readonly value: string } | undefined
 }
 
 /** All that is wrong with a configuration, at once. */
@@ -42,40 +70,50 @@ export class ConfigError extends Error {
   }
 }
 
-interface Entry {
-  readonly value: string
-  readonly origin: string
-}
-
 /**
  * Reads files (later ones win, a missing optional one is skipped), then `overrides`, resolves `${key}`
  * and parses every option of the table.
  *
- * @param collect prefixes of keys that are no options but somebody else's to read: they come back in `collected`.
  * @throws ConfigError with every problem of every file.
  */
 export function loadConfig<T extends OptionTable>(
   table: T,
   files: readonly { path: string; required: boolean }[],
-  overrides: Readonly<Record<string, string>> = {},
-  collect: readonly string[] = [],
+  overrides: Overrides = {},
+  { collect = [], kept = {}, isKnown, translate }: Reading = {},
 ): Config<T> {
   const problems: string[] = []
   const warnings: string[] = []
   const collected = new Map<string, Property>()
-  const entries = new Map<string, Entry>()
+  const entries = new Map<string, Setting>()
+  const known = [...Object.keys(table), ...Object.keys(kept)]
+  for (const [key, value] of Object.entries(kept)) entries.set(key, { value, origin: 'default' })
   for (const [key, option] of Object.entries(table))
     if (option.default !== undefined) entries.set(key, { value: option.default, origin: 'default' })
+    else entries.delete(key)
+  const lay = (layer: ReadonlyMap<string, Setting>): void => {
+    for (const [key, setting] of layer) {
+      const meant = translate?.(key, setting.value)
+      if (meant !== undefined && (meant.key === key || !layer.has(meant.key)))
+        entries.set(meant.key, { value: meant.value, origin: `${setting.origin}: ${key}` })
+      if (meant?.key !== key) entries.set(key, setting)
+    }
+  }
   for (const file of files) {
+    const layer = new Map<string, Setting>()
     for (const property of readFile(file, problems)) {
       const { key, value, line } = property
       if (collect.some((prefix) => key.startsWith(prefix))) collected.set(key, property)
-      else if (!Object.hasOwn(table, key))
-        warnings.push(`${file.path}:${line}: unknown key "${key}"${suggestion(key, Object.keys(table))}`)
-      entries.set(key, { value, origin: `${file.path}:${line}` })
+      else if (!Object.hasOwn(table, key) && !Object.hasOwn(kept, key) && isKnown?.(key) !== true)
+        warnings.push(`${file.path}:${line}: unknown key "${key}"${suggestion(key, known)}`)
+      layer.set(key, { value, origin: `${file.path}:${line}` })
     }
+    lay(layer)
   }
-  for (const [key, value] of Object.entries(overrides)) entries.set(key, { value, origin: 'override' })
+  const over = Object.entries(overrides).map(
+    ([key, said]) => [key, typeof said === 'string' ? { value: said, origin: 'override' } : said] as const,
+  )
+  lay(new Map(over))
 
   const values: Record<string, unknown> = {}
   for (const [key, option] of Object.entries(table)) {
@@ -98,13 +136,27 @@ export function loadConfig<T extends OptionTable>(
     text: (key) => interpolate(entries.get(key)?.value ?? '', entries, [key]),
     collected: resolve(collected.values(), entries, warnings),
     warnings,
+    keys: [...entries.keys()],
+    find: (key) => {
+      const entry = entries.get(key)
+      return entry && { value: resolvedText(key, entry.value, entries), origin: entry.origin }
+    },
+  }
+}
+
+/** What refers to nothing stands as it is written. */
+function resolvedText(key: string, value: string, entries: ReadonlyMap<string, Setting>): string {
+  try {
+    return interpolate(value, entries, [key])
+  } catch {
+    return value
   }
 }
 
 /** Nobody here knows what these properties are for, so one that cannot be resolved does not stop a start. */
 function resolve(
   properties: Iterable<Property>,
-  entries: ReadonlyMap<string, Entry>,
+  entries: ReadonlyMap<string, Setting>,
   warnings: string[],
 ): Property[] {
   const resolved: Property[] = []
@@ -135,10 +187,10 @@ function readFile(file: { path: string; required: boolean }, problems: string[])
   return parsed.properties
 }
 
-/** Replaces `${key}`; `$${` is a literal `${`. */
-function interpolate(value: string, entries: ReadonlyMap<string, Entry>, path: readonly string[]): string {
+/** Replaces `${key}`; `$${`, and `${{}` as QVD writes it, is a literal `${`. */
+function interpolate(value: string, entries: ReadonlyMap<string, Setting>, path: readonly string[]): string {
   return value.replace(
-    /\$(\$\{)|\$\{([^}]*)\}/g,
+    /\$(\$\{|\{\{\})|\$\{([^}]*)\}/g,
     (_, literal: string | undefined, key: string | undefined) => {
       if (literal !== undefined || key === undefined) return '${'
       if (path.includes(key)) throw new Error(`refers to itself: ${[...path, key].join(' -> ')}`)

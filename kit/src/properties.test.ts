@@ -12,6 +12,8 @@ test.each([
   ['a=b', 'a', 'b'],
   ['  a  =  b c  ', 'a', 'b c'],
   ['a =', 'a', ''],
+  ['a  b c', 'a', 'b c'],
+  ['a b=c', 'a', 'b=c'],
   ['a = b=c:d', 'a', 'b=c:d'],
   ['a = x # y ; z ! w', 'a', 'x # y ; z ! w'],
   ['a\\ b\\=c = d', 'a b=c', 'd'],

@@ -13,11 +13,11 @@ export interface Problem {
   readonly text: string
 }
 
-const SEPARATOR = /^((?:\\.|[^\\=:\s])+)\s*[=:]\s*(.*)$/s
+const SEPARATOR = /^((?:\\.|[^\\=:\s])+)(?:\s*[=:]\s*|\s+)(.*)$/s
 const ESCAPES: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r' }
 
 /**
- * Reads QVD's property format (compatibility page 10.1): `key = value` or `key: value`, comment lines with
+ * Reads QVD's property format (compatibility page 10.1): `key = value`, `key: value` or `key value`, comment lines with
  * `#` or `!`, a backslash at the end of a line continues it, `\t \n \r \\ \: \= \#` and `\uXXXX` escape.
  * A `#` or `;` inside a value belongs to the value.
  *

@@ -130,7 +130,7 @@ test.each([
   'user add login',
   'user add =x',
   'user list all',
-  'host add name=x',
+  'host del name=x',
   'tenant start -f name=x',
   'policy block -f name=x',
   'user block -f name=ann',
@@ -268,6 +268,61 @@ describe.each([
       expect(calls).toEqual([])
     }
   })
+})
+
+describe('the whole configuration', () => {
+  test('list prints where each value comes from, and so does get when it is asked', async () => {
+    const entries = [{ key: 'l7r.port', value: '443', origin: '/etc/ostler/node.conf:3' }]
+    const { calls, lines } = await qa('config list tenant=acme', entries)
+    expect(calls).toEqual([['GET', '/v1/configuration?tenant=acme']])
+    expect(lines).toEqual(['key       value  origin', 'l7r.port  443    /etc/ostler/node.conf:3'])
+    expect((await qa('config get --origin l7r.port', entries)).lines).toEqual([
+      'l7r.port=443\t/etc/ostler/node.conf:3',
+    ])
+  })
+
+  test('set says what does not count at once, and what is only kept', async () => {
+    const answer = { count: 2, restart: { 'l7r.port': ['l7r', 'hkd'] }, notes: ['a is kept and not used: b'] }
+    expect((await qa('config set l7r.port=443 a=1', answer)).lines).toEqual([
+      '2 config entries set.',
+      'l7r.port counts once ostler-l7r and ostler-hkd start again',
+      'note: a is kept and not used: b',
+    ])
+  })
+
+  test('doctor prints what is not used', async () => {
+    const finding = { kind: 'reported', keys: ['a (node.conf:1)', 'b (database)'], text: 'not used: c' }
+    expect((await qa('config doctor', [finding])).lines).toEqual([
+      'reported: a (node.conf:1), b (database): not used: c',
+    ])
+    expect((await qa('config doctor', [])).lines).toEqual(['Every key that is set is used.'])
+  })
+
+  test('import says what would be, and does it when it is told to', async () => {
+    const keys = [
+      { key: 'nodename', tenant: null, kind: 'file', text: 'set it there' },
+      { key: 'a', tenant: 'acme', kind: 'honoured', text: 'at once' },
+    ]
+    const first = await qa('config import - tenant.3=acme', { keys, stored: 1, applied: false }, 'a = 1\n')
+    const body = { text: 'a = 1\n', tenants: { 3: 'acme' }, apply: false }
+    expect(first.calls).toEqual([['POST', '/v1/configuration/import', body]])
+    expect(first.lines).toEqual([
+      'file      nodename: set it there',
+      'honoured  a (tenant acme): at once',
+      '1 config entries would be set, 1 left out: add --apply.',
+    ])
+    const { lines } = await qa('config import - --apply', { keys, stored: 1, applied: true })
+    expect(lines.at(-1)).toBe('1 config entries set, 1 left out.')
+  })
+
+  test.each(['config import', 'config import /nowhere', 'config import - three=acme', 'config doctor x'])(
+    'qa %s is refused',
+    async (words) => {
+      const { calls, failed } = await qa(words)
+      expect(failed).toMatchObject({ code: 'client.choice' })
+      expect(calls).toEqual([])
+    },
+  )
 })
 
 describe('the configuration', () => {

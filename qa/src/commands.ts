@@ -7,6 +7,7 @@ import {
   type KeyValue,
   type PropertyOwner,
 } from '@ostler/contract/admin-api.ts'
+import type { ConfigurationEntry } from '@ostler/contract/configuration-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { JOB_ORDERS, type JobOrder } from '@ostler/contract/jobs.ts'
 import type { ApiClient } from './api-client.ts'
@@ -15,6 +16,7 @@ import { adoptHome, deleteWithHomes, listHomes, purgeHome, restoreHome, trashHom
 import { printExplanation } from './explanation.ts'
 import { listJobs, orderJob, previewRollOut, runJob, showJob } from './jobs.ts'
 import { listNotices } from './notices.ts'
+import { examineConfiguration, importConfiguration, listConfiguration, printChange } from './configuration.ts'
 import { certificateOfDoors } from './ssl.ts'
 import { listOrphans, purgeOrphans } from './storage.ts'
 import { table } from './table.ts'
@@ -40,7 +42,7 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     del: deleteOne('user'),
     ...withProperties('user'),
   },
-  host: { ...listed('host'), ...blockable('host') },
+  host: { ...listed('host'), ...added('host'), ...blockable('host') },
   osf: {
     ...listed('osf'),
     ...added('osf'),
@@ -107,6 +109,9 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
     get: getConfiguration,
     set: setConfiguration,
     del: deleteConfiguration,
+    list: listConfiguration,
+    doctor: examineConfiguration,
+    import: importConfiguration,
     ssl: certificateOfDoors,
   },
 }
@@ -384,22 +389,25 @@ function withProperties(object: PropertyOwner): Record<'propget' | 'propset' | '
 // --- configuration ---
 
 async function getConfiguration(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
-  const { keys, tenant } = splitTenant(words)
-  const found = (await api.get(`${CONFIGURATION_PATH}${query(keys, tenant)}`)) as KeyValue[]
-  for (const { key, value } of found) out.print(`${key}=${value}`)
+  const withOrigin = words.includes('--origin')
+  const { keys, tenant } = splitTenant(words.filter((word) => word !== '--origin'))
+  const found = (await api.get(`${CONFIGURATION_PATH}${query(keys, tenant)}`)) as ConfigurationEntry[]
+  for (const { key, value, origin } of found) out.print(`${key}=${value}${withOrigin ? `\t${origin}` : ''}`)
 }
 
 async function setConfiguration(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
   const { tenant, ...set } = await readPairs(words, out)
   if (Object.keys(set).length === 0) throw choice('which keys?', ['KEY=VALUE … [tenant=NAME]'])
-  await api.post(CONFIGURATION_PATH, { set, ...tenantOf({ tenant }) })
+  const change = await api.post(CONFIGURATION_PATH, { set, ...tenantOf({ tenant }) })
   out.print(`${Object.keys(set).length} config entries set.`)
+  printChange(change, out)
 }
 
 async function deleteConfiguration(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
   const { keys, tenant } = splitTenant(words)
-  const { count } = (await api.delete(`${CONFIGURATION_PATH}${query(requireKeys(keys), tenant)}`)) as Count
-  out.print(`${count} config entries deleted.`)
+  const change = await api.delete(`${CONFIGURATION_PATH}${query(requireKeys(keys), tenant)}`)
+  out.print(`${(change as Count).count} config entries deleted.`)
+  printChange(change, out)
 }
 
 // --- words ---

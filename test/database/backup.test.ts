@@ -147,7 +147,7 @@ describe('a backup', () => {
 describe('hkd', () => {
   const made: BackupMade = { file: 'x.dump', bytes: 5, rows: 2 }
   const keeper = (save: (number: number) => Promise<BackupMade>): BackupKeeper =>
-    new BackupKeeper({ db, save, at: undefined, log: silentLog })
+    new BackupKeeper({ db, save, at: () => undefined, log: silentLog })
 
   test('makes one backup for all who have asked, and writes down what came of it', async () => {
     const asked = [await askForBackup(db, 'one'), await askForBackup(db, 'other')]

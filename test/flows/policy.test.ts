@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { get, openRfb, sendRaw, UPGRADE } from '../fixtures/door.ts'
+import { NodeDatabase } from '../fixtures/node-database.ts'
 import { commandLine, PASSWORD, startWorld, until, type World } from '../fixtures/world.ts'
 
 let world: World
@@ -217,6 +218,22 @@ describe('the configuration, while the door runs', () => {
     await expect(world.qa('config set l7r.auth.timeout=soon')).rejects.toThrow(/is not a whole number/)
     expect(await signsIn(PASSWORD)).toBe(true)
   })
+})
+
+test('C-118: `qa config set` takes effect without HKD restart', async () => {
+  await using database = new NodeDatabase(world)
+  const places = async (): Promise<number> => (await database.host()).starting_max
+  const [hkd, before] = [world.node.process('hkd').pid, await places()]
+  expect(await world.qa('config set hkd.vm.starting.max=3')).toBe('1 config entries set.')
+  await until('hkd to take it', async () => (await places()) === 3)
+  expect(await world.qa('config get --origin hkd.vm.starting.max')).toBe('hkd.vm.starting.max=3\tdatabase')
+  await world.qa('config del hkd.vm.starting.max')
+  await until('hkd to take it back', async () => (await places()) === before)
+  expect(world.node.process('hkd').pid).toBe(hkd)
+  expect(await world.qa('config set vm.network.domain=example.org')).toBe(
+    '1 config entries set.\nvm.network.domain counts once ostler-hkd starts again',
+  )
+  await world.qa('config del vm.network.domain')
 })
 
 test('properties are set and shown, secrets masked', async () => {

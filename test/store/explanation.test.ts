@@ -7,6 +7,7 @@ import { registerHost, setHostState } from '@ostler/proxy/store/hosts.ts'
 import { addImage } from '@ostler/proxy/store/images.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
 import { addWish, moveVm } from '@ostler/proxy/store/vms.ts'
+import { nodeConfigSource } from '@ostler/proxy/wiring/node-config.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { addTestDesktop } from '../fixtures/database-rows.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
@@ -104,7 +105,7 @@ test('the api takes a reset for a wish of an administrator, and no wish that it 
   const app = adminRoutes({
     db: database.as('api'),
     pool: { start: '10.0.0.1', subnet: { gateway: '10.0.0.1', prefix: 8 } },
-    configuration: { keys: [], over: unused },
+    configuration: nodeConfigSource('/nowhere/node.conf'),
     door: unused,
     certificateFile: '/nowhere',
     homes: { folder: '/homes', trashDays: 30 },

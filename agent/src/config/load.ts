@@ -20,9 +20,14 @@ export function loadAgentConfig(files = { own: OWN_FILE, qvd: QVD_FILE }): Agent
   const found = own ? files.own : existsSync(files.qvd) ? files.qvd : undefined
   const table = found === files.qvd && !own ? withDefaults(AGENT_OPTIONS, QVD_DEFAULTS) : AGENT_OPTIONS
   try {
-    const config = loadConfig(table, found === undefined ? [] : [{ path: found, required: true }], {}, [
-      'log4perl.',
-    ])
+    const config = loadConfig(
+      table,
+      found === undefined ? [] : [{ path: found, required: true }],
+      {},
+      {
+        collect: ['log4perl.'],
+      },
+    )
     return { ...config, warnings: [...config.warnings, ...deadKeys(config)] }
   } catch (error) {
     if (error instanceof ConfigError)

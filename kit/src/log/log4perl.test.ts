@@ -14,7 +14,7 @@ const TABLE = {
 /** The log that a file asks for, and its warnings without the folder. */
 function logOf(name: string) {
   const file = join(CORPUS, name)
-  const config = loadConfig(TABLE, [{ path: file, required: true }], {}, ['log4perl.'])
+  const config = loadConfig(TABLE, [{ path: file, required: true }], {}, { collect: ['log4perl.'] })
   const { settings, warnings } = logSettings(config)
   return {
     settings,

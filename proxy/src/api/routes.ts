@@ -3,8 +3,6 @@ import {
   BLOCKABLE,
   type Blockable,
   blockBody,
-  CONFIGURATION_PATH,
-  configurationBody,
   NOTICES_PATH,
   passwordBody,
   propertiesBody,
@@ -33,6 +31,7 @@ import {
 } from '../store/admin.ts'
 import { blockDesktop, blockHost, blockTenant, blockUser } from '../store/blocks.ts'
 import { explainDesktop } from '../store/explanation.ts'
+import { addHost } from '../store/hosts.ts'
 import { blockImage } from '../store/images.ts'
 import { listNotices } from '../store/notices.ts'
 import type { Db } from '../store/open.ts'
@@ -44,6 +43,7 @@ import { addWish } from '../store/vms.ts'
 import { addBackupRoutes } from './backups.ts'
 import { body } from './body.ts'
 import { ConfigurationDesk, type ConfigurationSource } from './configuration.ts'
+import { addConfigurationRoutes } from './configuration-routes.ts'
 import { addGroupRoutes } from './groups.ts'
 import { addHomeRoutes, type HomeSettings } from './homes.ts'
 import { addImageRoutes } from './images.ts'
@@ -102,7 +102,7 @@ export function adminRoutes(parts: AdminParts): Hono {
   app.get(NOTICES_PATH, async (context) => context.json(await listNotices(db)))
   addProperties(app, db, desk)
   addBlocks(app, db, desk)
-  addConfigurationRoutes(app, db, desk)
+  addConfigurationRoutes(app, db, desk, configuration)
   addSslRoutes(app, db, { certificate: () => door().certificate, file: certificateFile }, log)
   app.get('/v1/desktops/:name/explain', async (context) =>
     context.json(await explainDesktop(db, await desktopByName(db, context.req.param('name')))),
@@ -127,7 +127,7 @@ export function adminRoutes(parts: AdminParts): Hono {
 
 /** Lists and adds what there is, and removes rules. */
 function addObjects(app: Hono, db: Db, pool: AddressPool, desk: ConfigurationDesk): void {
-  const { tenant, user, osf, vm, policy } = ADMIN_OBJECTS
+  const { tenant, user, host, osf, vm, policy } = ADMIN_OBJECTS
   for (const kind of ['tenant', 'user', 'host', 'osf', 'di', 'vm'] as const)
     app.get(ADMIN_OBJECTS[kind].path, async (context) => context.json(await listObjects(db, kind)))
   app.get(policy.path, async (context) => context.json(await listPolicyRules(db)))
@@ -135,6 +135,10 @@ function addObjects(app: Hono, db: Db, pool: AddressPool, desk: ConfigurationDes
   app.post(tenant.path, async (context) => {
     const { name } = await body(context, tenant.schema)
     return context.json({ id: await addTenant(db, name) }, 201)
+  })
+  app.post(host.path, async (context) => {
+    const { name } = await body(context, host.schema)
+    return context.json({ id: await addHost(db, name) }, 201)
   })
   app.post(user.path, async (context) => {
     const { tenant: name, login, password, role } = await body(context, user.schema)
@@ -236,24 +240,6 @@ function addBlocks(app: Hono, db: Db, desk: ConfigurationDesk): void {
       await blocks[kind](context.req.param('name'), tenant, blocked)
       return context.json({})
     })
-}
-
-function addConfigurationRoutes(app: Hono, db: Db, desk: ConfigurationDesk): void {
-  const tenantOf = async (name: string | undefined): Promise<number | undefined> =>
-    name === undefined ? undefined : await requireTenant(db, name)
-  app.get(CONFIGURATION_PATH, async (context) => {
-    const tenantId = await tenantOf(context.req.query('tenant'))
-    return context.json(await desk.get(tenantId, context.req.queries('key') ?? []))
-  })
-  app.post(CONFIGURATION_PATH, async (context) => {
-    const { tenant, set } = await body(context, configurationBody)
-    await desk.set(await tenantOf(tenant), set)
-    return context.json({})
-  })
-  app.delete(CONFIGURATION_PATH, async (context) => {
-    const tenantId = await tenantOf(context.req.query('tenant'))
-    return context.json({ count: await desk.delete(tenantId, keysOf(context)) })
-  })
 }
 
 /** A login as it stands in the database: in lower case, unless the configuration keeps its case. */

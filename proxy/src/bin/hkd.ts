@@ -1,5 +1,6 @@
 import { lastSentence } from '@ostler/contract/fault.ts'
 import { runMain } from '@ostler/kit/service.ts'
+import { checkConfig } from '../wiring/check-config.ts'
 import { shutDownNode, startHkd } from '../wiring/hkd.ts'
 import { restoreNode } from '../wiring/restore.ts'
 import { parseArguments } from './arguments.ts'
@@ -11,14 +12,16 @@ const USAGE = `ostler-hkd: the housekeeping daemon of a node. It starts, watches
 usage: ostler-hkd [--config FILE]            serve; TERM ends the daemon, never a desktop
        ostler-hkd [--config FILE] shutdown   stop this node's desktops, its network and its PostgreSQL
        ostler-hkd [--config FILE] restore BACKUP [--new-authority]
-                                             put a backup in place of a database that is not there`
+                                             put a backup in place of a database that is not there
+       ostler-hkd [--config FILE] check      read the configuration, and say which keys are not used and why`
 
 const FORMS = { restore: { words: 1, flags: ['new-authority'] } }
 
 async function main(): Promise<void> {
-  const options = parseArguments(USAGE, ['shutdown', 'restore'], FORMS)
+  const options = parseArguments(USAGE, ['shutdown', 'restore', 'check'], FORMS)
   if (options === undefined) return
   if (options.command === undefined) return void (await runService(NAME, options.config, startHkd, 30_000))
+  if (options.command === 'check') return void console.log(checkConfig(options.config).join('\n'))
   const { values, log } = await openService(NAME, options.config)
   const [file = ''] = options.words
   if (options.command === 'restore')

@@ -18,8 +18,8 @@ export interface BackupKeeperSettings {
   readonly db: Db
   /** Makes one and verifies it; ends early when it is told to. */
   readonly save: (number: number, signal: AbortSignal) => Promise<BackupMade>
-  /** The hour of the nightly one; without it there is none. */
-  readonly at: TimeOfDay | undefined
+  /** The hour of the nightly one, as it is now; without it there is none. */
+  readonly at: () => TimeOfDay | undefined
   readonly log: Log
 }
 
@@ -61,7 +61,8 @@ export class BackupKeeper implements AsyncDisposable {
   }
 
   async #makeDue(): Promise<void> {
-    const { db, at, log } = this.#settings
+    const { db, log } = this.#settings
+    const at = this.#settings.at()
     try {
       const last = await lastBackups(db)
       this.verifiedAt = (last.verifiedAt?.getTime() ?? 0) / 1_000

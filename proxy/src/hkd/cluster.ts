@@ -31,6 +31,8 @@ export interface SocketFolder {
 export interface ClusterSettings {
   /** The data folder, `path.database`. */
   readonly data: string
+  /** Folder with PostgreSQL's programs by version, `path.postgresql`. */
+  readonly programs: string
   /** A file that only a node has which has had a database: without data it is not to be given an empty one. */
   readonly keyFile: string | undefined
   /** The only ways in. */
@@ -65,9 +67,9 @@ export interface Cluster {
 }
 
 export function privateCluster(settings: ClusterSettings): Cluster {
-  const { data, account } = settings
+  const { data, account, programs: root } = settings
   const ensure = async (): Promise<void> => {
-    const programs = programsFor(data)
+    const programs = programsFor(data, root)
     if (!existsSync(join(data, 'PG_VERSION'))) await create(settings, programs)
     if (findPostmaster(data) === undefined) await start(settings, programs)
   }
@@ -77,7 +79,7 @@ export function privateCluster(settings: ClusterSettings): Cluster {
     stop: async () => {
       if (findPostmaster(data) === undefined) return
       const stop = ['-D', data, '-w', '-m', 'fast', 'stop']
-      await runAsOwner(account, join(programsFor(data), 'pg_ctl'), stop)
+      await runAsOwner(account, join(programsFor(data, root), 'pg_ctl'), stop)
       removeOwnGroup(settings.cgroups, groupOf(settings))
     },
   }

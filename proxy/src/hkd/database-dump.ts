@@ -14,6 +14,8 @@ export interface DumpSettings {
   readonly superuser: DatabaseAddress
   /** The data folder: a trial needs room there. */
   readonly data: string
+  /** Folder with PostgreSQL's programs by version. */
+  readonly programs: string
   /** Whom the cluster runs as: pg_dump and pg_restore run as it, never as root. */
   readonly account: Account
   /** `path.backup`, root's alone. */
@@ -73,11 +75,11 @@ export async function saveDatabase(
 /** Restores a dump into a database in which nothing of it is yet, whole or not at all. */
 export async function loadDump(
   file: string,
-  { superuser, data, account }: Pick<DumpSettings, 'superuser' | 'data' | 'account'>,
+  { superuser, ...server }: Pick<DumpSettings, 'superuser' | 'data' | 'programs' | 'account'>,
 ): Promise<void> {
   const fd = openSync(file, 'r')
   try {
-    await restore(superuser, data, account, fd)
+    await restore(superuser, server, fd)
   } finally {
     closeSync(fd)
   }
@@ -85,19 +87,24 @@ export async function loadDump(
 
 /** @returns the rows of all tables. */
 async function dumpAndTry(settings: DumpSettings, fd: number, signal: AbortSignal): Promise<number> {
-  const { superuser, data, account, folder } = settings
+  const { superuser, data, programs, account, folder } = settings
   await using snapshot = await openSnapshot(superuser)
   requireRoom(folder, snapshot.bytes)
   requireRoom(data, 2 * snapshot.bytes) // and as much again in its journal
   const dump = ['--format=custom', '--schema=ostler', `--snapshot=${snapshot.name}`, '--file=/dev/fd/3']
-  await runAsOwner(account, join(programsFor(data), 'pg_dump'), [...dump, ...connectionOf(superuser)], {
-    files: [fd],
-    timeoutMs: DUMP_MS,
-    signal,
-  })
+  await runAsOwner(
+    account,
+    join(programsFor(data, programs), 'pg_dump'),
+    [...dump, ...connectionOf(superuser)],
+    {
+      files: [fd],
+      timeoutMs: DUMP_MS,
+      signal,
+    },
+  )
   await snapshot[Symbol.asyncDispose]()
   const differing = await inTrialDatabase({ ...superuser, database: superuser.user }, async (trial) => {
-    await restore(trial, data, account, fd, signal)
+    await restore(trial, settings, fd, signal)
     return differences(snapshot.contents, await readContents(trial))
   })
   if (differing.length > 0) throw new Fault('backup.differs', { tables: differing.join(', ') })
@@ -106,13 +113,12 @@ async function dumpAndTry(settings: DumpSettings, fd: number, signal: AbortSigna
 
 async function restore(
   to: DatabaseAddress,
-  data: string,
-  account: Account,
+  { data, programs, account }: Pick<DumpSettings, 'data' | 'programs' | 'account'>,
   fd: number,
   signal?: AbortSignal,
 ): Promise<void> {
   const args = ['--exit-on-error', '--single-transaction', ...connectionOf(to), '/dev/fd/3']
-  await runAsOwner(account, join(programsFor(data), 'pg_restore'), args, {
+  await runAsOwner(account, join(programsFor(data, programs), 'pg_restore'), args, {
     files: [fd],
     timeoutMs: DUMP_MS,
     ...(signal === undefined ? {} : { signal }),
@@ -123,7 +129,8 @@ function connectionOf({ host, port, user, database }: DatabaseAddress): string[]
   return [`--host=${host}`, `--port=${port}`, `--username=${user}`, '--no-password', `--dbname=${database}`]
 }
 
-function requireRoom(folder: string, bytes: number): void {
+/** @throws Fault `backup.noSpace`. */
+export function requireRoom(folder: string, bytes: number): void {
   const { bavail, bsize } = statfsSync(folder)
   const [needed, free] = [bytes + SPARE, bavail * bsize]
   if (free >= needed) return

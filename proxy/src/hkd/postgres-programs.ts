@@ -4,17 +4,16 @@ import { run, RunError, type RunOptions } from '@ostler/kit/run.ts'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const ROOT = '/usr/lib/postgresql'
 const OLDEST = 15
 
 /**
  * The folder of PostgreSQL's programs: of the version that made the data, else the newest that is installed.
+ * @param root folder with a folder for each version (`path.postgresql`).
  * @throws Fault `node.missingProgram`.
  */
-export function programsFor(data: string): string {
-  const versionFile = join(data, 'PG_VERSION')
-  const made = existsSync(versionFile) ? Number(readFileSync(versionFile, 'utf8')) : undefined
-  const programs = join(ROOT, String(made ?? Math.max(...installed())), 'bin')
+export function programsFor(data: string, root: string): string {
+  const made = versionOf(data)
+  const programs = programsOf(root, made ?? newestVersion(root) ?? OLDEST)
   if (!existsSync(join(programs, 'initdb')))
     throw new Fault('node.missingProgram', {
       program: 'initdb of PostgreSQL',
@@ -23,12 +22,24 @@ export function programsFor(data: string): string {
   return programs
 }
 
-function installed(): number[] {
-  return existsSync(ROOT)
-    ? readdirSync(ROOT)
-        .map(Number)
-        .filter((version) => version >= OLDEST)
-    : []
+/** The folder of one version's programs. */
+export function programsOf(root: string, version: number): string {
+  return join(root, String(version), 'bin')
+}
+
+/** The version that made the data; `undefined` when there are none. */
+export function versionOf(data: string): number | undefined {
+  const file = join(data, 'PG_VERSION')
+  return existsSync(file) ? Number(readFileSync(file, 'utf8')) : undefined
+}
+
+/** The newest version that is installed. */
+export function newestVersion(root: string): number | undefined {
+  const versions = existsSync(root) ? readdirSync(root).map(Number) : []
+  const usable = versions.filter(
+    (version) => version >= OLDEST && existsSync(join(programsOf(root, version), 'initdb')),
+  )
+  return usable.length === 0 ? undefined : Math.max(...usable)
 }
 
 /**
@@ -41,7 +52,14 @@ export async function runAsOwner(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<void> {
-  const drop = [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups', '--']
+  // One that outlives a killed hkd would be in the way of the next one's. A started server is nobody's child.
+  const drop = [
+    `--reuid=${account.uid}`,
+    `--regid=${account.gid}`,
+    '--clear-groups',
+    '--pdeathsig=KILL',
+    '--',
+  ]
   try {
     await run('setpriv', [...drop, program, ...args], { timeoutMs: 60_000, cwd: '/', ...options })
   } catch (cause) {

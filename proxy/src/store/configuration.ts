@@ -18,6 +18,24 @@ export async function readConfiguration(
   return Object.fromEntries(rows.map(({ key, value }) => [key, value]))
 }
 
+/** A key that is set in the database. */
+export interface ConfigurationRow {
+  /** Whose it is; null: of all tenants. */
+  readonly tenant: string | null
+  readonly key: string
+  readonly value: string
+}
+
+/** Keys that are set in the database, those for all tenants first. @param tenantId only these and that tenant's; none: all. */
+export async function listConfiguration(db: Db, tenantId?: number): Promise<ConfigurationRow[]> {
+  const { rows } = await sql<ConfigurationRow>`
+    SELECT CASE WHEN tenant_id = ${ALL_TENANTS} THEN NULL ELSE tenant.name END AS tenant, key, value
+    FROM ostler.config LEFT JOIN ostler.tenant ON tenant.id = tenant_id
+    WHERE ${tenantId ?? null}::int IS NULL OR tenant_id IN (${ALL_TENANTS}, ${tenantId ?? null}::int)
+    ORDER BY tenant_id, key`.execute(db)
+  return rows
+}
+
 /** Changes whenever a key is set, altered or removed, for whatever tenant. */
 export async function configurationStamp(db: Db): Promise<string> {
   const { rows } = await sql<{ stamp: string }>`

@@ -1,8 +1,29 @@
+import { Fault } from '@ostler/contract/fault.ts'
 import { sql } from 'kysely'
 import type { HostCounter, HostPlaces, HostState } from '../model/host.ts'
 import { STARTING } from '../model/start-queue.ts'
+import { addNamed } from './added.ts'
 import type { Db } from './open.ts'
 import { HOST_SILENT_SECONDS } from './start-queue.ts'
+
+/** Makes a node known; how much memory it has it says itself when it starts. @throws Fault `object.exists`. */
+export async function addHost(db: Db, name: string): Promise<number> {
+  return await addNamed('host', name, () =>
+    db.insertInto('host').values({ name, memory_mb: 0 }).returning('id').executeTakeFirstOrThrow(),
+  )
+}
+
+/**
+ * Only the first node of a database makes itself known: a mistyped `nodename` must not become another node, which leaves the
+ * desktops of the right one alone.
+ * @throws Fault `node.unknown` when the database knows nodes and none of this name.
+ */
+export async function requireKnownHost(db: Db, name: string): Promise<void> {
+  const rows = await db.selectFrom('host').select('name').orderBy('name').execute()
+  const known = rows.map((row) => row.name)
+  if (known.length > 0 && !known.includes(name))
+    throw new Fault('node.unknown', { name, known: known.slice(0, 10).join(', ') })
+}
 
 /**
  * Registers this node, or finds its row, and says that it lives.
@@ -20,6 +41,11 @@ export async function registerHost(
       SET memory_mb = excluded.memory_mb, starting_max = excluded.starting_max, seen_at = now()
     RETURNING id`.execute(db)
   return rows[0]?.id ?? 0
+}
+
+/** Says how many desktops may be on their way up at once on a node. */
+export async function setStartingMax(db: Db, id: number, startingMax: number): Promise<void> {
+  await sql`UPDATE ostler.host SET starting_max = ${startingMax} WHERE id = ${id}`.execute(db)
 }
 
 /** Says that the node lives. */

@@ -17,6 +17,7 @@ import * as sslFiles from './migrations/0016-ssl-files.ts'
 import * as backups from './migrations/0017-backups.ts'
 import * as homes from './migrations/0018-homes.ts'
 import * as storage from './migrations/0019-storage.ts'
+import * as knownNodes from './migrations/0020-known-nodes.ts'
 import * as health from './migrations/0021-health.ts'
 import * as jobs from './migrations/0023-jobs.ts'
 import * as squashfs from './migrations/0024-squashfs.ts'
@@ -38,6 +39,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0017-backups': backups,
   '0018-homes': homes,
   '0019-storage': storage,
+  '0020-known-nodes': knownNodes,
   '0021-health': health,
   '0023-jobs': jobs,
   '0024-squashfs': squashfs,

@@ -1,6 +1,7 @@
 import { causedBy } from '@ostler/kit/log/cause.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { Kysely, PostgresDialect } from 'kysely'
+import type { ConnectionOptions } from 'node:tls'
 import pg from 'pg'
 import { PreparingClient } from './prepared.ts'
 import type { Database } from './schema.ts'
@@ -12,6 +13,10 @@ export interface DatabaseAddress {
   readonly port: number
   readonly database: string
   readonly user: string
+  /** Asked for each connection; a unix socket needs none. */
+  readonly password?: () => string
+  /** How TLS is spoken; none: it is not. */
+  readonly ssl?: ConnectionOptions
 }
 
 export type Db = Kysely<Database>

@@ -21,13 +21,15 @@ import type { Hypervisors } from '../hypervisor/hypervisor.ts'
 import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
 import { runFoldersHere } from '../hypervisor/run-folders.ts'
 import { type HintChannel, listenForHints } from '../store/hints.ts'
-import { registerHost, setHostState } from '../store/hosts.ts'
+import { registerHost, requireKnownHost, setHostState, setStartingMax } from '../store/hosts.ts'
 import { countDesktops } from '../store/vms.ts'
 import { answerLocally } from './asked-locally.ts'
 import { keepBackups } from './backup.ts'
 import { closeFence, openFence } from './desktop-network.ts'
+import { findingsInFile } from './check-config.ts'
 import { healthRules } from './health-options.ts'
 import { openHomesOf, openHypervisors } from './hypervisors.ts'
+import { LiveConfig } from './live-config.ts'
 import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
 import {
@@ -42,27 +44,38 @@ import {
 } from './node-parts.ts'
 import { keepNotices } from './notify.ts'
 import { preflight } from './preflight.ts'
+import { isRemote } from './remote-database.ts'
 import { careForStorage } from './storage.ts'
 import { watchProcess } from './process-metrics.ts'
 
 /** Starts the housekeeping daemon: database, trust, network, then the desktops. */
-export async function startHkd(config: NodeValues, log: Log, scope: Scope): Promise<void> {
+export async function startHkd(
+  inFile: NodeValues,
+  log: Log,
+  scope: Scope,
+  configFile: string,
+): Promise<void> {
   const cgroups = preflight('ostler-hkd')
-  const door = requireAccount(config['l7r.as_user'])
-  mkdirSync(config['path.run'], { recursive: true, mode: 0o755 })
-  const pidFile = takePidFile(hkdPidFile(config))
+  for (const { kind, keys, text } of findingsInFile(configFile))
+    if (kind !== 'unknown') log.warn('configuration', { keys: keys.join(', '), warning: text })
+  const door = requireAccount(inFile['l7r.as_user'])
+  mkdirSync(inFile['path.run'], { recursive: true, mode: 0o755 })
+  const pidFile = takePidFile(hkdPidFile(inFile))
   if ('holder' in pidFile) throw new Fault('node.running', { program: 'ostler-hkd', pid: pidFile.holder.pid })
   scope.own(pidFile.taken)
 
   // What guests have written must not be within reach of the node's users: a set-user-id file, say.
-  mkdirSync(config['path.storage.root'], { recursive: true, mode: 0o755 })
-  chmodSync(config['path.storage.root'], 0o700)
-  const { db, address } = await openNodeDatabase(config, cgroups, log, scope)
+  mkdirSync(inFile['path.storage.root'], { recursive: true, mode: 0o755 })
+  chmodSync(inFile['path.storage.root'], 0o700)
+  const { db, address } = await openNodeDatabase(inFile, cgroups, log, scope)
+  const live = await LiveConfig.open(db, configFile, log)
+  const config = live.values
   const trust = await openTrust(db, nodeKeyFile(config))
   scope.own(await keepIdentities({ trust, file: doorIdentityFile(config), door, log }))
   await ensureBridge(config['vm.network.bridge'], subnetOf(config))
 
   const memoryMb = Math.floor(totalmem() / 2 ** 20) - config['internal.vm.cgroup.memory_reserve']
+  await requireKnownHost(db, config['nodename'])
   const hostId = await registerHost(db, config['nodename'], memoryMb, config['hkd.vm.starting.max'])
   await setHostState(db, hostId, 'starting')
   scope.defer(() =>
@@ -85,7 +98,9 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
     run: config['path.run'],
     displayUid: door.uid,
     homesShared: config['storage.homefs.shared'],
-    remindMs: config['internal.hkd.agent.expiration_monitor.delay'] * 1_000,
+    get remindMs() {
+      return live.values['internal.hkd.agent.expiration_monitor.delay'] * 1_000
+    },
     metrics,
     imagesAtOnce: config['internal.hkd.max_heavy'],
     ...healthRules(config),
@@ -106,7 +121,8 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
       log,
     }),
   )
-  const backups = scope.own(keepBackups(config, db, log))
+  const backups = scope.own(keepBackups(() => live.values, db, log))
+  metrics.backupVerifiedAt = () => backups.verifiedAt
   const homes = scope.own(
     new HomeKeeper({
       ...{ db, hostId, log },
@@ -115,12 +131,20 @@ export async function startHkd(config: NodeValues, log: Log, scope: Scope): Prom
       trashDays: config['storage.trash.days'],
     }),
   )
-  metrics.backupVerifiedAt = () => backups.verifiedAt
   const notices = scope.own(keepNotices(config, db, log))
   scope.own(keepLogShort(db, config['log.keep.days'], log))
   const jobs = scope.own(new JobKeeper(db, hostId, log))
+  live.onChange((values) => {
+    setStartingMax(db, hostId, values['hkd.vm.starting.max']).catch((error: unknown) =>
+      log.warn('hkd.vm.starting.max was not written down', { error }),
+    )
+  })
+  const keeping = scope.own(live.keepUp())
   const onHint = (channel: HintChannel | undefined, vmId: number | undefined): void => {
-    if (channel === undefined || channel === 'ostler_config') ssl.look()
+    if (channel === undefined || channel === 'ostler_config') {
+      ssl.look()
+      keeping.now()
+    }
     if (channel === undefined || channel === 'ostler_backup') backups.look()
     if (channel === undefined || channel === 'ostler_home') homes.look()
     if (channel === undefined || channel === 'ostler_storage') storage.look()
@@ -178,7 +202,7 @@ export async function shutDownNode(config: NodeValues, log: Log): Promise<void> 
     .catch((error: unknown) => ({ error }))
   await closeFence(config, log)
   await removeBridge(config['vm.network.bridge'])
-  await nodeCluster(config, cgroups).stop()
+  if (!isRemote(config)) await nodeCluster(config, cgroups).stop()
   if (trouble !== undefined) throw trouble.error
 }
 

@@ -37,8 +37,9 @@ import { purgeTickets } from '../store/tickets.ts'
 import { purgeSignIns } from '../store/tokens.ts'
 import type { Registry } from 'prom-client'
 import { hopAddress, listenSettings } from './listen.ts'
+import { LiveConfig } from './live-config.ts'
 import { nodeConfigSource, type NodeValues } from './node-config.ts'
-import { certificateInUse, databaseAddress, doorIdentityFile } from './node-parts.ts'
+import { addressPool, certificateInUse, databaseAddress, doorIdentityFile } from './node-parts.ts'
 import { watchProcess } from './process-metrics.ts'
 import { openSignIn } from './sign-in.ts'
 
@@ -54,16 +55,19 @@ export interface DoorShare {
  * @returns how it is told to take nobody in, and what it counts.
  */
 export async function startL7r(
-  config: NodeValues,
+  inFile: NodeValues,
   log: Log,
   scope: Scope,
   { configFile, ...shared }: DoorShare,
 ): Promise<Door> {
-  const listen = { ...listenSettings(config, log), ...shared }
-  if (listen.tls !== undefined) await requireCertificate(listen.tls.files, log)
-  const address = databaseAddress(config, ROLES.l7r)
+  const address = databaseAddress(inFile, ROLES.l7r)
   const db = openDatabase(address, log)
   scope.defer(() => db.destroy())
+  const live = await LiveConfig.open(db, configFile, log)
+  const config = live.values
+  const keeping = scope.own(live.keepUp())
+  const listen = { ...listenSettings(config, log), ...shared }
+  if (listen.tls !== undefined) await requireCertificate(listen.tls.files, log)
   const metrics = new DoorMetrics()
   const doorName = `${config['nodename']}/${process.pid}`
   const seats = scope.own(new SeatKeeper(db, doorName, log, (reason) => metrics.seatLost(reason)))
@@ -74,10 +78,13 @@ export async function startL7r(
   const certificate = (): string | undefined => (config['l7r.use_ssl'] ? certificateInUse(config) : undefined)
   const jar = openCookieJar(join(config['path.state'], 'l7r', 'cookie.key'), () => systemClock.now())
   const key = jar.derive('attempts')
-  const { desk, oidc, reload } = await openSignIn(db, nodeConfigSource(configFile), log, { certificate, key })
+  const { desk, oidc, reload } = await openSignIn(db, nodeConfigSource(configFile), log, {
+    ...{ certificate, key },
+    pool: addressPool(config),
+  })
   const identity = doorIdentity(doorIdentityFile(config))
   const here = reachHere({ run: config['path.run'], identity })
-  const parts: DoorParts = {
+  const parts: DoorParts = withLive(() => live.values, {
     db,
     policy,
     host,
@@ -88,19 +95,9 @@ export async function startL7r(
     identity,
     lines: scope.own(new AgentLines()),
     reach: reachEverywhere({ db, host, here, identity, door: doorName }),
-    forSessions: {
-      hostAddress: config['l7r.address'] === '*' ? config['vm.network.gateway'] : config['l7r.address'],
-      giveToken: config['l7r.session.auth_token'],
-    },
-    startMs: config['internal.l7r.timeout.vm_start'] * 1_000,
-    stopMs: config['internal.l7r.timeout.vm_stop'] * 1_000,
-    shortSessionMs: config['internal.l7r.short_session'] * 1_000,
-    streamLimits: { idleMs: config['l7r.stream.idle'] * 1_000, maxMs: config['l7r.stream.max'] * 1_000 },
-    keepAliveMs: config['l7r.keepalive'] * 1_000,
     metrics,
-    logsRequests: config['l7r.log.requests'],
     log,
-  }
+  })
   scope.own(
     listenForHints(
       address,
@@ -113,6 +110,7 @@ export async function startL7r(
         if (channel === undefined || channel === 'ostler_config') {
           void policy.reload()
           reload().catch((error: unknown) => log.warn('configuration not read', { error }))
+          keeping.now()
         }
       },
       log,
@@ -140,7 +138,9 @@ export async function startL7r(
       browser: anyOf(browserDisplay(parts, jar, desk), tunnel.browser),
       ticketed: ticketedDisplay(parts, desk),
       portal: portal(parts, { signIn, desk, jar, oidc }, config['path.web'], stopping.signal),
-      keepAliveMs: parts.keepAliveMs,
+      get keepAliveMs() {
+        return parts.keepAliveMs
+      },
       metrics,
       stopping: stopping.signal,
       log,
@@ -159,6 +159,40 @@ export async function startL7r(
     drained: () => {
       isDraining = true
       return door.drained()
+    },
+  }
+}
+
+type LiveParts = Pick<
+  DoorParts,
+  'forSessions' | 'startMs' | 'stopMs' | 'shortSessionMs' | 'streamLimits' | 'keepAliveMs' | 'logsRequests'
+>
+
+/** Adds what an administrator may change while the door runs: it is looked up each time. */
+function withLive(now: () => NodeValues, parts: Omit<DoorParts, keyof LiveParts>): DoorParts {
+  return {
+    ...parts,
+    get forSessions() {
+      const hostAddress = now()['l7r.address'] === '*' ? now()['vm.network.gateway'] : now()['l7r.address']
+      return { hostAddress, giveToken: now()['l7r.session.auth_token'] }
+    },
+    get startMs() {
+      return now()['internal.l7r.timeout.vm_start'] * 1_000
+    },
+    get stopMs() {
+      return now()['internal.l7r.timeout.vm_stop'] * 1_000
+    },
+    get shortSessionMs() {
+      return now()['internal.l7r.short_session'] * 1_000
+    },
+    get streamLimits() {
+      return { idleMs: now()['l7r.stream.idle'] * 1_000, maxMs: now()['l7r.stream.max'] * 1_000 }
+    },
+    get keepAliveMs() {
+      return now()['l7r.keepalive'] * 1_000
+    },
+    get logsRequests() {
+      return now()['l7r.log.requests']
     },
   }
 }

@@ -9,6 +9,8 @@ import {
   path,
   text,
   type Config,
+  type Overrides,
+  type Setting,
 } from '@ostler/kit/config.ts'
 import { logOptions } from '@ostler/kit/log/options.ts'
 import { hostname } from 'node:os'
@@ -21,6 +23,10 @@ import { parseLoopback } from './loopback.ts'
 import { parseMounts } from './storage.ts'
 import { NOTIFY_OPTIONS } from './notify.ts'
 import { parseCiphers, parseTlsVersions } from '../l7r/listen/tls-words.ts'
+import { DATABASE_OPTIONS } from './database-options.ts'
+import { type KeyReach, reachOf } from './key-reach.ts'
+import { type Finding, findingsOf } from './qvd-keys/findings.ts'
+import { isKept, KEPT_DEFAULTS, translate, type Verdict, verdictOf } from './qvd-keys/verdict.ts'
 
 /** Debian needs 65534, which is nobody. */
 const LEAST_USERS = 65_536
@@ -35,6 +41,7 @@ export const NODE_OPTIONS = {
   'path.log': path('folder of the logs', '/var/log/ostler'),
   'path.state': path('what the services must keep: keys and certificates', '/var/lib/ostler'),
   'path.database': path('data of the private PostgreSQL', '${path.state}/postgres'),
+  'path.postgresql': path("folder with PostgreSQL's programs, VERSION/bin each", '/usr/lib/postgresql'),
   'path.backup': path("backups of the database, root's alone", '${path.state}/backup'),
   'path.storage.root': path('images, overlays and homes', '${path.state}/storage'),
   'path.storage.staging': path('disk images that wait to be added', '${path.storage.root}/staging'),
@@ -149,12 +156,7 @@ export const NODE_OPTIONS = {
     1,
     604_800,
   ),
-  'database.host': oneOf(
-    'empty: a private PostgreSQL on this node; a server of your own comes with several nodes',
-    [''],
-    '',
-  ),
-  'database.name': text('name of the database', 'ostler'),
+  ...DATABASE_OPTIONS,
   'database.as_user': text('system user of the private PostgreSQL', 'ostler-postgres'),
   'api.as_user': text('system user of the api', 'ostler-api'),
   'backup.at': {
@@ -233,14 +235,20 @@ export const DEFAULT_NODE_CONF = '/etc/ostler/node.conf'
 const SITE_PREFIX = 'l7r.auth.plugin.'
 
 /**
- * Reads the node's configuration.
+ * Reads the node's configuration. A `node.conf` of QVD's is one, too: keys that only QVD has are kept, and what they say in
+ * our words counts (qvd-keys/).
  * @param overrides keys that win over the file, such as those of the database.
  * @throws Fault `config.invalid` with every problem.
  */
-export function loadNodeConfig(file: string, overrides: Readonly<Record<string, string>> = {}): NodeConfig {
+export function loadNodeConfig(file: string, overrides: Overrides = {}): NodeConfig {
   try {
     const files = [{ path: file, required: file !== DEFAULT_NODE_CONF }]
-    return loadConfig(NODE_OPTIONS, files, overrides, ['log4perl.', SITE_PREFIX])
+    const collect = ['log4perl.', SITE_PREFIX]
+    return loadConfig(NODE_OPTIONS, files, overrides, {
+      ...{ collect, translate },
+      kept: KEPT_DEFAULTS,
+      isKnown: isKept,
+    })
   } catch (error) {
     if (error instanceof ConfigError)
       throw new Fault('config.invalid', { problems: error.problems.join('\n') }, { cause: error })
@@ -251,25 +259,56 @@ export function loadNodeConfig(file: string, overrides: Readonly<Record<string, 
 /** A node's configuration with other keys laid over its file. */
 export interface NodeConfigSource {
   readonly keys: readonly string[]
+  /** What becomes of a key that a configuration sets. */
+  readonly verdict: (key: string) => Verdict
+  /** What a key that only QVD has says in our words. */
+  readonly translate: typeof translate
+  /** What there is to say about keys that are set. */
+  readonly findings: (set: Parameters<typeof findingsOf>[1]) => readonly Finding[]
+  /** Where a key may be set beside the file; `undefined`: nowhere. */
+  readonly reach: (key: string) => KeyReach | undefined
   /** @throws Fault `config.invalid`. */
-  over(overrides: Readonly<Record<string, string>>): {
-    readonly values: NodeValues
-    /** A known key's value as text. */
-    text(key: string): string
-    /** Keys of a site's plugins, as text. */
-    readonly texts: ReadonlyMap<string, string>
-  }
+  over(overrides: Overrides): LaidConfig
+}
+
+/** A file with other keys laid over it. */
+export interface LaidConfig {
+  /** Keys that are the file's alone have what the file says. */
+  readonly values: NodeValues
+  /** A known key's value as text. */
+  text(key: string): string
+  /** Keys of a site's plugins, as text. */
+  readonly texts: ReadonlyMap<string, string>
+  /** Every key that has a value. */
+  readonly all: readonly string[]
+  /** The value of any of them, and where it came from. */
+  readonly find: (key: string) => Setting | undefined
 }
 
 export function nodeConfigSource(file: string): NodeConfigSource {
+  const keys = Object.keys(NODE_OPTIONS)
+  const verdict = (key: string): Verdict => verdictOf(key, keys)
   return {
-    keys: Object.keys(NODE_OPTIONS),
+    ...{ keys, verdict, translate },
+    findings: (set) => findingsOf(verdict, set),
+    reach: reachOf,
     over: (overrides) => {
+      const own = loadNodeConfig(file)
       const config = loadNodeConfig(file, overrides)
+      const isOwn = (key: string): boolean => keys.includes(key) && reachOf(key) === undefined
       const inFile = config.collected.map(({ key, value }) => [key, value] as const)
-      const inDatabase = Object.entries(overrides).filter(([key]) => key.startsWith(SITE_PREFIX))
-      const text = (key: string): string => config.text(key as keyof typeof NODE_OPTIONS)
-      return { values: config.values, text, texts: new Map([...inFile, ...inDatabase]) }
+      const inDatabase = Object.keys(overrides)
+        .filter((key) => key.startsWith(SITE_PREFIX))
+        .map((key) => [key, config.find(key)?.value ?? ''] as const)
+      const find = (key: string): Setting | undefined => (isOwn(key) ? own : config).find(key)
+      const kept = keys.filter(isOwn).map((key) => [key, own.values[key as keyof NodeValues]] as const)
+      return {
+        values: { ...config.values, ...Object.fromEntries(kept) },
+        text: (key) => find(key)?.value ?? '',
+        texts: new Map([...inFile, ...inDatabase]),
+        all: config.keys,
+        find,
+      }
     },
   }
 }

@@ -3,24 +3,38 @@ import type { Scope } from '@ostler/kit/scope.ts'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type Cluster, type ClusterSettings, privateCluster, SUPERUSER } from '../hkd/cluster.ts'
+import { stepMajorVersion } from '../hkd/major-version.ts'
 import type { CgroupLayout } from '../hypervisor/lxc/cgroup.ts'
 import { bootstrapDatabase, ROLES } from '../store/bootstrap.ts'
 import { migrate } from '../store/migrate.ts'
 import { type DatabaseAddress, type Db, openDatabase } from '../store/open.ts'
 import type { NodeValues } from './node-config.ts'
 import { databaseAddress, nodeKeyFile, requireAccount } from './node-parts.ts'
+import { isRemote, prepareRemote } from './remote-database.ts'
 
-/** Starts the node's PostgreSQL if it does not run, brings the schema up to date, and opens it as hkd. */
+/** Starts the node's PostgreSQL if it has one and it does not run, brings the schema up to date, and opens it as hkd. */
 export async function openNodeDatabase(
   config: NodeValues,
   cgroups: CgroupLayout,
   log: Log,
   scope: Scope,
 ): Promise<{ db: Db; address: DatabaseAddress }> {
-  const cluster = nodeCluster(config, cgroups)
-  await cluster.ensure()
-  scope.own(cluster.supervise(log))
-  await bootstrapDatabase(databaseAddress(config, SUPERUSER, SUPERUSER), config['database.name'])
+  if (isRemote(config)) {
+    const [door, api] = [requireAccount(config['l7r.as_user']), requireAccount(config['api.as_user'])]
+    await prepareRemote(config, { door, api }, log)
+  } else {
+    // A node with the old version is better than none.
+    await stepMajorVersion({
+      cluster: clusterSettings(config, cgroups),
+      database: config['database.name'],
+      sockets: join(config['path.run'], 'postgres-step'),
+      log,
+    }).catch((error: unknown) => log.error('the older PostgreSQL stays in use', { error }))
+    const cluster = nodeCluster(config, cgroups)
+    await cluster.ensure()
+    scope.own(cluster.supervise(log))
+    await bootstrapDatabase(databaseAddress(config, SUPERUSER, SUPERUSER), config['database.name'])
+  }
   const address = databaseAddress(config, ROLES.hkd)
   const db = openDatabase(address, log)
   scope.defer(() => db.destroy())
@@ -38,12 +52,17 @@ export function nodeCluster(
   cgroups: CgroupLayout,
   apart: Partial<Pick<ClusterSettings, 'data' | 'keyFile' | 'sockets'>> = {},
 ): Cluster {
+  return privateCluster({ ...clusterSettings(config, cgroups), ...apart })
+}
+
+function clusterSettings(config: NodeValues, cgroups: CgroupLayout): ClusterSettings {
   const door = requireAccount(config['l7r.as_user'])
   const api = requireAccount(config['api.as_user'])
   const owner = requireAccount(config['database.as_user'])
   const run = config['path.run']
-  return privateCluster({
+  return {
     data: config['path.database'],
+    programs: config['path.postgresql'],
     keyFile: nodeKeyFile(config),
     sockets: [
       { path: join(run, 'postgres'), gid: door.gid },
@@ -61,8 +80,7 @@ export function nodeCluster(
       { osUser: api.name, role: ROLES.api },
     ],
     connections: connectionsFor(config['l7r.workers'] || availableParallelism()),
-    ...apart,
-  })
+  }
 }
 
 const LEAST_CONNECTIONS = 100

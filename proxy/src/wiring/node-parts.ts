@@ -7,18 +7,21 @@ import type { AddressPool } from '../store/addresses.ts'
 import { readGivenPems } from '../model/door-certificate.ts'
 import { type DatabaseAddress } from '../store/open.ts'
 import type { NodeValues } from './node-config.ts'
+import { isRemote, remoteAddress } from './remote-database.ts'
 
-/** Where the database is for one role: on the unix socket of the private cluster. */
+/** Where the database is for one role: on the unix socket of the private cluster, or at the administrator's server. */
 export function databaseAddress(
   config: NodeValues,
   role: string,
   database = config['database.name'],
 ): DatabaseAddress {
+  if (isRemote(config)) return remoteAddress(config, role)
   return { host: join(config['path.run'], 'postgres'), port: 5432, database, user: role }
 }
 
 /** Where the database is for the api, which has a socket of its own: its group reaches that one alone. */
 export function apiDatabaseAddress(config: NodeValues, role: string): DatabaseAddress {
+  if (isRemote(config)) return remoteAddress(config, role)
   return { ...databaseAddress(config, role), host: join(config['path.run'], 'postgres-api') }
 }
 

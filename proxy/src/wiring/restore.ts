@@ -27,6 +27,7 @@ import { nodeCluster } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
 import { hkdPidFile, nodeKeyFile, requireAccount } from './node-parts.ts'
 import { preflight } from './preflight.ts'
+import { isRemote } from './remote-database.ts'
 
 /** What to restore. */
 export interface RestoreOrder {
@@ -42,6 +43,7 @@ export interface RestoreOrder {
  * @throws Fault `restore.*`, `node.running`, `database.*`.
  */
 export async function restoreNode(config: NodeValues, order: RestoreOrder, log: Log): Promise<void> {
+  if (isRemote(config)) throw new Fault('backup.elsewhere', { host: config['database.host'] })
   const cgroups = preflight('ostler-hkd')
   const data = config['path.database']
   await using scope = new Scope()
@@ -85,7 +87,10 @@ async function restoreBeside(
     takeCopy(order.file, copy, account)
     await cluster.ensure()
     await bootstrapDatabase(address(SUPERUSER, SUPERUSER), config['database.name'])
-    await loadDump(copy, { superuser: address(SUPERUSER), data, account }).catch((error: unknown) => {
+    await loadDump(copy, {
+      ...{ superuser: address(SUPERUSER), data, account },
+      programs: config['path.postgresql'],
+    }).catch((error: unknown) => {
       throw unusable(order.file, error)
     })
     await bringUp(config, address(ROLES.hkd), order, log)

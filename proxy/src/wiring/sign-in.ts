@@ -16,6 +16,7 @@ import { chargeSignIn, settleSignIn } from '../store/sign-in-attempts.ts'
 import { spendCredential } from '../store/spent-credentials.ts'
 import { takeToken } from '../store/tokens.ts'
 import { findTenant, findUser, findUserById, readUserProperty, replaceHash } from '../store/users.ts'
+import { laidOver } from './live-config.ts'
 import type { NodeConfigSource } from './node-config.ts'
 import { addressPool } from './node-parts.ts'
 
@@ -23,6 +24,8 @@ import { addressPool } from './node-parts.ts'
 export interface SignInOfDoor {
   readonly certificate: () => string | undefined
   readonly key: Buffer
+  /** Where the desktop of a first sign-in gets its address; none: where the file says. */
+  readonly pool?: AddressPool
 }
 
 /** Puts signing in together. @returns the desk, and what to call when the configuration may have changed. */
@@ -30,17 +33,14 @@ export async function openSignIn(
   db: Db,
   config: NodeConfigSource,
   log: Log,
-  { certificate, key }: SignInOfDoor,
+  { certificate, key, pool }: SignInOfDoor,
 ): Promise<{ desk: SignInDesk; oidc: OidcDesk; reload: () => Promise<void> }> {
   const { values: own } = config.over({})
-  const records = signInRecords(db, addressPool(own))
+  const records = signInRecords(db, pool ?? addressPool(own))
   const passwords = await PasswordDesk.open()
   const configurationOf = async (tenantId: number | undefined) => {
-    const keys = Object.entries(await readConfiguration(db, tenantId))
-    // Where things are on the node is the node's to say, not a tenant's.
-    const { values, texts } = config.over(
-      Object.fromEntries(keys.filter(([key]) => !key.startsWith('path.'))),
-    )
+    // A key that cannot be is no reason to keep everybody out.
+    const { values, texts } = laidOver(config, await readConfiguration(db, tenantId), log)
     return { values, texts }
   }
   const chains = new Chains({ configurationOf, records, passwords, log })

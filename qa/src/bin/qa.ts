@@ -42,8 +42,12 @@ usage: qa tenant add name=NAME
        qa policy del -f name=NAME
        qa backup now|list                                 a verified copy of the database, in path.backup
        qa notice list                                     what administrators were told
-       qa config get|del [KEY …] [tenant=NAME]
-       qa config set KEY=VALUE … [tenant=NAME]
+       qa host   add name=NODENAME                        before another node starts with this database
+       qa config get|del [KEY …] [tenant=NAME] [--origin]
+       qa config list [tenant=NAME]                       every key, and where its value comes from
+       qa config set KEY=VALUE … [tenant=NAME]            says what does not count at once
+       qa config doctor                                   keys that are set and not used, and why
+       qa config import FILE [tenant.NUMBER=NAME …] [--apply]    a QVD's node.conf, or a dump of its table configs
        qa config ssl [key=FILE cert=FILE [ca=FILE] [crl=FILE] | del]    the certificate of all doors
 
 A value of - is read from standard input.

@@ -1,0 +1,821 @@
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+CREATE SCHEMA ostler;
+ALTER SCHEMA ostler OWNER TO ostler_hkd;
+SET default_tablespace = '';
+SET default_table_access_method = heap;
+CREATE TABLE ostler.authority (
+    id integer NOT NULL,
+    certificate text NOT NULL,
+    sealed_key text NOT NULL,
+    sealing_key text
+);
+ALTER TABLE ostler.authority OWNER TO ostler_hkd;
+ALTER TABLE ostler.authority ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.authority_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE ostler.backup (
+    id integer NOT NULL,
+    by text NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    file text,
+    bytes bigint,
+    rows bigint,
+    fault text,
+    CONSTRAINT backup_by_check CHECK (((length(by) >= 1) AND (length(by) <= 256))),
+    CONSTRAINT backup_check CHECK (((ended_at IS NULL) OR ((file IS NULL) <> (fault IS NULL))))
+);
+ALTER TABLE ostler.backup OWNER TO ostler_hkd;
+ALTER TABLE ostler.backup ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.backup_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE ostler.config (
+    tenant_id integer DEFAULT '-1'::integer NOT NULL,
+    key text NOT NULL,
+    value text NOT NULL,
+    CONSTRAINT config_key_check CHECK (((length(key) >= 1) AND (length(key) <= 256))),
+    CONSTRAINT config_value_check CHECK ((length(value) <= 4096))
+);
+ALTER TABLE ostler.config OWNER TO ostler_hkd;
+CREATE TABLE ostler.console_order (
+    digest bytea NOT NULL,
+    vm_id integer NOT NULL,
+    epoch integer NOT NULL,
+    by text NOT NULL,
+    account text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    signed text,
+    CONSTRAINT console_order_account_check CHECK ((account ~ '^[a-z_][a-z0-9_.-]{0,31}$'::text)),
+    CONSTRAINT console_order_by_check CHECK ((by ~ '^[^[:cntrl:]]{1,128}$'::text))
+);
+ALTER TABLE ostler.console_order OWNER TO ostler_hkd;
+CREATE TABLE ostler.disk_image (
+    id integer NOT NULL,
+    flavour_id integer NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    path text NOT NULL,
+    version text NOT NULL,
+    blocked boolean DEFAULT false NOT NULL,
+    added_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT disk_image_kind_check CHECK ((kind = ANY (ARRAY['instant'::text, 'directory'::text, 'tarball'::text, 'qcow2'::text]))),
+    CONSTRAINT disk_image_path_check CHECK ((path ~ '^/[A-Za-z0-9_./+-]*$'::text)),
+    CONSTRAINT disk_image_version_check CHECK ((version ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text))
+);
+ALTER TABLE ostler.disk_image OWNER TO ostler_hkd;
+ALTER TABLE ostler.disk_image ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.disk_image_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE ostler.flavour (
+    id integer NOT NULL,
+    name text NOT NULL,
+    memory_mb integer NOT NULL,
+    cpu_percent integer NOT NULL,
+    is_application boolean DEFAULT false NOT NULL,
+    displays text[] DEFAULT ARRAY['nx'::text, 'rfb'::text, 'vnc'::text, 'rdp'::text] NOT NULL,
+    hypervisor text,
+    home_mb integer DEFAULT 10240 NOT NULL,
+    CONSTRAINT flavour_cpu_percent_check CHECK ((cpu_percent >= 5)),
+    CONSTRAINT flavour_displays_check CHECK (((displays <@ ARRAY['nx'::text, 'rfb'::text, 'vnc'::text, 'spice'::text, 'rdp'::text]) AND (cardinality(displays) > 0))),
+    CONSTRAINT flavour_home_mb_check CHECK (((home_mb >= 16) AND (home_mb <= 67108864))),
+    CONSTRAINT flavour_hypervisor_check CHECK ((hypervisor = ANY (ARRAY['lxc'::text, 'kvm'::text, 'process'::text]))),
+    CONSTRAINT flavour_memory_mb_check CHECK ((memory_mb >= 64))
+);
+ALTER TABLE ostler.flavour OWNER TO ostler_hkd;
+ALTER TABLE ostler.flavour ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.flavour_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE ostler.flavour_property (
+    flavour_id integer NOT NULL,
+    key text NOT NULL,
+    value text NOT NULL,
+    CONSTRAINT flavour_property_key_check CHECK (((length(key) >= 1) AND (length(key) <= 1024))),
+    CONSTRAINT flavour_property_value_check CHECK ((length(value) <= 32768))
+);
+ALTER TABLE ostler.flavour_property OWNER TO ostler_hkd;
+CREATE TABLE ostler.host (
+    id integer NOT NULL,
+    name text NOT NULL,
+    memory_mb integer NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    state text DEFAULT 'stopped'::text NOT NULL,
+    blocked boolean DEFAULT false NOT NULL,
+    starting_max integer DEFAULT 6 NOT NULL,
+    door_address text,
+    door_port integer,
+    CONSTRAINT host_door_address_check CHECK (((length(door_address) >= 1) AND (length(door_address) <= 253))),
+    CONSTRAINT host_door_port_check CHECK (((door_port >= 1) AND (door_port <= 65535))),
+    CONSTRAINT host_starting_max_check CHECK ((starting_max > 0)),
+    CONSTRAINT host_state_check CHECK ((state = ANY (ARRAY['stopped'::text, 'starting'::text, 'running'::text, 'stopping'::text])))
+);
+ALTER TABLE ostler.host OWNER TO ostler_hkd;
+CREATE TABLE ostler.host_counters (
+    host_id integer NOT NULL,
+    http_requests bigint DEFAULT 0 NOT NULL,
+    auth_attempts bigint DEFAULT 0 NOT NULL,
+    auth_ok bigint DEFAULT 0 NOT NULL,
+    nx_attempts bigint DEFAULT 0 NOT NULL,
+    nx_ok bigint DEFAULT 0 NOT NULL,
+    short_sessions bigint DEFAULT 0 NOT NULL
+);
+ALTER TABLE ostler.host_counters OWNER TO ostler_hkd;
+ALTER TABLE ostler.host ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.host_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE ostler.image_property (
+    image_id integer NOT NULL,
+    key text NOT NULL,
+    value text NOT NULL,
+    CONSTRAINT image_property_key_check CHECK (((length(key) >= 1) AND (length(key) <= 1024))),
+    CONSTRAINT image_property_value_check CHECK ((length(value) <= 32768))
+);
+ALTER TABLE ostler.image_property OWNER TO ostler_hkd;
+CREATE TABLE ostler.image_tag (
+    flavour_id integer NOT NULL,
+    tag text NOT NULL,
+    disk_image_id integer NOT NULL,
+    fixed boolean DEFAULT false NOT NULL,
+    CONSTRAINT image_tag_tag_check CHECK ((tag ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text))
+);
+ALTER TABLE ostler.image_tag OWNER TO ostler_hkd;
+CREATE TABLE ostler.known_address (
+    tenant_id integer NOT NULL,
+    login text NOT NULL,
+    address text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ostler.known_address OWNER TO ostler_hkd;
+CREATE TABLE ostler.kysely_migration (
+    name character varying(255) NOT NULL,
+    "timestamp" character varying(255) NOT NULL
+);
+ALTER TABLE ostler.kysely_migration OWNER TO ostler_hkd;
+CREATE TABLE ostler.kysely_migration_lock (
+    id character varying(255) NOT NULL,
+    is_locked integer DEFAULT 0 NOT NULL
+);
+ALTER TABLE ostler.kysely_migration_lock OWNER TO ostler_hkd;
+CREATE TABLE ostler.pairing (
+    device_digest bytea NOT NULL,
+    user_digest bytea NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    client text NOT NULL,
+    address text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    polled_at timestamp with time zone,
+    user_id integer,
+    parameters_id integer,
+    CONSTRAINT pairing_check CHECK (((state = 'confirmed'::text) = ((user_id IS NOT NULL) AND (parameters_id IS NOT NULL)))),
+    CONSTRAINT pairing_client_check CHECK ((length(client) <= 64)),
+    CONSTRAINT pairing_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'confirmed'::text, 'refused'::text])))
+);
+ALTER TABLE ostler.pairing OWNER TO ostler_hkd;
+CREATE TABLE ostler.policy_rule (
+    id integer NOT NULL,
+    "position" integer NOT NULL,
+    name text NOT NULL,
+    tenant_id integer,
+    login text,
+    group_name text,
+    role text,
+    flavour_id integer,
+    desktop text,
+    sources text[],
+    use boolean,
+    displays text[],
+    clipboard text,
+    folders text,
+    folder_roots text[],
+    printing boolean,
+    audio boolean,
+    usb boolean,
+    quota integer,
+    CONSTRAINT policy_rule_check CHECK (((folder_roots IS NULL) OR (folders IS NOT NULL))),
+    CONSTRAINT policy_rule_clipboard_check CHECK ((clipboard = ANY (ARRAY['none'::text, 'in'::text, 'out'::text, 'both'::text]))),
+    CONSTRAINT policy_rule_displays_check CHECK ((displays <@ ARRAY['nx'::text, 'rfb'::text, 'vnc'::text, 'spice'::text, 'rdp'::text])),
+    CONSTRAINT policy_rule_folders_check CHECK ((folders = ANY (ARRAY['off'::text, 'ro'::text, 'rw'::text]))),
+    CONSTRAINT policy_rule_quota_check CHECK ((quota >= 0)),
+    CONSTRAINT policy_rule_role_check CHECK ((role = ANY (ARRAY['user'::text, 'power'::text, 'support'::text])))
+);
+ALTER TABLE ostler.policy_rule OWNER TO ostler_hkd;
+ALTER TABLE ostler.policy_rule ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.policy_rule_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE ostler.seat (
+    vm_id integer NOT NULL,
+    epoch integer DEFAULT 0 NOT NULL,
+    state text NOT NULL,
+    door text,
+    label text NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    lease_until timestamp with time zone NOT NULL,
+    ended_by text,
+    displaced text,
+    CONSTRAINT seat_check CHECK (((door IS NOT NULL) OR (state = 'disconnected'::text))),
+    CONSTRAINT seat_state_check CHECK ((state = ANY (ARRAY['disconnected'::text, 'connecting'::text, 'connected'::text])))
+);
+ALTER TABLE ostler.seat OWNER TO ostler_hkd;
+CREATE TABLE ostler.session_hook (
+    id bigint NOT NULL,
+    vm_id integer NOT NULL,
+    epoch integer NOT NULL,
+    session integer NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    hook text NOT NULL,
+    word text NOT NULL,
+    exit integer,
+    ms integer NOT NULL,
+    said text NOT NULL
+);
+ALTER TABLE ostler.session_hook OWNER TO ostler_hkd;
+ALTER TABLE ostler.session_hook ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.session_hook_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE UNLOGGED TABLE ostler.sign_in_failure (
+    subject text NOT NULL,
+    failures integer NOT NULL,
+    mark integer,
+    last_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ostler.sign_in_failure OWNER TO ostler_hkd;
+CREATE TABLE ostler.spent_credential (
+    user_id integer NOT NULL,
+    kind text NOT NULL,
+    number bigint NOT NULL,
+    address text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+ALTER TABLE ostler.spent_credential OWNER TO ostler_hkd;
+CREATE TABLE ostler.spent_state (
+    digest bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+ALTER TABLE ostler.spent_state OWNER TO ostler_hkd;
+CREATE TABLE ostler.ssl_file (
+    name text NOT NULL,
+    content text,
+    sealed text,
+    set_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT ssl_file_check CHECK (
+CASE
+    WHEN (name = 'key'::text) THEN ((content IS NULL) AND (sealed IS NOT NULL))
+    ELSE ((content IS NOT NULL) AND (sealed IS NULL))
+END),
+    CONSTRAINT ssl_file_content_check CHECK ((length(content) <= 1048576)),
+    CONSTRAINT ssl_file_name_check CHECK ((name = ANY (ARRAY['key'::text, 'cert'::text, 'ca'::text, 'crl'::text]))),
+    CONSTRAINT ssl_file_sealed_check CHECK ((length(sealed) <= 1048576))
+);
+ALTER TABLE ostler.ssl_file OWNER TO ostler_hkd;
+CREATE TABLE ostler.tenant (
+    id integer NOT NULL,
+    name text NOT NULL,
+    blocked boolean DEFAULT false NOT NULL
+);
+ALTER TABLE ostler.tenant OWNER TO ostler_hkd;
+ALTER TABLE ostler.tenant ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME ostler.tenant_id_seq
+    START WITH 2
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE ostler.ticket (
+    digest bytea NOT NULL,
+    kind text NOT NULL,
+    vm_id integer NOT NULL,
+    epoch integer NOT NULL,
+    by text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    uses_left integer DEFAULT 1 NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT ticket_by_check CHECK (((length(by) >= 1) AND (length(by) <= 256))),
+    CONSTRAINT ticket_kind_check CHECK ((kind = ANY (ARRAY['console'::text, 'support'::text, 'serial'::text, 'ssh'::text, 'folder'::text, 'vnc'::text, 'spice'::text, 'rdp'::text, 'hop'::text]))),
+    CONSTRAINT ticket_uses_left_check CHECK (((uses_left >= 0) AND (uses_left <= 32)))
+);
+ALTER TABLE ostler.ticket OWNER TO ostler_hkd;
+CREATE TABLE ostler.timeline (
+    vm_id integer NOT NULL,
+    epoch integer NOT NULL,
+    step text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+ALTER TABLE ostler.timeline OWNER TO ostler_hkd;
+CREATE TABLE ostler.user_auth_parameters (
+    id integer NOT NULL,
+    user_id integer NOT NULL,
+    parameters jsonb NOT NULL,
+    groups jsonb DEFAULT '[]'::jsonb NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+ALTER TABLE ostler.user_auth_parameters OWNER TO ostler_hkd;
+ALTER TABLE ostler.user_auth_parameters ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.user_auth_parameters_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE ostler.user_property (
+    user_id integer NOT NULL,
+    key text NOT NULL,
+    value text NOT NULL,
+    CONSTRAINT user_property_key_check CHECK (((length(key) >= 1) AND (length(key) <= 1024))),
+    CONSTRAINT user_property_value_check CHECK ((length(value) <= 32768))
+);
+ALTER TABLE ostler.user_property OWNER TO ostler_hkd;
+CREATE TABLE ostler.user_token (
+    digest bytea NOT NULL,
+    user_id integer NOT NULL,
+    vm_id integer,
+    parameters_id integer,
+    multi_use boolean NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    taken_at timestamp with time zone,
+    taken_from text
+);
+ALTER TABLE ostler.user_token OWNER TO ostler_hkd;
+CREATE TABLE ostler.users (
+    id integer NOT NULL,
+    login text NOT NULL,
+    password text NOT NULL,
+    blocked boolean DEFAULT false NOT NULL,
+    tenant_id integer DEFAULT 1 NOT NULL,
+    role text DEFAULT 'user'::text NOT NULL,
+    CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['user'::text, 'power'::text, 'support'::text]))),
+    CONSTRAINT users_tenant_id_check CHECK ((tenant_id > 0))
+);
+ALTER TABLE ostler.users OWNER TO ostler_hkd;
+ALTER TABLE ostler.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.users_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE ostler.vm (
+    id integer NOT NULL,
+    name text NOT NULL,
+    user_id integer NOT NULL,
+    flavour_id integer NOT NULL,
+    address text NOT NULL,
+    blocked boolean DEFAULT false NOT NULL,
+    state text DEFAULT 'stopped'::text NOT NULL,
+    prior text DEFAULT 'stopped'::text NOT NULL,
+    state_since timestamp with time zone DEFAULT now() NOT NULL,
+    epoch integer DEFAULT 0 NOT NULL,
+    host_id integer,
+    fault text,
+    di_tag text DEFAULT 'default'::text NOT NULL,
+    held text,
+    agent_at text,
+    disconnects integer DEFAULT 0 NOT NULL,
+    hypervisor text,
+    warning text,
+    disk_image_id integer,
+    expire_soft timestamp with time zone,
+    expire_hard timestamp with time zone,
+    expiry_told_at timestamp with time zone,
+    CONSTRAINT vm_hypervisor_check CHECK ((hypervisor = ANY (ARRAY['lxc'::text, 'kvm'::text, 'process'::text, 'simulated'::text])))
+);
+ALTER TABLE ostler.vm OWNER TO ostler_hkd;
+CREATE TABLE ostler.vm_edge (
+    prior text NOT NULL,
+    state text NOT NULL
+);
+ALTER TABLE ostler.vm_edge OWNER TO ostler_hkd;
+ALTER TABLE ostler.vm ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.vm_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE ostler.vm_log (
+    id bigint NOT NULL,
+    vm_id integer NOT NULL,
+    epoch integer NOT NULL,
+    event text NOT NULL,
+    prior text NOT NULL,
+    state text NOT NULL,
+    fault text,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ostler.vm_log OWNER TO ostler_hkd;
+ALTER TABLE ostler.vm_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.vm_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE ostler.vm_property (
+    vm_id integer NOT NULL,
+    key text NOT NULL,
+    value text NOT NULL,
+    CONSTRAINT vm_property_key_check CHECK (((length(key) >= 1) AND (length(key) <= 1024))),
+    CONSTRAINT vm_property_value_check CHECK ((length(value) <= 32768))
+);
+ALTER TABLE ostler.vm_property OWNER TO ostler_hkd;
+CREATE TABLE ostler.wish (
+    number integer NOT NULL,
+    vm_id integer NOT NULL,
+    kind text NOT NULL,
+    by text NOT NULL,
+    reason text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    outcome text,
+    interactive boolean DEFAULT false NOT NULL,
+    connection text,
+    CONSTRAINT wish_connection_check CHECK ((connection ~ '^[a-z0-9]{8,32}$'::text))
+);
+ALTER TABLE ostler.wish OWNER TO ostler_hkd;
+ALTER TABLE ostler.wish ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.wish_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+INSERT INTO ostler.config VALUES (-1, 'l7r.auth.plugins', 'default');
+INSERT INTO ostler.config VALUES (2, 'l7r.auth.timeout', '20');
+INSERT INTO ostler.flavour OVERRIDING SYSTEM VALUE VALUES (1, 'flavour4', 256, 50, false, '{nx,rfb,vnc,rdp}', NULL, 10240);
+INSERT INTO ostler.kysely_migration VALUES ('0001-skeleton', '2026-11-22T00:24:44.227Z');
+INSERT INTO ostler.kysely_migration VALUES ('0002-sign-in', '2026-11-22T00:24:44.508Z');
+INSERT INTO ostler.kysely_migration VALUES ('0003-tickets', '2026-11-22T00:24:44.546Z');
+INSERT INTO ostler.kysely_migration VALUES ('0004-starts', '2026-11-22T00:24:44.656Z');
+INSERT INTO ostler.kysely_migration VALUES ('0005-agent-at', '2026-11-22T00:24:44.662Z');
+INSERT INTO ostler.kysely_migration VALUES ('0006-tunnels', '2026-11-22T00:24:44.691Z');
+INSERT INTO ostler.kysely_migration VALUES ('0007-displays', '2026-11-22T00:24:44.703Z');
+INSERT INTO ostler.kysely_migration VALUES ('0008-doors', '2026-11-22T00:24:44.710Z');
+INSERT INTO ostler.kysely_migration VALUES ('0009-wish-connection', '2026-11-22T00:24:44.711Z');
+INSERT INTO ostler.kysely_migration VALUES ('0010-hypervisors', '2026-11-22T00:24:44.721Z');
+INSERT INTO ostler.kysely_migration VALUES ('0011-images', '2026-11-22T00:24:44.780Z');
+INSERT INTO ostler.kysely_migration VALUES ('0016-ssl-files', '2026-11-22T00:24:44.816Z');
+INSERT INTO ostler.kysely_migration VALUES ('0017-backups', '2026-11-22T00:24:44.850Z');
+INSERT INTO ostler.kysely_migration VALUES ('0020-known-nodes', '2026-11-22T00:24:44.852Z');
+INSERT INTO ostler.kysely_migration_lock VALUES ('migration_lock', 0);
+INSERT INTO ostler.tenant VALUES (-1, '-', false);
+INSERT INTO ostler.tenant VALUES (0, '*', false);
+INSERT INTO ostler.tenant VALUES (1, 'default', false);
+INSERT INTO ostler.tenant VALUES (2, 'acme', false);
+INSERT INTO ostler.users OVERRIDING SYSTEM VALUE VALUES (1, 'ann', '$scrypt$', false, 2, 'user');
+INSERT INTO ostler.users OVERRIDING SYSTEM VALUE VALUES (2, 'user3', '', false, 1, 'user');
+INSERT INTO ostler.vm OVERRIDING SYSTEM VALUE VALUES (1, 'desk2', 2, 1, '10.3.15.20', false, 'stopped', 'stopped', '2026-11-22 00:24:44.878729+00', 3, NULL, NULL, 'default', NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO ostler.vm_edge VALUES ('stopped', 'preparing');
+INSERT INTO ostler.vm_edge VALUES ('preparing', 'booting');
+INSERT INTO ostler.vm_edge VALUES ('preparing', 'stopping');
+INSERT INTO ostler.vm_edge VALUES ('preparing', 'failed');
+INSERT INTO ostler.vm_edge VALUES ('preparing', 'lost');
+INSERT INTO ostler.vm_edge VALUES ('booting', 'running');
+INSERT INTO ostler.vm_edge VALUES ('booting', 'stopping');
+INSERT INTO ostler.vm_edge VALUES ('booting', 'failed');
+INSERT INTO ostler.vm_edge VALUES ('booting', 'killing');
+INSERT INTO ostler.vm_edge VALUES ('booting', 'lost');
+INSERT INTO ostler.vm_edge VALUES ('running', 'stopping');
+INSERT INTO ostler.vm_edge VALUES ('running', 'stopped');
+INSERT INTO ostler.vm_edge VALUES ('running', 'lost');
+INSERT INTO ostler.vm_edge VALUES ('stopping', 'stopped');
+INSERT INTO ostler.vm_edge VALUES ('stopping', 'killing');
+INSERT INTO ostler.vm_edge VALUES ('stopping', 'lost');
+INSERT INTO ostler.vm_edge VALUES ('killing', 'stopped');
+INSERT INTO ostler.vm_edge VALUES ('killing', 'failed');
+INSERT INTO ostler.vm_edge VALUES ('killing', 'lost');
+INSERT INTO ostler.vm_edge VALUES ('lost', 'stopped');
+INSERT INTO ostler.vm_edge VALUES ('failed', 'stopped');
+INSERT INTO ostler.vm_edge VALUES ('stopped', 'stopped');
+INSERT INTO ostler.vm_edge VALUES ('preparing', 'preparing');
+INSERT INTO ostler.vm_edge VALUES ('booting', 'booting');
+INSERT INTO ostler.vm_edge VALUES ('running', 'running');
+INSERT INTO ostler.vm_edge VALUES ('stopping', 'stopping');
+INSERT INTO ostler.vm_edge VALUES ('killing', 'killing');
+INSERT INTO ostler.vm_edge VALUES ('lost', 'lost');
+INSERT INTO ostler.vm_edge VALUES ('failed', 'failed');
+INSERT INTO ostler.wish OVERRIDING SYSTEM VALUE VALUES (1, 1, 'run', 'administrator', 'qa', '2026-11-22 00:24:44.884756+00', NULL, NULL, NULL, false, NULL);
+SELECT pg_catalog.setval('ostler.authority_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.backup_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.disk_image_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.flavour_id_seq', 1, true);
+SELECT pg_catalog.setval('ostler.host_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.policy_rule_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.session_hook_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.tenant_id_seq', 2, true);
+SELECT pg_catalog.setval('ostler.user_auth_parameters_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.users_id_seq', 2, true);
+SELECT pg_catalog.setval('ostler.vm_id_seq', 1, true);
+SELECT pg_catalog.setval('ostler.vm_log_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.wish_number_seq', 1, true);
+ALTER TABLE ONLY ostler.authority
+    ADD CONSTRAINT authority_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.backup
+    ADD CONSTRAINT backup_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.config
+    ADD CONSTRAINT config_pkey PRIMARY KEY (tenant_id, key);
+ALTER TABLE ONLY ostler.console_order
+    ADD CONSTRAINT console_order_pkey PRIMARY KEY (digest);
+ALTER TABLE ONLY ostler.disk_image
+    ADD CONSTRAINT disk_image_name_key UNIQUE (name);
+ALTER TABLE ONLY ostler.disk_image
+    ADD CONSTRAINT disk_image_of_flavour UNIQUE (flavour_id, id);
+ALTER TABLE ONLY ostler.disk_image
+    ADD CONSTRAINT disk_image_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.disk_image
+    ADD CONSTRAINT disk_image_version UNIQUE (flavour_id, version);
+ALTER TABLE ONLY ostler.flavour
+    ADD CONSTRAINT flavour_name_key UNIQUE (name);
+ALTER TABLE ONLY ostler.flavour
+    ADD CONSTRAINT flavour_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.flavour_property
+    ADD CONSTRAINT flavour_property_pkey PRIMARY KEY (flavour_id, key);
+ALTER TABLE ONLY ostler.host_counters
+    ADD CONSTRAINT host_counters_pkey PRIMARY KEY (host_id);
+ALTER TABLE ONLY ostler.host
+    ADD CONSTRAINT host_name_key UNIQUE (name);
+ALTER TABLE ONLY ostler.host
+    ADD CONSTRAINT host_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.image_property
+    ADD CONSTRAINT image_property_pkey PRIMARY KEY (image_id, key);
+ALTER TABLE ONLY ostler.image_tag
+    ADD CONSTRAINT image_tag_pkey PRIMARY KEY (flavour_id, tag);
+ALTER TABLE ONLY ostler.known_address
+    ADD CONSTRAINT known_address_pkey PRIMARY KEY (tenant_id, login, address);
+ALTER TABLE ONLY ostler.kysely_migration_lock
+    ADD CONSTRAINT kysely_migration_lock_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.kysely_migration
+    ADD CONSTRAINT kysely_migration_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY ostler.pairing
+    ADD CONSTRAINT pairing_pkey PRIMARY KEY (device_digest);
+ALTER TABLE ONLY ostler.pairing
+    ADD CONSTRAINT pairing_user_digest_key UNIQUE (user_digest);
+ALTER TABLE ONLY ostler.policy_rule
+    ADD CONSTRAINT policy_rule_name_key UNIQUE (name);
+ALTER TABLE ONLY ostler.policy_rule
+    ADD CONSTRAINT policy_rule_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.seat
+    ADD CONSTRAINT seat_pkey PRIMARY KEY (vm_id);
+ALTER TABLE ONLY ostler.session_hook
+    ADD CONSTRAINT session_hook_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.sign_in_failure
+    ADD CONSTRAINT sign_in_failure_pkey PRIMARY KEY (subject);
+ALTER TABLE ONLY ostler.spent_credential
+    ADD CONSTRAINT spent_credential_pkey PRIMARY KEY (user_id, kind, number);
+ALTER TABLE ONLY ostler.spent_state
+    ADD CONSTRAINT spent_state_pkey PRIMARY KEY (digest);
+ALTER TABLE ONLY ostler.ssl_file
+    ADD CONSTRAINT ssl_file_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY ostler.tenant
+    ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.ticket
+    ADD CONSTRAINT ticket_pkey PRIMARY KEY (digest);
+ALTER TABLE ONLY ostler.timeline
+    ADD CONSTRAINT timeline_pkey PRIMARY KEY (vm_id, epoch, step);
+ALTER TABLE ONLY ostler.user_auth_parameters
+    ADD CONSTRAINT user_auth_parameters_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.user_property
+    ADD CONSTRAINT user_property_pkey PRIMARY KEY (user_id, key);
+ALTER TABLE ONLY ostler.user_token
+    ADD CONSTRAINT user_token_pkey PRIMARY KEY (digest);
+ALTER TABLE ONLY ostler.users
+    ADD CONSTRAINT users_login UNIQUE (tenant_id, login);
+ALTER TABLE ONLY ostler.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.vm
+    ADD CONSTRAINT vm_address_key UNIQUE (address);
+ALTER TABLE ONLY ostler.vm_edge
+    ADD CONSTRAINT vm_edge_pkey PRIMARY KEY (prior, state);
+ALTER TABLE ONLY ostler.vm_log
+    ADD CONSTRAINT vm_log_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.vm
+    ADD CONSTRAINT vm_name_key UNIQUE (name);
+ALTER TABLE ONLY ostler.vm
+    ADD CONSTRAINT vm_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.vm_property
+    ADD CONSTRAINT vm_property_pkey PRIMARY KEY (vm_id, key);
+ALTER TABLE ONLY ostler.wish
+    ADD CONSTRAINT wish_pkey PRIMARY KEY (number);
+CREATE INDEX backup_id_idx ON ostler.backup USING btree (id) WHERE (ended_at IS NULL);
+CREATE INDEX session_hook_vm_id_id_idx ON ostler.session_hook USING btree (vm_id, id);
+CREATE UNIQUE INDEX tenant_name ON ostler.tenant USING btree (lower(name));
+CREATE INDEX ticket_expires ON ostler.ticket USING btree (expires_at);
+CREATE INDEX vm_log_vm_id_id_idx ON ostler.vm_log USING btree (vm_id, id);
+CREATE INDEX wish_vm_id_idx ON ostler.wish USING btree (vm_id) WHERE (closed_at IS NULL);
+ALTER TABLE ONLY ostler.config
+    ADD CONSTRAINT config_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES ostler.tenant(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.console_order
+    ADD CONSTRAINT console_order_digest_fkey FOREIGN KEY (digest) REFERENCES ostler.ticket(digest) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.console_order
+    ADD CONSTRAINT console_order_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.disk_image
+    ADD CONSTRAINT disk_image_flavour_id_fkey FOREIGN KEY (flavour_id) REFERENCES ostler.flavour(id);
+ALTER TABLE ONLY ostler.flavour_property
+    ADD CONSTRAINT flavour_property_flavour_id_fkey FOREIGN KEY (flavour_id) REFERENCES ostler.flavour(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.host_counters
+    ADD CONSTRAINT host_counters_host_id_fkey FOREIGN KEY (host_id) REFERENCES ostler.host(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.image_property
+    ADD CONSTRAINT image_property_image_id_fkey FOREIGN KEY (image_id) REFERENCES ostler.disk_image(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.image_tag
+    ADD CONSTRAINT image_tag_flavour_id_disk_image_id_fkey FOREIGN KEY (flavour_id, disk_image_id) REFERENCES ostler.disk_image(flavour_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.known_address
+    ADD CONSTRAINT known_address_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES ostler.tenant(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.pairing
+    ADD CONSTRAINT pairing_parameters_id_fkey FOREIGN KEY (parameters_id) REFERENCES ostler.user_auth_parameters(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.pairing
+    ADD CONSTRAINT pairing_user_id_fkey FOREIGN KEY (user_id) REFERENCES ostler.users(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.policy_rule
+    ADD CONSTRAINT policy_rule_flavour_id_fkey FOREIGN KEY (flavour_id) REFERENCES ostler.flavour(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.policy_rule
+    ADD CONSTRAINT policy_rule_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES ostler.tenant(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.seat
+    ADD CONSTRAINT seat_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.session_hook
+    ADD CONSTRAINT session_hook_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.spent_credential
+    ADD CONSTRAINT spent_credential_user_id_fkey FOREIGN KEY (user_id) REFERENCES ostler.users(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.ticket
+    ADD CONSTRAINT ticket_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.timeline
+    ADD CONSTRAINT timeline_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.user_auth_parameters
+    ADD CONSTRAINT user_auth_parameters_user_id_fkey FOREIGN KEY (user_id) REFERENCES ostler.users(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.user_property
+    ADD CONSTRAINT user_property_user_id_fkey FOREIGN KEY (user_id) REFERENCES ostler.users(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.user_token
+    ADD CONSTRAINT user_token_parameters_id_fkey FOREIGN KEY (parameters_id) REFERENCES ostler.user_auth_parameters(id) ON DELETE SET NULL;
+ALTER TABLE ONLY ostler.user_token
+    ADD CONSTRAINT user_token_user_id_fkey FOREIGN KEY (user_id) REFERENCES ostler.users(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.user_token
+    ADD CONSTRAINT user_token_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.users
+    ADD CONSTRAINT users_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES ostler.tenant(id);
+ALTER TABLE ONLY ostler.vm
+    ADD CONSTRAINT vm_disk_image_id_fkey FOREIGN KEY (disk_image_id) REFERENCES ostler.disk_image(id) ON DELETE SET NULL;
+ALTER TABLE ONLY ostler.vm
+    ADD CONSTRAINT vm_flavour_id_fkey FOREIGN KEY (flavour_id) REFERENCES ostler.flavour(id);
+ALTER TABLE ONLY ostler.vm
+    ADD CONSTRAINT vm_host_id_fkey FOREIGN KEY (host_id) REFERENCES ostler.host(id);
+ALTER TABLE ONLY ostler.vm_log
+    ADD CONSTRAINT vm_log_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.vm
+    ADD CONSTRAINT vm_prior_state_fkey FOREIGN KEY (prior, state) REFERENCES ostler.vm_edge(prior, state);
+ALTER TABLE ONLY ostler.vm_property
+    ADD CONSTRAINT vm_property_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.vm
+    ADD CONSTRAINT vm_user_id_fkey FOREIGN KEY (user_id) REFERENCES ostler.users(id);
+ALTER TABLE ONLY ostler.wish
+    ADD CONSTRAINT wish_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
+CREATE POLICY added ON ostler.wish FOR INSERT TO ostler_api WITH CHECK (true);
+CREATE POLICY asked ON ostler.wish FOR INSERT TO ostler_l7r WITH CHECK ((kind = ANY (ARRAY['run'::text, 'stop'::text])));
+CREATE POLICY seen ON ostler.wish FOR SELECT USING (true);
+CREATE POLICY waiting ON ostler.wish FOR UPDATE TO ostler_l7r USING ((interactive AND (kind = 'run'::text)));
+ALTER TABLE ostler.wish ENABLE ROW LEVEL SECURITY;
+GRANT USAGE ON SCHEMA ostler TO ostler_l7r;
+GRANT USAGE ON SCHEMA ostler TO ostler_api;
+GRANT SELECT(sealing_key) ON TABLE ostler.authority TO ostler_api;
+GRANT SELECT ON TABLE ostler.backup TO ostler_api;
+GRANT INSERT(by) ON TABLE ostler.backup TO ostler_api;
+GRANT SELECT ON TABLE ostler.config TO ostler_l7r;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.config TO ostler_api;
+GRANT SELECT ON TABLE ostler.console_order TO ostler_l7r;
+GRANT INSERT(digest) ON TABLE ostler.console_order TO ostler_api;
+GRANT INSERT(vm_id) ON TABLE ostler.console_order TO ostler_api;
+GRANT INSERT(epoch) ON TABLE ostler.console_order TO ostler_api;
+GRANT INSERT(by) ON TABLE ostler.console_order TO ostler_api;
+GRANT INSERT(account) ON TABLE ostler.console_order TO ostler_api;
+GRANT INSERT(expires_at) ON TABLE ostler.console_order TO ostler_api;
+GRANT SELECT,INSERT,DELETE ON TABLE ostler.disk_image TO ostler_api;
+GRANT UPDATE(blocked) ON TABLE ostler.disk_image TO ostler_api;
+GRANT SELECT ON TABLE ostler.flavour TO ostler_l7r;
+GRANT SELECT,INSERT ON TABLE ostler.flavour TO ostler_api;
+GRANT SELECT ON TABLE ostler.flavour_property TO ostler_l7r;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.flavour_property TO ostler_api;
+GRANT SELECT ON TABLE ostler.host TO ostler_l7r;
+GRANT SELECT ON TABLE ostler.host TO ostler_api;
+GRANT INSERT(name) ON TABLE ostler.host TO ostler_api;
+GRANT INSERT(memory_mb) ON TABLE ostler.host TO ostler_api;
+GRANT UPDATE(blocked) ON TABLE ostler.host TO ostler_api;
+GRANT UPDATE(door_address) ON TABLE ostler.host TO ostler_l7r;
+GRANT UPDATE(door_port) ON TABLE ostler.host TO ostler_l7r;
+GRANT SELECT,INSERT,UPDATE ON TABLE ostler.host_counters TO ostler_l7r;
+GRANT SELECT ON TABLE ostler.host_counters TO ostler_api;
+GRANT SELECT ON TABLE ostler.image_property TO ostler_l7r;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.image_property TO ostler_api;
+GRANT SELECT,INSERT,DELETE ON TABLE ostler.image_tag TO ostler_api;
+GRANT UPDATE(disk_image_id) ON TABLE ostler.image_tag TO ostler_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.known_address TO ostler_l7r;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.pairing TO ostler_l7r;
+GRANT SELECT ON TABLE ostler.policy_rule TO ostler_l7r;
+GRANT SELECT,INSERT,DELETE ON TABLE ostler.policy_rule TO ostler_api;
+GRANT SELECT,INSERT,UPDATE ON TABLE ostler.seat TO ostler_l7r;
+GRANT SELECT ON TABLE ostler.seat TO ostler_api;
+GRANT UPDATE(epoch) ON TABLE ostler.seat TO ostler_api;
+GRANT UPDATE(state) ON TABLE ostler.seat TO ostler_api;
+GRANT UPDATE(door) ON TABLE ostler.seat TO ostler_api;
+GRANT UPDATE(lease_until) ON TABLE ostler.seat TO ostler_api;
+GRANT UPDATE(ended_by) ON TABLE ostler.seat TO ostler_api;
+GRANT SELECT ON TABLE ostler.session_hook TO ostler_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.sign_in_failure TO ostler_l7r;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.spent_credential TO ostler_l7r;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.spent_state TO ostler_l7r;
+GRANT DELETE ON TABLE ostler.ssl_file TO ostler_api;
+GRANT SELECT(name),INSERT(name) ON TABLE ostler.ssl_file TO ostler_api;
+GRANT SELECT(content),INSERT(content) ON TABLE ostler.ssl_file TO ostler_api;
+GRANT INSERT(sealed) ON TABLE ostler.ssl_file TO ostler_api;
+GRANT SELECT(set_at) ON TABLE ostler.ssl_file TO ostler_api;
+GRANT SELECT ON TABLE ostler.tenant TO ostler_l7r;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.tenant TO ostler_api;
+GRANT SELECT,INSERT,DELETE ON TABLE ostler.ticket TO ostler_l7r;
+GRANT INSERT ON TABLE ostler.ticket TO ostler_api;
+GRANT UPDATE(detail) ON TABLE ostler.ticket TO ostler_l7r;
+GRANT UPDATE(uses_left) ON TABLE ostler.ticket TO ostler_l7r;
+GRANT SELECT,INSERT ON TABLE ostler.timeline TO ostler_l7r;
+GRANT SELECT ON TABLE ostler.timeline TO ostler_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.user_auth_parameters TO ostler_l7r;
+GRANT SELECT ON TABLE ostler.user_property TO ostler_l7r;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.user_property TO ostler_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.user_token TO ostler_l7r;
+GRANT SELECT ON TABLE ostler.users TO ostler_l7r;
+GRANT SELECT,INSERT ON TABLE ostler.users TO ostler_api;
+GRANT INSERT(login) ON TABLE ostler.users TO ostler_l7r;
+GRANT INSERT(password),UPDATE(password) ON TABLE ostler.users TO ostler_l7r;
+GRANT UPDATE(password) ON TABLE ostler.users TO ostler_api;
+GRANT UPDATE(blocked) ON TABLE ostler.users TO ostler_api;
+GRANT INSERT(tenant_id) ON TABLE ostler.users TO ostler_l7r;
+GRANT UPDATE(role) ON TABLE ostler.users TO ostler_api;
+GRANT SELECT ON TABLE ostler.vm TO ostler_l7r;
+GRANT SELECT ON TABLE ostler.vm TO ostler_api;
+GRANT INSERT(name) ON TABLE ostler.vm TO ostler_api;
+GRANT INSERT(name) ON TABLE ostler.vm TO ostler_l7r;
+GRANT INSERT(user_id) ON TABLE ostler.vm TO ostler_api;
+GRANT INSERT(user_id) ON TABLE ostler.vm TO ostler_l7r;
+GRANT INSERT(flavour_id) ON TABLE ostler.vm TO ostler_api;
+GRANT INSERT(flavour_id) ON TABLE ostler.vm TO ostler_l7r;
+GRANT INSERT(address) ON TABLE ostler.vm TO ostler_api;
+GRANT INSERT(address) ON TABLE ostler.vm TO ostler_l7r;
+GRANT UPDATE(blocked) ON TABLE ostler.vm TO ostler_api;
+GRANT INSERT(di_tag) ON TABLE ostler.vm TO ostler_l7r;
+GRANT INSERT(di_tag),UPDATE(di_tag) ON TABLE ostler.vm TO ostler_api;
+GRANT UPDATE(disconnects) ON TABLE ostler.vm TO ostler_api;
+GRANT UPDATE(expire_soft) ON TABLE ostler.vm TO ostler_api;
+GRANT UPDATE(expire_hard) ON TABLE ostler.vm TO ostler_api;
+GRANT UPDATE(expiry_told_at) ON TABLE ostler.vm TO ostler_api;
+GRANT SELECT ON TABLE ostler.vm_log TO ostler_api;
+GRANT SELECT ON TABLE ostler.vm_property TO ostler_l7r;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.vm_property TO ostler_api;
+GRANT SELECT,INSERT ON TABLE ostler.wish TO ostler_l7r;
+GRANT SELECT,INSERT ON TABLE ostler.wish TO ostler_api;
+GRANT UPDATE(expires_at) ON TABLE ostler.wish TO ostler_l7r;
+GRANT UPDATE(closed_at) ON TABLE ostler.wish TO ostler_l7r;
+GRANT UPDATE(outcome) ON TABLE ostler.wish TO ostler_l7r;
