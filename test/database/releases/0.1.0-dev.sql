@@ -10,6 +10,84 @@ SET client_min_messages = warning;
 SET row_security = off;
 CREATE SCHEMA ostler;
 ALTER SCHEMA ostler OWNER TO ostler_hkd;
+CREATE FUNCTION ostler.keep_log() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+    BEGIN
+      IF TG_OP = 'DELETE' THEN
+        IF current_setting('ostler.purging', true) = 'on' AND OLD.at < now() - interval '1 day' THEN
+          RETURN OLD;
+        END IF;
+      END IF;
+      RAISE EXCEPTION 'the log of desktops only grows' USING ERRCODE = 'insufficient_privilege';
+    END $$;
+ALTER FUNCTION ostler.keep_log() OWNER TO ostler_hkd;
+CREATE FUNCTION ostler.purge_log(days integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+    DECLARE
+      gone int;
+    BEGIN
+      IF days < 1 THEN RAISE EXCEPTION 'a log is kept for a day at least'; END IF;
+      PERFORM set_config('ostler.purging', 'on', true);
+      DELETE FROM ostler.vm_log WHERE at < now() - make_interval(days => days);
+      GET DIAGNOSTICS gone = ROW_COUNT;
+      PERFORM set_config('ostler.purging', 'off', true);
+      RETURN gone;
+    END $$;
+ALTER FUNCTION ostler.purge_log(days integer) OWNER TO ostler_hkd;
+CREATE FUNCTION ostler.tell(text, integer, text, text, text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $_$
+      INSERT INTO ostler.notice (kind, vm_id, vm, login, said, code, cure)
+      SELECT $1, vm.id, vm.name, coalesce(users.login, ''), $3, $4, $5
+      FROM ostler.vm LEFT JOIN ostler.users ON users.id = vm.user_id WHERE vm.id = $2;
+      SELECT pg_notify('ostler_notice', '')
+    $_$;
+ALTER FUNCTION ostler.tell(text, integer, text, text, text) OWNER TO ostler_hkd;
+CREATE FUNCTION ostler.tell_expiry() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    BEGIN
+      PERFORM ostler.tell('expiry', NEW.vm_id, NEW.reason, NULL, NULL);
+      RETURN NULL;
+    END $$;
+ALTER FUNCTION ostler.tell_expiry() OWNER TO ostler_hkd;
+CREATE FUNCTION ostler.tell_failure() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    DECLARE
+      often int;
+    BEGIN
+      SELECT failures INTO often FROM ostler.vm WHERE id = NEW.vm_id;
+      PERFORM ostler.tell('failure', NEW.vm_id, coalesce(NEW.fault, 'nobody can tell whether it still runs')
+        || CASE WHEN often > 1 THEN format(' (%s times in a row)', often) ELSE '' END, NEW.fault_code, NEW.fault_cure);
+      RETURN NULL;
+    END $$;
+ALTER FUNCTION ostler.tell_failure() OWNER TO ostler_hkd;
+CREATE FUNCTION ostler.tell_of_notice() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    BEGIN
+      PERFORM ostler.tell('expiry', NEW.id, 'its user was told that it expires', NULL, NULL);
+      RETURN NULL;
+    END $$;
+ALTER FUNCTION ostler.tell_of_notice() OWNER TO ostler_hkd;
+CREATE FUNCTION ostler.tell_provision() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog'
+    AS $$
+    BEGIN
+      PERFORM ostler.tell('provision', NEW.id, 'the desktop was made', NULL, NULL);
+      RETURN NULL;
+    END $$;
+ALTER FUNCTION ostler.tell_provision() OWNER TO ostler_hkd;
 SET default_tablespace = '';
 SET default_table_access_method = heap;
 CREATE TABLE ostler.authority (
@@ -78,13 +156,34 @@ CREATE TABLE ostler.disk_image (
     version text NOT NULL,
     blocked boolean DEFAULT false NOT NULL,
     added_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT disk_image_kind_check CHECK ((kind = ANY (ARRAY['instant'::text, 'directory'::text, 'tarball'::text, 'qcow2'::text]))),
-    CONSTRAINT disk_image_path_check CHECK ((path ~ '^/[A-Za-z0-9_./+-]*$'::text)),
+    sha256 text,
+    CONSTRAINT disk_image_kind_check CHECK ((kind = ANY (ARRAY['instant'::text, 'directory'::text, 'tarball'::text, 'squashfs'::text, 'qcow2'::text]))),
+    CONSTRAINT disk_image_path_check CHECK ((path ~ '^(/[A-Za-z0-9_./+-]*|[A-Za-z0-9_][A-Za-z0-9_.+-]*)$'::text)),
+    CONSTRAINT disk_image_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
     CONSTRAINT disk_image_version_check CHECK ((version ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text))
 );
 ALTER TABLE ostler.disk_image OWNER TO ostler_hkd;
 ALTER TABLE ostler.disk_image ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ostler.disk_image_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE ostler.failed_start (
+    id integer NOT NULL,
+    vm_id integer NOT NULL,
+    host_id integer NOT NULL,
+    epoch integer NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    folder text NOT NULL,
+    bytes bigint NOT NULL,
+    fault text NOT NULL
+);
+ALTER TABLE ostler.failed_start OWNER TO ostler_hkd;
+ALTER TABLE ostler.failed_start ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.failed_start_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -99,12 +198,22 @@ CREATE TABLE ostler.flavour (
     is_application boolean DEFAULT false NOT NULL,
     displays text[] DEFAULT ARRAY['nx'::text, 'rfb'::text, 'vnc'::text, 'rdp'::text] NOT NULL,
     hypervisor text,
-    home_mb integer DEFAULT 10240 NOT NULL,
+    home_mb integer DEFAULT 0 NOT NULL,
+    tenant_id integer,
+    max_desktops integer,
+    max_per_user integer,
+    net_in_kbit integer,
+    net_out_kbit integer,
     CONSTRAINT flavour_cpu_percent_check CHECK ((cpu_percent >= 5)),
     CONSTRAINT flavour_displays_check CHECK (((displays <@ ARRAY['nx'::text, 'rfb'::text, 'vnc'::text, 'spice'::text, 'rdp'::text]) AND (cardinality(displays) > 0))),
-    CONSTRAINT flavour_home_mb_check CHECK (((home_mb >= 16) AND (home_mb <= 67108864))),
+    CONSTRAINT flavour_home_mb_check CHECK ((((home_mb >= 16) AND (home_mb <= 67108864)) OR ((home_mb = 0) AND (hypervisor IS DISTINCT FROM 'kvm'::text)))),
     CONSTRAINT flavour_hypervisor_check CHECK ((hypervisor = ANY (ARRAY['lxc'::text, 'kvm'::text, 'process'::text]))),
-    CONSTRAINT flavour_memory_mb_check CHECK ((memory_mb >= 64))
+    CONSTRAINT flavour_max_desktops_check CHECK ((max_desktops >= 0)),
+    CONSTRAINT flavour_max_per_user_check CHECK ((max_per_user >= 0)),
+    CONSTRAINT flavour_memory_mb_check CHECK ((memory_mb >= 64)),
+    CONSTRAINT flavour_net_in_kbit_check CHECK ((net_in_kbit >= 64)),
+    CONSTRAINT flavour_net_out_kbit_check CHECK ((net_out_kbit >= 64)),
+    CONSTRAINT flavour_tenant_id_check CHECK ((tenant_id > 0))
 );
 ALTER TABLE ostler.flavour OWNER TO ostler_hkd;
 ALTER TABLE ostler.flavour ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -123,6 +232,56 @@ CREATE TABLE ostler.flavour_property (
     CONSTRAINT flavour_property_value_check CHECK ((length(value) <= 32768))
 );
 ALTER TABLE ostler.flavour_property OWNER TO ostler_hkd;
+CREATE TABLE ostler.group_member (
+    tenant_id integer NOT NULL,
+    group_id integer NOT NULL,
+    user_id integer NOT NULL
+);
+ALTER TABLE ostler.group_member OWNER TO ostler_hkd;
+CREATE TABLE ostler.home (
+    id integer NOT NULL,
+    user_id integer,
+    flavour_id integer,
+    login text NOT NULL,
+    tenant text NOT NULL,
+    flavour text NOT NULL,
+    kind text NOT NULL,
+    path text NOT NULL,
+    moving_to text,
+    host_id integer,
+    limit_mb integer NOT NULL,
+    made_at timestamp with time zone,
+    writer_vm integer,
+    writer_epoch integer,
+    writer_host integer,
+    writer_since timestamp with time zone,
+    trashed_at timestamp with time zone,
+    purge_at timestamp with time zone,
+    purging boolean DEFAULT false NOT NULL,
+    trouble text,
+    state text GENERATED ALWAYS AS (
+CASE
+    WHEN (trashed_at IS NOT NULL) THEN 'trash'::text
+    WHEN (writer_vm IS NOT NULL) THEN 'in use'::text
+    ELSE 'free'::text
+END) STORED NOT NULL,
+    CONSTRAINT home_check CHECK (((moving_to ~ '^([A-Za-z0-9_@-][A-Za-z0-9_@.-]*/)?[A-Za-z0-9_@-][A-Za-z0-9_@.-]*$'::text) AND (moving_to <> path))),
+    CONSTRAINT home_check1 CHECK (((trashed_at IS NULL) = (purge_at IS NULL))),
+    CONSTRAINT home_check2 CHECK (((writer_vm IS NULL) OR ((trashed_at IS NULL) AND (moving_to IS NULL)))),
+    CONSTRAINT home_check3 CHECK (((NOT purging) OR (trashed_at IS NOT NULL))),
+    CONSTRAINT home_kind_check CHECK ((kind = ANY (ARRAY['directory'::text, 'image'::text, 'raw'::text, 'qcow2'::text]))),
+    CONSTRAINT home_limit_mb_check CHECK ((limit_mb >= 0)),
+    CONSTRAINT home_path_check CHECK ((path ~ '^([A-Za-z0-9_@-][A-Za-z0-9_@.-]*/)?[A-Za-z0-9_@-][A-Za-z0-9_@.-]*$'::text))
+);
+ALTER TABLE ostler.home OWNER TO ostler_hkd;
+ALTER TABLE ostler.home ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME ostler.home_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE ostler.host (
     id integer NOT NULL,
     name text NOT NULL,
@@ -157,6 +316,18 @@ ALTER TABLE ostler.host ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE ostler.image_copy (
+    disk_image_id integer NOT NULL,
+    host_id integer NOT NULL,
+    state text NOT NULL,
+    reason text,
+    bytes_done bigint DEFAULT 0 NOT NULL,
+    bytes bigint DEFAULT 0 NOT NULL,
+    sha256 text,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT image_copy_state_check CHECK ((state = ANY (ARRAY['new'::text, 'copying'::text, 'ready'::text, 'broken'::text, 'removed'::text])))
+);
+ALTER TABLE ostler.image_copy OWNER TO ostler_hkd;
 CREATE TABLE ostler.image_property (
     image_id integer NOT NULL,
     key text NOT NULL,
@@ -173,6 +344,58 @@ CREATE TABLE ostler.image_tag (
     CONSTRAINT image_tag_tag_check CHECK ((tag ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text))
 );
 ALTER TABLE ostler.image_tag OWNER TO ostler_hkd;
+CREATE TABLE ostler.job (
+    id integer NOT NULL,
+    kind text NOT NULL,
+    by text NOT NULL,
+    state text DEFAULT 'previewed'::text NOT NULL,
+    progress text DEFAULT ''::text NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    made_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    host_id integer,
+    lease_until timestamp with time zone,
+    CONSTRAINT job_by_check CHECK (((length(by) >= 1) AND (length(by) <= 256))),
+    CONSTRAINT job_kind_check CHECK ((kind = 'roll-out'::text)),
+    CONSTRAINT job_state_check CHECK ((state = ANY (ARRAY['previewed'::text, 'running'::text, 'paused'::text, 'stopping'::text, 'done'::text, 'failed'::text, 'rolled back'::text])))
+);
+ALTER TABLE ostler.job OWNER TO ostler_hkd;
+ALTER TABLE ostler.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.job_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE ostler.job_item (
+    job_id integer NOT NULL,
+    vm_id integer NOT NULL,
+    wave integer NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    was_up boolean DEFAULT false NOT NULL,
+    tried boolean DEFAULT false NOT NULL,
+    fault text,
+    CONSTRAINT job_item_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sent'::text, 'new'::text, 'old'::text, 'failed'::text, 'left'::text]))),
+    CONSTRAINT job_item_wave_check CHECK ((wave >= 1))
+);
+ALTER TABLE ostler.job_item OWNER TO ostler_hkd;
+CREATE TABLE ostler.job_log (
+    id bigint NOT NULL,
+    job_id integer NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    text text NOT NULL
+);
+ALTER TABLE ostler.job_log OWNER TO ostler_hkd;
+ALTER TABLE ostler.job_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.job_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE ostler.known_address (
     tenant_id integer NOT NULL,
     login text NOT NULL,
@@ -190,6 +413,38 @@ CREATE TABLE ostler.kysely_migration_lock (
     is_locked integer DEFAULT 0 NOT NULL
 );
 ALTER TABLE ostler.kysely_migration_lock OWNER TO ostler_hkd;
+CREATE TABLE ostler.notice (
+    id bigint NOT NULL,
+    kind text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    vm_id integer NOT NULL,
+    vm text NOT NULL,
+    login text NOT NULL,
+    said text NOT NULL,
+    code text,
+    cure text,
+    mailed_at timestamp with time zone,
+    posted_at timestamp with time zone,
+    CONSTRAINT notice_kind_check CHECK ((kind = ANY (ARRAY['failure'::text, 'provision'::text, 'expiry'::text])))
+);
+ALTER TABLE ostler.notice OWNER TO ostler_hkd;
+CREATE TABLE ostler.notice_channel (
+    channel text NOT NULL,
+    next_at timestamp with time zone DEFAULT now() NOT NULL,
+    held_until timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    fault text,
+    CONSTRAINT notice_channel_channel_check CHECK ((channel = ANY (ARRAY['mail'::text, 'webhook'::text])))
+);
+ALTER TABLE ostler.notice_channel OWNER TO ostler_hkd;
+ALTER TABLE ostler.notice ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.notice_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE ostler.pairing (
     device_digest bytea NOT NULL,
     user_digest bytea NOT NULL,
@@ -242,6 +497,21 @@ ALTER TABLE ostler.policy_rule ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
     NO MAXVALUE
     CACHE 1
 );
+CREATE TABLE ostler.roll_out (
+    job_id integer NOT NULL,
+    flavour_id integer NOT NULL,
+    tag text NOT NULL,
+    image_id integer,
+    old_image_id integer,
+    token text NOT NULL,
+    settings jsonb NOT NULL,
+    waves integer NOT NULL,
+    wave integer DEFAULT 0 NOT NULL,
+    sent_at timestamp with time zone,
+    back_at timestamp with time zone,
+    CONSTRAINT roll_out_waves_check CHECK ((waves >= 1))
+);
+ALTER TABLE ostler.roll_out OWNER TO ostler_hkd;
 CREATE TABLE ostler.seat (
     vm_id integer NOT NULL,
     epoch integer DEFAULT 0 NOT NULL,
@@ -312,6 +582,46 @@ END),
     CONSTRAINT ssl_file_sealed_check CHECK ((length(sealed) <= 1048576))
 );
 ALTER TABLE ostler.ssl_file OWNER TO ostler_hkd;
+CREATE TABLE ostler.storage_look (
+    id integer NOT NULL,
+    host_id integer NOT NULL,
+    by text NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    ended_at timestamp with time zone,
+    fault text,
+    CONSTRAINT storage_look_by_check CHECK (((length(by) >= 1) AND (length(by) <= 256)))
+);
+ALTER TABLE ostler.storage_look OWNER TO ostler_hkd;
+ALTER TABLE ostler.storage_look ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.storage_look_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE ostler.storage_orphan (
+    id integer NOT NULL,
+    look_id integer NOT NULL,
+    path text NOT NULL,
+    kind text NOT NULL,
+    why text NOT NULL,
+    bytes bigint NOT NULL,
+    modified_at timestamp with time zone NOT NULL,
+    identity text NOT NULL,
+    purge_asked_at timestamp with time zone,
+    purged_at timestamp with time zone,
+    fault text
+);
+ALTER TABLE ostler.storage_orphan OWNER TO ostler_hkd;
+ALTER TABLE ostler.storage_orphan ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.storage_orphan_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE ostler.tenant (
     id integer NOT NULL,
     name text NOT NULL,
@@ -357,6 +667,22 @@ CREATE TABLE ostler.user_auth_parameters (
 ALTER TABLE ostler.user_auth_parameters OWNER TO ostler_hkd;
 ALTER TABLE ostler.user_auth_parameters ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ostler.user_auth_parameters_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE ostler.user_group (
+    id integer NOT NULL,
+    tenant_id integer NOT NULL,
+    name text NOT NULL,
+    CONSTRAINT user_group_name_check CHECK (((length(name) >= 1) AND (length(name) <= 256))),
+    CONSTRAINT user_group_tenant_id_check CHECK ((tenant_id > 0))
+);
+ALTER TABLE ostler.user_group OWNER TO ostler_hkd;
+ALTER TABLE ostler.user_group ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME ostler.user_group_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -424,6 +750,16 @@ CREATE TABLE ostler.vm (
     expire_soft timestamp with time zone,
     expire_hard timestamp with time zone,
     expiry_told_at timestamp with time zone,
+    fault_code text,
+    fault_cure text,
+    failures integer DEFAULT 0 NOT NULL,
+    next_try_at timestamp with time zone,
+    agent_verdict text,
+    agent_said text,
+    agent_since timestamp with time zone,
+    image_pin integer,
+    CONSTRAINT vm_agent_verdict_check CHECK ((agent_verdict = ANY (ARRAY['answers'::text, 'notStarted'::text, 'unreachable'::text, 'refusing'::text, 'hung'::text]))),
+    CONSTRAINT vm_failures_check CHECK ((failures >= 0)),
     CONSTRAINT vm_hypervisor_check CHECK ((hypervisor = ANY (ARRAY['lxc'::text, 'kvm'::text, 'process'::text, 'simulated'::text])))
 );
 ALTER TABLE ostler.vm OWNER TO ostler_hkd;
@@ -448,7 +784,12 @@ CREATE TABLE ostler.vm_log (
     prior text NOT NULL,
     state text NOT NULL,
     fault text,
-    at timestamp with time zone DEFAULT now() NOT NULL
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    fault_code text,
+    fault_cure text,
+    console text,
+    disk_image_id integer,
+    CONSTRAINT vm_log_console_check CHECK ((length(console) <= 65536))
 );
 ALTER TABLE ostler.vm_log OWNER TO ostler_hkd;
 ALTER TABLE ostler.vm_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -479,6 +820,7 @@ CREATE TABLE ostler.wish (
     outcome text,
     interactive boolean DEFAULT false NOT NULL,
     connection text,
+    persistent boolean DEFAULT false NOT NULL,
     CONSTRAINT wish_connection_check CHECK ((connection ~ '^[a-z0-9]{8,32}$'::text))
 );
 ALTER TABLE ostler.wish OWNER TO ostler_hkd;
@@ -492,29 +834,37 @@ ALTER TABLE ostler.wish ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
 );
 INSERT INTO ostler.config VALUES (-1, 'l7r.auth.plugins', 'default');
 INSERT INTO ostler.config VALUES (2, 'l7r.auth.timeout', '20');
-INSERT INTO ostler.flavour OVERRIDING SYSTEM VALUE VALUES (1, 'flavour4', 256, 50, false, '{nx,rfb,vnc,rdp}', NULL, 10240);
-INSERT INTO ostler.kysely_migration VALUES ('0001-skeleton', '2026-11-22T00:24:44.227Z');
-INSERT INTO ostler.kysely_migration VALUES ('0002-sign-in', '2026-11-22T00:24:44.508Z');
-INSERT INTO ostler.kysely_migration VALUES ('0003-tickets', '2026-11-22T00:24:44.546Z');
-INSERT INTO ostler.kysely_migration VALUES ('0004-starts', '2026-11-22T00:24:44.656Z');
-INSERT INTO ostler.kysely_migration VALUES ('0005-agent-at', '2026-11-22T00:24:44.662Z');
-INSERT INTO ostler.kysely_migration VALUES ('0006-tunnels', '2026-11-22T00:24:44.691Z');
-INSERT INTO ostler.kysely_migration VALUES ('0007-displays', '2026-11-22T00:24:44.703Z');
-INSERT INTO ostler.kysely_migration VALUES ('0008-doors', '2026-11-22T00:24:44.710Z');
-INSERT INTO ostler.kysely_migration VALUES ('0009-wish-connection', '2026-11-22T00:24:44.711Z');
-INSERT INTO ostler.kysely_migration VALUES ('0010-hypervisors', '2026-11-22T00:24:44.721Z');
-INSERT INTO ostler.kysely_migration VALUES ('0011-images', '2026-11-22T00:24:44.780Z');
-INSERT INTO ostler.kysely_migration VALUES ('0016-ssl-files', '2026-11-22T00:24:44.816Z');
-INSERT INTO ostler.kysely_migration VALUES ('0017-backups', '2026-11-22T00:24:44.850Z');
-INSERT INTO ostler.kysely_migration VALUES ('0020-known-nodes', '2026-11-22T00:24:44.852Z');
+INSERT INTO ostler.flavour OVERRIDING SYSTEM VALUE VALUES (1, 'flavour4', 256, 50, false, '{nx,rfb,vnc,rdp}', NULL, 0, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO ostler.kysely_migration VALUES ('0001-skeleton', '2026-11-22T01:17:19.466Z');
+INSERT INTO ostler.kysely_migration VALUES ('0002-sign-in', '2026-11-22T01:17:19.487Z');
+INSERT INTO ostler.kysely_migration VALUES ('0003-tickets', '2026-11-22T01:17:19.490Z');
+INSERT INTO ostler.kysely_migration VALUES ('0004-starts', '2026-11-22T01:17:19.499Z');
+INSERT INTO ostler.kysely_migration VALUES ('0005-agent-at', '2026-11-22T01:17:19.500Z');
+INSERT INTO ostler.kysely_migration VALUES ('0006-tunnels', '2026-11-22T01:17:19.504Z');
+INSERT INTO ostler.kysely_migration VALUES ('0007-displays', '2026-11-22T01:17:19.506Z');
+INSERT INTO ostler.kysely_migration VALUES ('0008-doors', '2026-11-22T01:17:19.507Z');
+INSERT INTO ostler.kysely_migration VALUES ('0009-wish-connection', '2026-11-22T01:17:19.508Z');
+INSERT INTO ostler.kysely_migration VALUES ('0010-hypervisors', '2026-11-22T01:17:19.510Z');
+INSERT INTO ostler.kysely_migration VALUES ('0011-images', '2026-11-22T01:17:19.516Z');
+INSERT INTO ostler.kysely_migration VALUES ('0016-ssl-files', '2026-11-22T01:17:19.518Z');
+INSERT INTO ostler.kysely_migration VALUES ('0017-backups', '2026-11-22T01:17:19.521Z');
+INSERT INTO ostler.kysely_migration VALUES ('0018-homes', '2026-11-22T01:17:19.527Z');
+INSERT INTO ostler.kysely_migration VALUES ('0019-storage', '2026-11-22T01:17:19.535Z');
+INSERT INTO ostler.kysely_migration VALUES ('0020-known-nodes', '2026-11-22T01:17:19.536Z');
+INSERT INTO ostler.kysely_migration VALUES ('0021-health', '2026-11-22T01:17:19.549Z');
+INSERT INTO ostler.kysely_migration VALUES ('0023-jobs', '2026-11-22T01:17:19.566Z');
+INSERT INTO ostler.kysely_migration VALUES ('0024-squashfs', '2026-11-22T01:17:19.567Z');
 INSERT INTO ostler.kysely_migration_lock VALUES ('migration_lock', 0);
+INSERT INTO ostler.notice OVERRIDING SYSTEM VALUE VALUES (1, 'provision', '2026-11-22 01:17:19.575386+00', 1, 'desk2', 'user3', 'the desktop was made', NULL, NULL, NULL, NULL);
+INSERT INTO ostler.notice_channel VALUES ('mail', '2026-11-22 01:17:19.438061+00', NULL, 0, NULL);
+INSERT INTO ostler.notice_channel VALUES ('webhook', '2026-11-22 01:17:19.438061+00', NULL, 0, NULL);
 INSERT INTO ostler.tenant VALUES (-1, '-', false);
 INSERT INTO ostler.tenant VALUES (0, '*', false);
 INSERT INTO ostler.tenant VALUES (1, 'default', false);
 INSERT INTO ostler.tenant VALUES (2, 'acme', false);
 INSERT INTO ostler.users OVERRIDING SYSTEM VALUE VALUES (1, 'ann', '$scrypt$', false, 2, 'user');
 INSERT INTO ostler.users OVERRIDING SYSTEM VALUE VALUES (2, 'user3', '', false, 1, 'user');
-INSERT INTO ostler.vm OVERRIDING SYSTEM VALUE VALUES (1, 'desk2', 2, 1, '10.3.15.20', false, 'stopped', 'stopped', '2026-11-22 00:24:44.878729+00', 3, NULL, NULL, 'default', NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO ostler.vm OVERRIDING SYSTEM VALUE VALUES (1, 'desk2', 2, 1, '10.3.15.20', false, 'stopped', 'stopped', '2026-11-22 01:17:19.575386+00', 3, NULL, NULL, 'default', NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO ostler.vm_edge VALUES ('stopped', 'preparing');
 INSERT INTO ostler.vm_edge VALUES ('preparing', 'booting');
 INSERT INTO ostler.vm_edge VALUES ('preparing', 'stopping');
@@ -544,16 +894,24 @@ INSERT INTO ostler.vm_edge VALUES ('stopping', 'stopping');
 INSERT INTO ostler.vm_edge VALUES ('killing', 'killing');
 INSERT INTO ostler.vm_edge VALUES ('lost', 'lost');
 INSERT INTO ostler.vm_edge VALUES ('failed', 'failed');
-INSERT INTO ostler.wish OVERRIDING SYSTEM VALUE VALUES (1, 1, 'run', 'administrator', 'qa', '2026-11-22 00:24:44.884756+00', NULL, NULL, NULL, false, NULL);
+INSERT INTO ostler.wish OVERRIDING SYSTEM VALUE VALUES (1, 1, 'run', 'administrator', 'qa', '2026-11-22 01:17:19.57786+00', NULL, NULL, NULL, false, NULL, false);
 SELECT pg_catalog.setval('ostler.authority_id_seq', 1, false);
 SELECT pg_catalog.setval('ostler.backup_id_seq', 1, false);
 SELECT pg_catalog.setval('ostler.disk_image_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.failed_start_id_seq', 1, false);
 SELECT pg_catalog.setval('ostler.flavour_id_seq', 1, true);
+SELECT pg_catalog.setval('ostler.home_id_seq', 1, false);
 SELECT pg_catalog.setval('ostler.host_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.job_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.job_log_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.notice_id_seq', 1, true);
 SELECT pg_catalog.setval('ostler.policy_rule_id_seq', 1, false);
 SELECT pg_catalog.setval('ostler.session_hook_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.storage_look_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.storage_orphan_id_seq', 1, false);
 SELECT pg_catalog.setval('ostler.tenant_id_seq', 2, true);
 SELECT pg_catalog.setval('ostler.user_auth_parameters_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.user_group_id_seq', 1, false);
 SELECT pg_catalog.setval('ostler.users_id_seq', 2, true);
 SELECT pg_catalog.setval('ostler.vm_id_seq', 1, true);
 SELECT pg_catalog.setval('ostler.vm_log_id_seq', 1, false);
@@ -574,28 +932,52 @@ ALTER TABLE ONLY ostler.disk_image
     ADD CONSTRAINT disk_image_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY ostler.disk_image
     ADD CONSTRAINT disk_image_version UNIQUE (flavour_id, version);
+ALTER TABLE ONLY ostler.failed_start
+    ADD CONSTRAINT failed_start_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.failed_start
+    ADD CONSTRAINT failed_start_vm_id_epoch_key UNIQUE (vm_id, epoch);
 ALTER TABLE ONLY ostler.flavour
     ADD CONSTRAINT flavour_name_key UNIQUE (name);
 ALTER TABLE ONLY ostler.flavour
     ADD CONSTRAINT flavour_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY ostler.flavour_property
     ADD CONSTRAINT flavour_property_pkey PRIMARY KEY (flavour_id, key);
+ALTER TABLE ONLY ostler.group_member
+    ADD CONSTRAINT group_member_pkey PRIMARY KEY (group_id, user_id);
+ALTER TABLE ONLY ostler.home
+    ADD CONSTRAINT home_moving_to_key UNIQUE (moving_to);
+ALTER TABLE ONLY ostler.home
+    ADD CONSTRAINT home_path_key UNIQUE (path);
+ALTER TABLE ONLY ostler.home
+    ADD CONSTRAINT home_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY ostler.host_counters
     ADD CONSTRAINT host_counters_pkey PRIMARY KEY (host_id);
 ALTER TABLE ONLY ostler.host
     ADD CONSTRAINT host_name_key UNIQUE (name);
 ALTER TABLE ONLY ostler.host
     ADD CONSTRAINT host_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.image_copy
+    ADD CONSTRAINT image_copy_pkey PRIMARY KEY (disk_image_id, host_id);
 ALTER TABLE ONLY ostler.image_property
     ADD CONSTRAINT image_property_pkey PRIMARY KEY (image_id, key);
 ALTER TABLE ONLY ostler.image_tag
     ADD CONSTRAINT image_tag_pkey PRIMARY KEY (flavour_id, tag);
+ALTER TABLE ONLY ostler.job_item
+    ADD CONSTRAINT job_item_pkey PRIMARY KEY (job_id, vm_id);
+ALTER TABLE ONLY ostler.job_log
+    ADD CONSTRAINT job_log_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.job
+    ADD CONSTRAINT job_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY ostler.known_address
     ADD CONSTRAINT known_address_pkey PRIMARY KEY (tenant_id, login, address);
 ALTER TABLE ONLY ostler.kysely_migration_lock
     ADD CONSTRAINT kysely_migration_lock_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY ostler.kysely_migration
     ADD CONSTRAINT kysely_migration_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY ostler.notice_channel
+    ADD CONSTRAINT notice_channel_pkey PRIMARY KEY (channel);
+ALTER TABLE ONLY ostler.notice
+    ADD CONSTRAINT notice_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY ostler.pairing
     ADD CONSTRAINT pairing_pkey PRIMARY KEY (device_digest);
 ALTER TABLE ONLY ostler.pairing
@@ -604,6 +986,8 @@ ALTER TABLE ONLY ostler.policy_rule
     ADD CONSTRAINT policy_rule_name_key UNIQUE (name);
 ALTER TABLE ONLY ostler.policy_rule
     ADD CONSTRAINT policy_rule_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.roll_out
+    ADD CONSTRAINT roll_out_pkey PRIMARY KEY (job_id);
 ALTER TABLE ONLY ostler.seat
     ADD CONSTRAINT seat_pkey PRIMARY KEY (vm_id);
 ALTER TABLE ONLY ostler.session_hook
@@ -616,6 +1000,10 @@ ALTER TABLE ONLY ostler.spent_state
     ADD CONSTRAINT spent_state_pkey PRIMARY KEY (digest);
 ALTER TABLE ONLY ostler.ssl_file
     ADD CONSTRAINT ssl_file_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY ostler.storage_look
+    ADD CONSTRAINT storage_look_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.storage_orphan
+    ADD CONSTRAINT storage_orphan_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY ostler.tenant
     ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY ostler.ticket
@@ -624,6 +1012,12 @@ ALTER TABLE ONLY ostler.timeline
     ADD CONSTRAINT timeline_pkey PRIMARY KEY (vm_id, epoch, step);
 ALTER TABLE ONLY ostler.user_auth_parameters
     ADD CONSTRAINT user_auth_parameters_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.user_group
+    ADD CONSTRAINT user_group_name UNIQUE (tenant_id, name);
+ALTER TABLE ONLY ostler.user_group
+    ADD CONSTRAINT user_group_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.user_group
+    ADD CONSTRAINT user_group_tenant UNIQUE (tenant_id, id);
 ALTER TABLE ONLY ostler.user_property
     ADD CONSTRAINT user_property_pkey PRIMARY KEY (user_id, key);
 ALTER TABLE ONLY ostler.user_token
@@ -632,6 +1026,8 @@ ALTER TABLE ONLY ostler.users
     ADD CONSTRAINT users_login UNIQUE (tenant_id, login);
 ALTER TABLE ONLY ostler.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY ostler.users
+    ADD CONSTRAINT users_tenant UNIQUE (tenant_id, id);
 ALTER TABLE ONLY ostler.vm
     ADD CONSTRAINT vm_address_key UNIQUE (address);
 ALTER TABLE ONLY ostler.vm_edge
@@ -647,11 +1043,26 @@ ALTER TABLE ONLY ostler.vm_property
 ALTER TABLE ONLY ostler.wish
     ADD CONSTRAINT wish_pkey PRIMARY KEY (number);
 CREATE INDEX backup_id_idx ON ostler.backup USING btree (id) WHERE (ended_at IS NULL);
+CREATE INDEX group_member_user_id_idx ON ostler.group_member USING btree (user_id);
+CREATE UNIQUE INDEX home_in_service ON ostler.home USING btree (user_id, flavour_id) WHERE (trashed_at IS NULL);
+CREATE UNIQUE INDEX home_writer ON ostler.home USING btree (writer_vm);
+CREATE INDEX job_id_idx ON ostler.job USING btree (id) WHERE (ended_at IS NULL);
+CREATE INDEX job_item_vm_id_idx ON ostler.job_item USING btree (vm_id);
+CREATE INDEX job_log_job_id_id_idx ON ostler.job_log USING btree (job_id, id);
+CREATE INDEX notice_id_idx ON ostler.notice USING btree (id) WHERE ((mailed_at IS NULL) OR (posted_at IS NULL));
+CREATE INDEX roll_out_flavour_id_tag_idx ON ostler.roll_out USING btree (flavour_id, tag);
 CREATE INDEX session_hook_vm_id_id_idx ON ostler.session_hook USING btree (vm_id, id);
 CREATE UNIQUE INDEX tenant_name ON ostler.tenant USING btree (lower(name));
 CREATE INDEX ticket_expires ON ostler.ticket USING btree (expires_at);
+CREATE INDEX vm_log_at_idx ON ostler.vm_log USING btree (at);
 CREATE INDEX vm_log_vm_id_id_idx ON ostler.vm_log USING btree (vm_id, id);
 CREATE INDEX wish_vm_id_idx ON ostler.wish USING btree (vm_id) WHERE (closed_at IS NULL);
+CREATE TRIGGER keep_log BEFORE DELETE OR UPDATE ON ostler.vm_log FOR EACH ROW EXECUTE FUNCTION ostler.keep_log();
+CREATE TRIGGER keep_whole_log BEFORE TRUNCATE ON ostler.vm_log FOR EACH STATEMENT EXECUTE FUNCTION ostler.keep_log();
+CREATE TRIGGER tell_expiry AFTER INSERT ON ostler.wish FOR EACH ROW WHEN ((new.kind = 'expire'::text)) EXECUTE FUNCTION ostler.tell_expiry();
+CREATE TRIGGER tell_failure AFTER INSERT ON ostler.vm_log FOR EACH ROW WHEN (((new.state IS DISTINCT FROM new.prior) AND ((new.state = ANY (ARRAY['failed'::text, 'lost'::text])) OR (new.event = 'agentLost'::text)))) EXECUTE FUNCTION ostler.tell_failure();
+CREATE TRIGGER tell_of_notice AFTER UPDATE OF expiry_told_at ON ostler.vm FOR EACH ROW WHEN (((new.expiry_told_at IS NOT NULL) AND (old.expiry_told_at IS NULL))) EXECUTE FUNCTION ostler.tell_of_notice();
+CREATE TRIGGER tell_provision AFTER INSERT ON ostler.vm FOR EACH ROW EXECUTE FUNCTION ostler.tell_provision();
 ALTER TABLE ONLY ostler.config
     ADD CONSTRAINT config_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES ostler.tenant(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ostler.console_order
@@ -660,14 +1071,46 @@ ALTER TABLE ONLY ostler.console_order
     ADD CONSTRAINT console_order_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ostler.disk_image
     ADD CONSTRAINT disk_image_flavour_id_fkey FOREIGN KEY (flavour_id) REFERENCES ostler.flavour(id);
+ALTER TABLE ONLY ostler.failed_start
+    ADD CONSTRAINT failed_start_host_id_fkey FOREIGN KEY (host_id) REFERENCES ostler.host(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.failed_start
+    ADD CONSTRAINT failed_start_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ostler.flavour_property
     ADD CONSTRAINT flavour_property_flavour_id_fkey FOREIGN KEY (flavour_id) REFERENCES ostler.flavour(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.flavour
+    ADD CONSTRAINT flavour_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES ostler.tenant(id);
+ALTER TABLE ONLY ostler.group_member
+    ADD CONSTRAINT group_member_tenant_id_group_id_fkey FOREIGN KEY (tenant_id, group_id) REFERENCES ostler.user_group(tenant_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.group_member
+    ADD CONSTRAINT group_member_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id) REFERENCES ostler.users(tenant_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.home
+    ADD CONSTRAINT home_flavour_id_fkey FOREIGN KEY (flavour_id) REFERENCES ostler.flavour(id) ON DELETE SET NULL;
+ALTER TABLE ONLY ostler.home
+    ADD CONSTRAINT home_host_id_fkey FOREIGN KEY (host_id) REFERENCES ostler.host(id) ON DELETE SET NULL;
+ALTER TABLE ONLY ostler.home
+    ADD CONSTRAINT home_user_id_fkey FOREIGN KEY (user_id) REFERENCES ostler.users(id) ON DELETE SET NULL;
+ALTER TABLE ONLY ostler.home
+    ADD CONSTRAINT home_writer_host_fkey FOREIGN KEY (writer_host) REFERENCES ostler.host(id) ON DELETE SET NULL;
+ALTER TABLE ONLY ostler.home
+    ADD CONSTRAINT home_writer_vm_fkey FOREIGN KEY (writer_vm) REFERENCES ostler.vm(id) ON DELETE SET NULL;
 ALTER TABLE ONLY ostler.host_counters
     ADD CONSTRAINT host_counters_host_id_fkey FOREIGN KEY (host_id) REFERENCES ostler.host(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.image_copy
+    ADD CONSTRAINT image_copy_disk_image_id_fkey FOREIGN KEY (disk_image_id) REFERENCES ostler.disk_image(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.image_copy
+    ADD CONSTRAINT image_copy_host_id_fkey FOREIGN KEY (host_id) REFERENCES ostler.host(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ostler.image_property
     ADD CONSTRAINT image_property_image_id_fkey FOREIGN KEY (image_id) REFERENCES ostler.disk_image(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ostler.image_tag
     ADD CONSTRAINT image_tag_flavour_id_disk_image_id_fkey FOREIGN KEY (flavour_id, disk_image_id) REFERENCES ostler.disk_image(flavour_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.job
+    ADD CONSTRAINT job_host_id_fkey FOREIGN KEY (host_id) REFERENCES ostler.host(id) ON DELETE SET NULL;
+ALTER TABLE ONLY ostler.job_item
+    ADD CONSTRAINT job_item_job_id_fkey FOREIGN KEY (job_id) REFERENCES ostler.job(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.job_item
+    ADD CONSTRAINT job_item_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.job_log
+    ADD CONSTRAINT job_log_job_id_fkey FOREIGN KEY (job_id) REFERENCES ostler.job(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ostler.known_address
     ADD CONSTRAINT known_address_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES ostler.tenant(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ostler.pairing
@@ -678,18 +1121,32 @@ ALTER TABLE ONLY ostler.policy_rule
     ADD CONSTRAINT policy_rule_flavour_id_fkey FOREIGN KEY (flavour_id) REFERENCES ostler.flavour(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ostler.policy_rule
     ADD CONSTRAINT policy_rule_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES ostler.tenant(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.roll_out
+    ADD CONSTRAINT roll_out_flavour_id_fkey FOREIGN KEY (flavour_id) REFERENCES ostler.flavour(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.roll_out
+    ADD CONSTRAINT roll_out_image_id_fkey FOREIGN KEY (image_id) REFERENCES ostler.disk_image(id) ON DELETE SET NULL;
+ALTER TABLE ONLY ostler.roll_out
+    ADD CONSTRAINT roll_out_job_id_fkey FOREIGN KEY (job_id) REFERENCES ostler.job(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.roll_out
+    ADD CONSTRAINT roll_out_old_image_id_fkey FOREIGN KEY (old_image_id) REFERENCES ostler.disk_image(id) ON DELETE SET NULL;
 ALTER TABLE ONLY ostler.seat
     ADD CONSTRAINT seat_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ostler.session_hook
     ADD CONSTRAINT session_hook_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ostler.spent_credential
     ADD CONSTRAINT spent_credential_user_id_fkey FOREIGN KEY (user_id) REFERENCES ostler.users(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.storage_look
+    ADD CONSTRAINT storage_look_host_id_fkey FOREIGN KEY (host_id) REFERENCES ostler.host(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.storage_orphan
+    ADD CONSTRAINT storage_orphan_look_id_fkey FOREIGN KEY (look_id) REFERENCES ostler.storage_look(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ostler.ticket
     ADD CONSTRAINT ticket_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ostler.timeline
     ADD CONSTRAINT timeline_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ostler.user_auth_parameters
     ADD CONSTRAINT user_auth_parameters_user_id_fkey FOREIGN KEY (user_id) REFERENCES ostler.users(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.user_group
+    ADD CONSTRAINT user_group_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES ostler.tenant(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ostler.user_property
     ADD CONSTRAINT user_property_user_id_fkey FOREIGN KEY (user_id) REFERENCES ostler.users(id) ON DELETE CASCADE;
 ALTER TABLE ONLY ostler.user_token
@@ -706,8 +1163,8 @@ ALTER TABLE ONLY ostler.vm
     ADD CONSTRAINT vm_flavour_id_fkey FOREIGN KEY (flavour_id) REFERENCES ostler.flavour(id);
 ALTER TABLE ONLY ostler.vm
     ADD CONSTRAINT vm_host_id_fkey FOREIGN KEY (host_id) REFERENCES ostler.host(id);
-ALTER TABLE ONLY ostler.vm_log
-    ADD CONSTRAINT vm_log_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
+ALTER TABLE ONLY ostler.vm
+    ADD CONSTRAINT vm_image_pin_fkey FOREIGN KEY (image_pin) REFERENCES ostler.disk_image(id) ON DELETE SET NULL;
 ALTER TABLE ONLY ostler.vm
     ADD CONSTRAINT vm_prior_state_fkey FOREIGN KEY (prior, state) REFERENCES ostler.vm_edge(prior, state);
 ALTER TABLE ONLY ostler.vm_property
@@ -718,11 +1175,14 @@ ALTER TABLE ONLY ostler.wish
     ADD CONSTRAINT wish_vm_id_fkey FOREIGN KEY (vm_id) REFERENCES ostler.vm(id) ON DELETE CASCADE;
 CREATE POLICY added ON ostler.wish FOR INSERT TO ostler_api WITH CHECK (true);
 CREATE POLICY asked ON ostler.wish FOR INSERT TO ostler_l7r WITH CHECK ((kind = ANY (ARRAY['run'::text, 'stop'::text])));
+CREATE POLICY not_lasting ON ostler.wish AS RESTRICTIVE FOR INSERT TO ostler_l7r WITH CHECK ((NOT persistent));
 CREATE POLICY seen ON ostler.wish FOR SELECT USING (true);
 CREATE POLICY waiting ON ostler.wish FOR UPDATE TO ostler_l7r USING ((interactive AND (kind = 'run'::text)));
 ALTER TABLE ostler.wish ENABLE ROW LEVEL SECURITY;
 GRANT USAGE ON SCHEMA ostler TO ostler_l7r;
 GRANT USAGE ON SCHEMA ostler TO ostler_api;
+REVOKE ALL ON FUNCTION ostler.purge_log(days integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ostler.tell(text, integer, text, text, text) FROM PUBLIC;
 GRANT SELECT(sealing_key) ON TABLE ostler.authority TO ostler_api;
 GRANT SELECT ON TABLE ostler.backup TO ostler_api;
 GRANT INSERT(by) ON TABLE ostler.backup TO ostler_api;
@@ -737,10 +1197,31 @@ GRANT INSERT(account) ON TABLE ostler.console_order TO ostler_api;
 GRANT INSERT(expires_at) ON TABLE ostler.console_order TO ostler_api;
 GRANT SELECT,INSERT,DELETE ON TABLE ostler.disk_image TO ostler_api;
 GRANT UPDATE(blocked) ON TABLE ostler.disk_image TO ostler_api;
+GRANT SELECT ON TABLE ostler.failed_start TO ostler_api;
 GRANT SELECT ON TABLE ostler.flavour TO ostler_l7r;
-GRANT SELECT,INSERT ON TABLE ostler.flavour TO ostler_api;
+GRANT SELECT,INSERT,DELETE ON TABLE ostler.flavour TO ostler_api;
+GRANT UPDATE(home_mb) ON TABLE ostler.flavour TO ostler_api;
+GRANT UPDATE(max_desktops) ON TABLE ostler.flavour TO ostler_api;
+GRANT UPDATE(max_per_user) ON TABLE ostler.flavour TO ostler_api;
+GRANT UPDATE(net_in_kbit) ON TABLE ostler.flavour TO ostler_api;
+GRANT UPDATE(net_out_kbit) ON TABLE ostler.flavour TO ostler_api;
 GRANT SELECT ON TABLE ostler.flavour_property TO ostler_l7r;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.flavour_property TO ostler_api;
+GRANT SELECT ON TABLE ostler.group_member TO ostler_l7r;
+GRANT SELECT,INSERT,DELETE ON TABLE ostler.group_member TO ostler_api;
+GRANT SELECT ON TABLE ostler.home TO ostler_api;
+GRANT INSERT(user_id),UPDATE(user_id) ON TABLE ostler.home TO ostler_api;
+GRANT INSERT(flavour_id),UPDATE(flavour_id) ON TABLE ostler.home TO ostler_api;
+GRANT INSERT(login),UPDATE(login) ON TABLE ostler.home TO ostler_api;
+GRANT INSERT(tenant),UPDATE(tenant) ON TABLE ostler.home TO ostler_api;
+GRANT INSERT(flavour),UPDATE(flavour) ON TABLE ostler.home TO ostler_api;
+GRANT INSERT(kind),UPDATE(kind) ON TABLE ostler.home TO ostler_api;
+GRANT INSERT(path),UPDATE(path) ON TABLE ostler.home TO ostler_api;
+GRANT UPDATE(moving_to) ON TABLE ostler.home TO ostler_api;
+GRANT INSERT(limit_mb) ON TABLE ostler.home TO ostler_api;
+GRANT INSERT(made_at),UPDATE(made_at) ON TABLE ostler.home TO ostler_api;
+GRANT UPDATE(trashed_at) ON TABLE ostler.home TO ostler_api;
+GRANT UPDATE(purge_at) ON TABLE ostler.home TO ostler_api;
 GRANT SELECT ON TABLE ostler.host TO ostler_l7r;
 GRANT SELECT ON TABLE ostler.host TO ostler_api;
 GRANT INSERT(name) ON TABLE ostler.host TO ostler_api;
@@ -750,14 +1231,40 @@ GRANT UPDATE(door_address) ON TABLE ostler.host TO ostler_l7r;
 GRANT UPDATE(door_port) ON TABLE ostler.host TO ostler_l7r;
 GRANT SELECT,INSERT,UPDATE ON TABLE ostler.host_counters TO ostler_l7r;
 GRANT SELECT ON TABLE ostler.host_counters TO ostler_api;
+GRANT SELECT ON TABLE ostler.image_copy TO ostler_api;
 GRANT SELECT ON TABLE ostler.image_property TO ostler_l7r;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.image_property TO ostler_api;
 GRANT SELECT,INSERT,DELETE ON TABLE ostler.image_tag TO ostler_api;
 GRANT UPDATE(disk_image_id) ON TABLE ostler.image_tag TO ostler_api;
+GRANT SELECT ON TABLE ostler.job TO ostler_api;
+GRANT INSERT(kind) ON TABLE ostler.job TO ostler_api;
+GRANT INSERT(by) ON TABLE ostler.job TO ostler_api;
+GRANT UPDATE(state) ON TABLE ostler.job TO ostler_api;
+GRANT INSERT(progress) ON TABLE ostler.job TO ostler_api;
+GRANT UPDATE(reason) ON TABLE ostler.job TO ostler_api;
+GRANT UPDATE(started_at) ON TABLE ostler.job TO ostler_api;
+GRANT SELECT ON TABLE ostler.job_item TO ostler_api;
+GRANT INSERT(job_id) ON TABLE ostler.job_item TO ostler_api;
+GRANT INSERT(vm_id) ON TABLE ostler.job_item TO ostler_api;
+GRANT INSERT(wave) ON TABLE ostler.job_item TO ostler_api;
+GRANT SELECT ON TABLE ostler.job_log TO ostler_api;
+GRANT INSERT(job_id) ON TABLE ostler.job_log TO ostler_api;
+GRANT INSERT(text) ON TABLE ostler.job_log TO ostler_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.known_address TO ostler_l7r;
+GRANT SELECT ON TABLE ostler.notice TO ostler_api;
+GRANT SELECT ON TABLE ostler.notice_channel TO ostler_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.pairing TO ostler_l7r;
 GRANT SELECT ON TABLE ostler.policy_rule TO ostler_l7r;
 GRANT SELECT,INSERT,DELETE ON TABLE ostler.policy_rule TO ostler_api;
+GRANT SELECT ON TABLE ostler.roll_out TO ostler_api;
+GRANT INSERT(job_id) ON TABLE ostler.roll_out TO ostler_api;
+GRANT INSERT(flavour_id) ON TABLE ostler.roll_out TO ostler_api;
+GRANT INSERT(tag) ON TABLE ostler.roll_out TO ostler_api;
+GRANT INSERT(image_id) ON TABLE ostler.roll_out TO ostler_api;
+GRANT INSERT(old_image_id) ON TABLE ostler.roll_out TO ostler_api;
+GRANT INSERT(token) ON TABLE ostler.roll_out TO ostler_api;
+GRANT INSERT(settings) ON TABLE ostler.roll_out TO ostler_api;
+GRANT INSERT(waves) ON TABLE ostler.roll_out TO ostler_api;
 GRANT SELECT,INSERT,UPDATE ON TABLE ostler.seat TO ostler_l7r;
 GRANT SELECT ON TABLE ostler.seat TO ostler_api;
 GRANT UPDATE(epoch) ON TABLE ostler.seat TO ostler_api;
@@ -774,6 +1281,11 @@ GRANT SELECT(name),INSERT(name) ON TABLE ostler.ssl_file TO ostler_api;
 GRANT SELECT(content),INSERT(content) ON TABLE ostler.ssl_file TO ostler_api;
 GRANT INSERT(sealed) ON TABLE ostler.ssl_file TO ostler_api;
 GRANT SELECT(set_at) ON TABLE ostler.ssl_file TO ostler_api;
+GRANT SELECT ON TABLE ostler.storage_look TO ostler_api;
+GRANT INSERT(host_id) ON TABLE ostler.storage_look TO ostler_api;
+GRANT INSERT(by) ON TABLE ostler.storage_look TO ostler_api;
+GRANT SELECT ON TABLE ostler.storage_orphan TO ostler_api;
+GRANT UPDATE(purge_asked_at) ON TABLE ostler.storage_orphan TO ostler_api;
 GRANT SELECT ON TABLE ostler.tenant TO ostler_l7r;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.tenant TO ostler_api;
 GRANT SELECT,INSERT,DELETE ON TABLE ostler.ticket TO ostler_l7r;
@@ -783,11 +1295,13 @@ GRANT UPDATE(uses_left) ON TABLE ostler.ticket TO ostler_l7r;
 GRANT SELECT,INSERT ON TABLE ostler.timeline TO ostler_l7r;
 GRANT SELECT ON TABLE ostler.timeline TO ostler_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.user_auth_parameters TO ostler_l7r;
+GRANT SELECT ON TABLE ostler.user_group TO ostler_l7r;
+GRANT SELECT,INSERT,DELETE ON TABLE ostler.user_group TO ostler_api;
 GRANT SELECT ON TABLE ostler.user_property TO ostler_l7r;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.user_property TO ostler_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.user_token TO ostler_l7r;
 GRANT SELECT ON TABLE ostler.users TO ostler_l7r;
-GRANT SELECT,INSERT ON TABLE ostler.users TO ostler_api;
+GRANT SELECT,INSERT,DELETE ON TABLE ostler.users TO ostler_api;
 GRANT INSERT(login) ON TABLE ostler.users TO ostler_l7r;
 GRANT INSERT(password),UPDATE(password) ON TABLE ostler.users TO ostler_l7r;
 GRANT UPDATE(password) ON TABLE ostler.users TO ostler_api;
@@ -795,7 +1309,7 @@ GRANT UPDATE(blocked) ON TABLE ostler.users TO ostler_api;
 GRANT INSERT(tenant_id) ON TABLE ostler.users TO ostler_l7r;
 GRANT UPDATE(role) ON TABLE ostler.users TO ostler_api;
 GRANT SELECT ON TABLE ostler.vm TO ostler_l7r;
-GRANT SELECT ON TABLE ostler.vm TO ostler_api;
+GRANT SELECT,DELETE ON TABLE ostler.vm TO ostler_api;
 GRANT INSERT(name) ON TABLE ostler.vm TO ostler_api;
 GRANT INSERT(name) ON TABLE ostler.vm TO ostler_l7r;
 GRANT INSERT(user_id) ON TABLE ostler.vm TO ostler_api;
@@ -811,6 +1325,7 @@ GRANT UPDATE(disconnects) ON TABLE ostler.vm TO ostler_api;
 GRANT UPDATE(expire_soft) ON TABLE ostler.vm TO ostler_api;
 GRANT UPDATE(expire_hard) ON TABLE ostler.vm TO ostler_api;
 GRANT UPDATE(expiry_told_at) ON TABLE ostler.vm TO ostler_api;
+GRANT UPDATE(image_pin) ON TABLE ostler.vm TO ostler_api;
 GRANT SELECT ON TABLE ostler.vm_log TO ostler_api;
 GRANT SELECT ON TABLE ostler.vm_property TO ostler_l7r;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE ostler.vm_property TO ostler_api;
