@@ -49,7 +49,8 @@ test('a program of the user gets the display, and the file is gone', async () =>
 
 test.runIf(process.getuid?.() === 0)('another user gets nothing, and is not in the way', async () => {
   const { end, port } = await show()
-  const stranger = spawn('socat', ['-u', `TCP:127.0.0.1:${port}`, 'STDOUT'], { uid: 65_534, gid: 65_534 })
+  const program = `require('net').connect(${port}, '127.0.0.1').on('error', () => {}).pipe(process.stdout)`
+  const stranger = spawn('node', ['-e', program], { uid: 65_534, gid: 65_534 })
   expect(await text(stranger.stdout)).toBe('')
   expect(existsSync(file)).toBe(true)
   const client = connect(port, '127.0.0.1')

@@ -3,6 +3,7 @@ import { adminRoutes } from '@ostler/proxy/api/routes.ts'
 import { AGENT_VERDICTS } from '@ostler/proxy/model/agent-verdict.ts'
 import { explainDesktop } from '@ostler/proxy/store/explanation.ts'
 import { noteAgent } from '@ostler/proxy/store/agent-verdicts.ts'
+import { claimHome } from '@ostler/proxy/store/homes.ts'
 import { registerHost, setHostState } from '@ostler/proxy/store/hosts.ts'
 import { addImage } from '@ostler/proxy/store/images.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
@@ -15,13 +16,15 @@ import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 /** What the api tells with its own rights, out of what hkd has written. */
 let database: TestDatabase
 let db: Db
+let hostId: number
 let id: number
 let count = 0
 
 beforeAll(async () => {
   database = await openTestDatabase()
   db = database.as('hkd')
-  await setHostState(db, await registerHost(db, 'node1', 100_000, 6), 'running')
+  hostId = await registerHost(db, 'node1', 100_000, 6)
+  await setHostState(db, hostId, 'running')
 })
 afterAll(() => database[Symbol.asyncDispose]())
 beforeEach(async () => {
@@ -61,7 +64,8 @@ test('another desktop that has its home', async () => {
     .executeTakeFirstOrThrow()
   const row = { name: `sharer${count}`, user_id, flavour_id, address: '10.5.0.1' }
   const other = await db.insertInto('vm').values(row).returning('id').executeTakeFirstOrThrow()
-  await moveVm(db, { vm: { id: other.id, state: 'stopped', epoch: 0 }, event: 'start', to: 'preparing' })
+  const boot = { vmId: other.id, epoch: 1, hostId, hypervisor: 'lxc' } as const
+  expect(await claimHome(db, boot)).toBe(true)
   await order()
   expect(await said()).toContain(`The desktop sharer${count} has the same home`)
 })
