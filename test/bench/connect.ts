@@ -73,15 +73,19 @@ async function warm(w: World, screen: XScreen, vmId: number): Promise<void> {
   report('warm: connect -> first NX bytes (suspended session)', times)
 }
 
-/** The same container without any of ours but its configuration, and nxagent alone. */
+/** The same container without any of ours but its configuration and its mounts, and nxagent alone. */
 async function raw(w: World, screen: XScreen, vmId: number): Promise<void> {
   const { folder, prefix } = w.node.settings
   const name = `${prefix}${vmId}`
-  const config = readFileSync(join(folder, 'run/lxc', name, 'config'), 'utf8')
+  const lab = join(folder, 'bench')
+  const own = join(folder, 'run/lxc', name)
+  const ofLab = (file: string): string =>
+    readFileSync(join(own, file), 'utf8').replaceAll(join(own, 'stage'), join(lab, 'raw/stage'))
+  const config = ofLab('config')
+  const [stage = '', ...start] = JSON.parse(ofLab('start.json')) as string[]
   await w.qa(`vm stop -f name=${USER}`)
   await w.untilVm(USER, 'stopped')
-  const lab = join(folder, 'bench')
-  mkdirSync(join(lab, 'raw'), { recursive: true })
+  mkdirSync(join(lab, 'raw/stage'), { recursive: true, mode: 0o711 })
   for (const bound of ['boot', 'display'])
     mkdirSync(join(folder, 'run/desktops', String(vmId), bound), { recursive: true })
   const overlays = join(folder, 'state/storage/overlayfs')
@@ -102,7 +106,7 @@ async function raw(w: World, screen: XScreen, vmId: number): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
     rmSync(started, { force: true })
     const began = performance.now()
-    await run('lxc-start', ['-P', lab, '-n', 'raw', '--daemon'])
+    await run(stage, [...start, '-P', lab, '-n', 'raw', '--daemon'])
     await until('the container', () => existsSync(started))
     containers.push(performance.now() - began)
     await run('lxc-stop', ['-P', lab, '-n', 'raw', '--kill'])
@@ -111,7 +115,7 @@ async function raw(w: World, screen: XScreen, vmId: number): Promise<void> {
   await sleep(500) // LXC's monitor lingers in its group
   const groups = ['/sys/fs/cgroup', '-depth', '-type', 'd', '-path', `*/ostler/${name}-raw*`]
   await run('find', [...groups, '-exec', 'rmdir', '{}', ';'])
-  report('raw: lxc-start until its first process runs', containers)
+  report('raw: mounts and lxc-start until its first process runs', containers)
   report('raw: nxagent until it accepts + nxproxy until the session has started', agents)
 }
 

@@ -1,4 +1,5 @@
 import type { Log } from '@ostler/kit/log.ts'
+import { Rounds } from '@ostler/kit/rounds.ts'
 import { isBackupDue, type TimeOfDay } from '../model/backup-time.ts'
 import {
   askForBackup,
@@ -29,56 +30,53 @@ export class BackupKeeper implements AsyncDisposable {
   verifiedAt = 0
   readonly #settings: BackupKeeperSettings
   readonly #delayMs = Math.floor(Math.random() * MOST_DELAY_MS)
-  readonly #timer: NodeJS.Timeout
-  readonly #end = new AbortController()
-  #work: Promise<void>
-  #again = false
+  readonly #rounds: Rounds
+  #hasClosedInterrupted = false
 
   constructor(settings: BackupKeeperSettings) {
     this.#settings = settings
-    this.#work = closeInterruptedBackups(settings.db).then(
-      (count) => void (count > 0 && settings.log.warn('a backup was interrupted', { count })),
-      (error: unknown) => settings.log.warn('backups could not be read, will be tried again', { error }),
-    )
-    this.#timer = setInterval(() => this.look(), TICK_MS)
-    this.look()
+    const { log } = settings
+    this.#rounds = new Rounds({
+      everyMs: TICK_MS,
+      round: (signal) => this.#makeDue(signal),
+      onError: (error) => log.warn('backups could not be looked at, will be tried again', { error }),
+    })
   }
 
   /** Looks whether one was asked for or is due, once more after the present look if one is under way. */
   look(): void {
-    if (this.#again) return
-    this.#again = true
-    this.#work = this.#work.then(async () => {
-      this.#again = false
-      if (!this.#end.signal.aborted) await this.#makeDue()
-    })
+    this.#rounds.ask()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer)
-    this.#end.abort()
-    await this.#work
+    await this.#rounds[Symbol.asyncDispose]()
   }
 
-  async #makeDue(): Promise<void> {
-    const { db, log } = this.#settings
+  async #makeDue(signal: AbortSignal): Promise<void> {
+    const { db } = this.#settings
+    await this.#closeInterrupted()
     const at = this.#settings.at()
-    try {
-      const last = await lastBackups(db)
-      this.verifiedAt = (last.verifiedAt?.getTime() ?? 0) / 1_000
-      if (at !== undefined && isBackupDue(at, this.#delayMs, last, new Date()))
-        await askForBackup(db, 'the nightly hour')
-      const ids = await takeBackups(db)
-      if (ids.length > 0) await this.#make(ids)
-    } catch (error) {
-      log.warn('backups could not be looked at, will be tried again', { error })
-    }
+    const last = await lastBackups(db)
+    this.verifiedAt = (last.verifiedAt?.getTime() ?? 0) / 1_000
+    if (at !== undefined && isBackupDue(at, this.#delayMs, last, new Date()))
+      await askForBackup(db, 'the nightly hour')
+    const ids = await takeBackups(db)
+    if (ids.length > 0) await this.#make(ids, signal)
   }
 
-  async #make(ids: readonly number[]): Promise<void> {
+  /** Whoever was at one before us has ended half-way. */
+  async #closeInterrupted(): Promise<void> {
+    if (this.#hasClosedInterrupted) return
+    const { db, log } = this.#settings
+    const count = await closeInterruptedBackups(db)
+    if (count > 0) log.warn('a backup was interrupted', { count })
+    this.#hasClosedInterrupted = true
+  }
+
+  async #make(ids: readonly number[], signal: AbortSignal): Promise<void> {
     const { db, save, log } = this.#settings
     try {
-      const made = await save(Math.max(...ids), this.#end.signal)
+      const made = await save(Math.max(...ids), signal)
       log.info('backup made and verified', { ...made })
       await endBackups(db, ids, made)
       const { verifiedAt } = await lastBackups(db)

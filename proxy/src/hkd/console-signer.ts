@@ -1,4 +1,5 @@
 import type { Log } from '@ostler/kit/log.ts'
+import { Rounds } from '@ostler/kit/rounds.ts'
 import { keepSigned, openConsoleOrders } from '../store/console-orders.ts'
 import type { Db } from '../store/open.ts'
 import type { Trust } from './trust.ts'
@@ -15,39 +16,31 @@ export class ConsoleSigner implements AsyncDisposable {
   readonly #hostId: number
   readonly #trust: Pick<Trust, 'signConsole'>
   readonly #log: Log
-  readonly #timer: NodeJS.Timeout
-  #signing: Promise<void> = Promise.resolve()
-  #again = false
+  readonly #rounds: Rounds
 
   constructor(db: Db, hostId: number, trust: Pick<Trust, 'signConsole'>, log: Log) {
     this.#db = db
     this.#hostId = hostId
     this.#trust = trust
     this.#log = log
-    this.#timer = setInterval(() => this.look(), TICK_MS)
+    this.#rounds = new Rounds({
+      everyMs: TICK_MS,
+      round: () => this.#sign(),
+      onError: (error) => log.warn('orders of consoles could not be read, will be tried again', { error }),
+    })
   }
 
   /** Looks for orders, once more after the present look if one is under way. */
   look(): void {
-    if (this.#again) return
-    this.#again = true
-    this.#signing = this.#signing.then(async () => {
-      this.#again = false
-      await this.#sign()
-    })
+    this.#rounds.ask()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer)
-    await this.#signing
+    await this.#rounds[Symbol.asyncDispose]()
   }
 
   async #sign(): Promise<void> {
-    const orders = await openConsoleOrders(this.#db, this.#hostId).catch((error: unknown) => {
-      this.#log.warn('orders of consoles could not be read, will be tried again', { error })
-      return []
-    })
-    for (const order of orders) {
+    for (const order of await openConsoleOrders(this.#db, this.#hostId)) {
       const { vmId: vm, by, account, epoch } = order
       try {
         const signed = this.#trust.signConsole({ desktop: vm, epoch, by, user: account })

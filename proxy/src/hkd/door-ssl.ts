@@ -1,7 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
-import { Series } from '@ostler/kit/series.ts'
+import { Rounds } from '@ostler/kit/rounds.ts'
 import { writeWhole } from '@ostler/kit/write-file.ts'
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { describeCertificate, requireUsable } from '../model/door-certificate.ts'
@@ -30,39 +30,37 @@ export interface DoorSslParts {
  */
 export class DoorSsl implements AsyncDisposable {
   readonly #parts: DoorSslParts
-  readonly #timer: NodeJS.Timeout
-  readonly #looks: Series<'look'>
+  readonly #rounds: Rounds
   #trouble = ''
 
   constructor(parts: DoorSslParts) {
     this.#parts = parts
-    this.#looks = new Series(() => this.#bringOrSay())
-    this.#timer = setInterval(() => this.look(), TICK_MS)
-    this.look()
+    this.#rounds = new Rounds({
+      everyMs: TICK_MS,
+      round: async () => {
+        await this.#bring()
+        this.#trouble = ''
+      },
+      onError: (error) => this.#say(error),
+    })
   }
 
   /** Looks into the database now, once more after the present look if one is under way. */
   look(): void {
-    this.#looks.request('look')
+    this.#rounds.ask()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer)
-    await this.#looks.idle()
+    await this.#rounds[Symbol.asyncDispose]()
   }
 
-  async #bringOrSay(): Promise<void> {
-    try {
-      await this.#bring()
-      this.#trouble = ''
-    } catch (error) {
-      // Once, not every time.
-      if (String(error) !== this.#trouble)
-        this.#parts.log.error('the certificate in the database is not used; doors keep what they have', {
-          error,
-        })
-      this.#trouble = String(error)
-    }
+  /** Once, not every time. */
+  #say(error: unknown): void {
+    if (String(error) !== this.#trouble)
+      this.#parts.log.error('the certificate in the database is not used; doors keep what they have', {
+        error,
+      })
+    this.#trouble = String(error)
   }
 
   async #bring(): Promise<void> {

@@ -1,5 +1,6 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
+import { Rounds } from '@ostler/kit/rounds.ts'
 import { moveHome, removeHome } from '../hypervisor/homes/home-moves.ts'
 import { requireMounted } from '../hypervisor/homes/home-place.ts'
 import {
@@ -33,50 +34,39 @@ const TICK_MS = 60_000
  */
 export class HomeKeeper implements AsyncDisposable {
   readonly #settings: HomeKeeperSettings
-  readonly #timer: NodeJS.Timeout
-  #work: Promise<void> = Promise.resolve()
-  #again = false
-  #closed = false
+  readonly #rounds: Rounds
 
   constructor(settings: HomeKeeperSettings) {
     this.#settings = settings
-    this.#timer = setInterval(() => this.look(), TICK_MS)
-    this.look()
+    const { log } = settings
+    this.#rounds = new Rounds({
+      everyMs: TICK_MS,
+      round: (signal) => this.#doAll(signal),
+      onError: (error) => log.warn('homes could not be looked at, will be tried again', { error }),
+    })
   }
 
   /** Looks whether anything is to be done, once more after the present look if one is under way. */
   look(): void {
-    if (this.#again) return
-    this.#again = true
-    this.#work = this.#work.then(async () => {
-      this.#again = false
-      if (!this.#closed) await this.#doAll()
-    })
+    this.#rounds.ask()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer)
-    this.#closed = true
-    await this.#work
+    await this.#rounds[Symbol.asyncDispose]()
   }
 
-  async #doAll(): Promise<void> {
+  async #doAll(signal: AbortSignal): Promise<void> {
     const { db, hostId, homes, mustBeMounted, trashDays, log } = this.#settings
-    try {
-      const kept = await trashOwnerless(db, trashDays)
-      for (const home of kept) log.info('a home of nobody goes to the trash', { ...home })
-      const [moves, purges] = [await homesToMove(db, hostId), await homesToPurge(db, hostId)]
-      if (moves.length + purges.length > 0 && mustBeMounted) requireMounted(homes)
-      for (const home of moves) await this.#try(home, () => this.#move(home))
-      for (const home of purges) await this.#try(home, () => this.#purge(home))
-    } catch (error) {
-      log.warn('homes could not be looked at, will be tried again', { error })
-    }
+    const kept = await trashOwnerless(db, trashDays)
+    for (const home of kept) log.info('a home of nobody goes to the trash', { ...home })
+    const [moves, purges] = [await homesToMove(db, hostId), await homesToPurge(db, hostId)]
+    if (moves.length + purges.length > 0 && mustBeMounted) requireMounted(homes)
+    for (const home of moves) if (!signal.aborted) await this.#try(home, () => this.#move(home))
+    for (const home of purges) if (!signal.aborted) await this.#try(home, () => this.#purge(home))
   }
 
   /** One that cannot be moved is no obstacle for the others. */
   async #try(home: HomeWork, work: () => Promise<void>): Promise<void> {
-    if (this.#closed) return
     try {
       await work()
     } catch (error) {

@@ -1,6 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { Gate } from '@ostler/kit/gate.ts'
 import type { Log } from '@ostler/kit/log.ts'
+import { Rounds } from '@ostler/kit/rounds.ts'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { bringImage } from '../hypervisor/storage/bring-image.ts'
@@ -42,29 +43,23 @@ export class ImageBringer implements AsyncDisposable {
   /** What failed, with the files as they were: it is not tried again until they are others. */
   readonly #failed = new Map<number, string>()
   readonly #end = new AbortController()
-  readonly #timer: NodeJS.Timeout
-  #work: Promise<void> = Promise.resolve()
+  readonly #rounds: Rounds
   #telling: Promise<void> = Promise.resolve()
-  #again = false
 
   constructor(parts: ImageBringerParts) {
     this.#parts = parts
     this.#gate = new Gate(parts.atOnce, ROOM)
-    this.#timer = setInterval(() => this.look(), TICK_MS)
-    this.look()
+    const { log } = parts
+    this.#rounds = new Rounds({
+      everyMs: TICK_MS,
+      round: () => this.#lookAtAll(),
+      onError: (error) => log.warn('images could not be looked at, will be tried again', { error }),
+    })
   }
 
   /** Looks at all images, once more after the present look if one is under way. */
   look(): void {
-    if (this.#again) return
-    this.#again = true
-    this.#work = this.#work.then(async () => {
-      this.#again = false
-      if (this.#end.signal.aborted) return
-      await this.#lookAtAll().catch((error: unknown) =>
-        this.#parts.log.warn('images could not be looked at, will be tried again', { error }),
-      )
-    })
+    this.#rounds.ask()
   }
 
   /** Why no desktop can start from an image yet, in words; `undefined`: it can, or the start says why not. */
@@ -84,9 +79,8 @@ export class ImageBringer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer)
     this.#end.abort(new Error('hkd ends'))
-    await this.#work
+    await this.#rounds[Symbol.asyncDispose]()
     await Promise.all(this.#jobs.values())
   }
 

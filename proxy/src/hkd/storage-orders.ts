@@ -1,4 +1,5 @@
 import type { Log } from '@ostler/kit/log.ts'
+import { Rounds } from '@ostler/kit/rounds.ts'
 import { bytesBelow } from '../hypervisor/storage/bytes-below.ts'
 import { findOrphans, removeOrphan } from '../hypervisor/storage/orphans.ts'
 import type { StorageFolders } from '../model/storage-layout.ts'
@@ -27,41 +28,33 @@ export interface StorageOrdersParts {
  */
 export class StorageOrders implements AsyncDisposable {
   readonly #parts: StorageOrdersParts
-  readonly #timer: NodeJS.Timeout
-  #work: Promise<void> = Promise.resolve()
-  #again = false
-  #closed = false
+  readonly #rounds: Rounds
 
   constructor(parts: StorageOrdersParts) {
     this.#parts = parts
-    this.#timer = setInterval(() => this.look(), TICK_MS)
-    this.look()
+    const { log } = parts
+    this.#rounds = new Rounds({
+      everyMs: TICK_MS,
+      round: (signal) => this.#serve(signal),
+      onError: (error) =>
+        log.warn('orders for the storage could not be read, will be tried again', { error }),
+    })
   }
 
   /** Does what was ordered, once more after the present work if some is under way. */
   look(): void {
-    if (this.#again) return
-    this.#again = true
-    this.#work = this.#work.then(async () => {
-      this.#again = false
-      if (this.#closed) return
-      await this.#serve().catch((error: unknown) =>
-        this.#parts.log.warn('orders for the storage could not be read, will be tried again', { error }),
-      )
-    })
+    this.#rounds.ask()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true
-    clearInterval(this.#timer)
-    await this.#work
+    await this.#rounds[Symbol.asyncDispose]()
   }
 
-  async #serve(): Promise<void> {
+  async #serve(signal: AbortSignal): Promise<void> {
     const { db, hostId } = this.#parts
     for (const id of await openLooks(db, hostId)) await endLook(db, id, await this.#findAll())
     for (const order of await openPurges(db, hostId)) {
-      if (this.#closed) return
+      if (signal.aborted) return
       await endPurge(db, order.id, await this.#purge(order))
     }
   }

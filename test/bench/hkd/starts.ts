@@ -1,6 +1,6 @@
 import { comesToHold } from '@ostler/kit/poll.ts'
 import { run } from '@ostler/kit/run.ts'
-import { cpSync, mkdirSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { commandLine, startWorld, type World } from '../../fixtures/world.ts'
 import { median, print } from '../figures.ts'
@@ -8,7 +8,7 @@ import { median, print } from '../figures.ts'
 const START_MS = 60_000
 
 /**
- * Pairs of starts of one container: by hkd, from the wish, and by a bare lxc-start with the same configuration; until the agent's
+ * Pairs of starts of one container: by hkd, from the wish, and by a bare lxc-start with the same configuration and mounts; until the agent's
  * process is there.
  */
 export async function benchStarts(pairs: number): Promise<void> {
@@ -34,7 +34,10 @@ export async function benchStarts(pairs: number): Promise<void> {
     cpSync(kept, join(lxcPath, container), { recursive: true })
     for (const place of ['boot', 'display']) mkdirSync(join(places, place), { recursive: true, mode: 0o755 })
     const started = performance.now()
-    await run('lxc-start', ['-P', lxcPath, '-n', container, '--daemon'], { timeoutMs: START_MS })
+    const [stage = '', ...start] = JSON.parse(
+      readFileSync(join(lxcPath, container, 'start.json'), 'utf8'),
+    ) as string[]
+    await run(stage, [...start, '-P', lxcPath, '-n', container, '--daemon'], { timeoutMs: START_MS })
     await untilAgent(world, id)
     const byLxc = performance.now() - started
     await run('lxc-stop', ['-P', lxcPath, '-n', container, '--kill'])

@@ -1,5 +1,6 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
+import { Series } from '@ostler/kit/series.ts'
 import { backOff, type BackOff } from '../../model/back-off.ts'
 import type { NoticeChannel, NoticeKind } from '../../model/notice.ts'
 import { dropOldNotices, type Notice, noticesFailed, noticesTold, takeNotices } from '../../store/notices.ts'
@@ -43,8 +44,7 @@ export class Notifier implements AsyncDisposable {
   readonly #settings: NotifierSettings
   readonly #end = new AbortController()
   readonly #timer: NodeJS.Timeout
-  readonly #work = new Map<NoticeChannel, Promise<void>>()
-  readonly #again = new Set<NoticeChannel>()
+  readonly #series = new Series<NoticeChannel>((channel) => this.#tell(channel))
   #dropAt = 0
 
   constructor(settings: NotifierSettings) {
@@ -55,27 +55,19 @@ export class Notifier implements AsyncDisposable {
 
   /** Looks whether there is something to tell, once more after the present look if one is under way. */
   look(): void {
-    for (const channel of CHANNELS) {
-      if (this.#again.has(channel) || this.#end.signal.aborted) continue
-      this.#again.add(channel)
-      const before = this.#work.get(channel) ?? Promise.resolve()
-      const next = before.then(async () => {
-        this.#again.delete(channel)
-        if (!this.#end.signal.aborted) await this.#tell(channel)
-      })
-      this.#work.set(channel, next)
-    }
+    if (!this.#end.signal.aborted) for (const channel of CHANNELS) this.#series.request(channel)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
     this.#end.abort()
-    await Promise.all(this.#work.values())
+    await this.#series.idle()
   }
 
   async #tell(channel: NoticeChannel): Promise<void> {
     const { db, channels, kinds, everyMs, log } = this.#settings
     const tellMs = this.#settings.tellMs ?? TELL_MS
+    if (this.#end.signal.aborted) return
     try {
       await this.#drop()
       const tell = channels[channel]
