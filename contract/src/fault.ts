@@ -491,6 +491,12 @@ const FAULTS = {
     sentence: 'the agent of desktop {desktop} does not offer {kind}',
     advice: 'Use an image with a newer agent.',
   },
+  'tunnel.noNetwork': {
+    status: 503,
+    exit: 69,
+    sentence: 'desktop {desktop} has no network, and so no ssh server that could be reached',
+    advice: 'Use `qa vm console`, or a flavour with hypervisor=lxc or kvm.',
+  },
   'tunnel.ended': {
     status: 503,
     exit: 75,

@@ -9,7 +9,7 @@ import type { ListenSettings } from '@ostler/proxy/l7r/listen/listener.ts'
 import { parseNetworks } from '@ostler/proxy/l7r/listen/networks.ts'
 import type { TlsSettings } from '@ostler/proxy/l7r/listen/tls-server.ts'
 import { parseTlsVersions } from '@ostler/proxy/l7r/listen/tls-words.ts'
-import type { NxEndpoints } from '@ostler/proxy/l7r/nx-endpoints.ts'
+import type { QvdEndpoints } from '@ostler/proxy/l7r/qvd-endpoints.ts'
 import { replyFault, replyJson } from '@ostler/proxy/l7r/respond.ts'
 import { serveDoor } from '@ostler/proxy/l7r/server.ts'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -41,7 +41,7 @@ export interface DoorOptions {
   readonly crl?: string
   readonly times?: Partial<DialectTimes>
   /** What answers below `/qvd/` instead of what this file has. */
-  readonly nx?: NxEndpoints
+  readonly nx?: QvdEndpoints
 }
 
 const identity = await selfSigned(['localhost', '127.0.0.1'], 30)
@@ -135,7 +135,7 @@ export async function openClient(door: DoorUnderTest, tls: ConnectionOptions = {
 }
 
 /** Answers as QVD's endpoints do, and tells what it was asked. */
-function endpoints(requests: DoorRequest[], log: Log): NxEndpoints {
+function endpoints(requests: DoorRequest[], log: Log): QvdEndpoints {
   return {
     owns: (path) => path.startsWith('/qvd/'),
     handle: async (request, reply) => {

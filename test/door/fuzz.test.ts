@@ -1,5 +1,5 @@
 import { VM_INFO_HEADER } from '@ostler/contract/desktop.ts'
-import type { NxEndpoints } from '@ostler/proxy/l7r/nx-endpoints.ts'
+import type { QvdEndpoints } from '@ostler/proxy/l7r/qvd-endpoints.ts'
 import { readdirSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -25,7 +25,7 @@ const HEADERS = new Set([
 ])
 
 /** Endpoints that say what they were told as often as they can, and note what must never reach them. */
-function echoing(seen: { smuggled: number }): NxEndpoints {
+function echoing(seen: { smuggled: number }): QvdEndpoints {
   return {
     owns: (path) => path.startsWith('/qvd/'),
     handle: ({ method, path, parameters }, reply) => {

@@ -280,6 +280,16 @@ test('a far end that cannot be reached is 503 with its reason', async () => {
   })
 })
 
+test('a desktop in a sandbox has no network: ssh says so, and nobody at its address is asked', async () => {
+  const desktop = await newDesktop()
+  using _ssh = await serveSsh(desktop)
+  await room.db.updateTable('vm').set({ hypervisor: 'process' }).where('id', '=', desktop.id).execute()
+  expect(await refused(await ticketTo(room, desktop, 'ssh'))).toMatchObject({
+    status: 503,
+    fault: 'tunnel.noNetwork',
+  })
+})
+
 test('what the agent answers instead of switching is told, and a protocol that nobody asked for is refused', async () => {
   const busy = (_: IncomingMessage, socket: Duplex): void =>
     refuseUpgrade(socket, new Fault('session.busy', { state: 'stopped' }))

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import type { BrowserDisplay } from './viewer/browser-display.ts'
 import type { DoorMetrics } from './door-metrics.ts'
-import { isStreamPath, type NxEndpoints } from './nx-endpoints.ts'
+import { isStreamPath, type QvdEndpoints } from './qvd-endpoints.ts'
 import { type DialectTimes, speakDialect } from './http/dialect.ts'
 import { connectionOf, fromIncoming, parseTarget } from './http/request.ts'
 import type { HopEntry } from './listen/hop-tls.ts'
@@ -19,7 +19,7 @@ export interface DoorServerParts {
   readonly listen: ListenSettings
   /** Doors of other nodes; without it none is let in. */
   readonly hop?: HopEntry
-  readonly nx: NxEndpoints
+  readonly nx: QvdEndpoints
   readonly browser: BrowserDisplay
   readonly ticketed: TicketedDisplay
   readonly portal: (request: IncomingMessage, response: ServerResponse) => void

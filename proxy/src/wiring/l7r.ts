@@ -15,7 +15,7 @@ import { HOP_PROTOCOL } from '../l7r/hop/hop-words.ts'
 import { reachEverywhere } from '../l7r/hop/reach-display.ts'
 import { serveHops } from '../l7r/hop/serve-hop.ts'
 import { HostWatch } from '../l7r/host-watch.ts'
-import { nxEndpoints } from '../l7r/nx-endpoints.ts'
+import { qvdEndpoints } from '../l7r/qvd-endpoints.ts'
 import type { TicketKeys } from '../l7r/listen/ticket-keys.ts'
 import type { DoorParts } from '../l7r/open-desktop.ts'
 import { PolicyBook } from '../l7r/policy-book.ts'
@@ -134,7 +134,7 @@ export async function startL7r(
         identity,
         serve: serveHops({ db, host, here, stopping: stopping.signal, log }),
       },
-      nx: nxEndpoints(parts, signIn, tunnel, () => isDraining || scope.signal.aborted),
+      nx: qvdEndpoints(parts, signIn, tunnel, () => isDraining || scope.signal.aborted),
       browser: anyOf(browserDisplay(parts, jar, desk), tunnel.browser),
       ticketed: ticketedDisplay(parts, desk),
       portal: portal(parts, { signIn, desk, jar, oidc }, config['path.web'], stopping.signal),

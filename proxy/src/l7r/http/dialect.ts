@@ -2,7 +2,7 @@ import { Fault, type FaultCode } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Socket } from 'node:net'
 import { SocketInput } from '../listen/socket-input.ts'
-import { isStreamPath, type NxEndpoints } from '../nx-endpoints.ts'
+import { isStreamPath, type QvdEndpoints } from '../qvd-endpoints.ts'
 import { closeGently, replyFault, replyInTurn, replyOn } from '../respond.ts'
 import type { Refusal } from './head-parser.ts'
 import { HeadReader, type RequestHead } from './head-reader.ts'
@@ -19,7 +19,7 @@ export interface DialectTimes {
 }
 
 export interface DialectParts {
-  readonly nx: NxEndpoints
+  readonly nx: QvdEndpoints
   /** Takes a connection whose next request is not ours; its bytes are back in the socket. */
   readonly handOver: (socket: Socket) => void
   readonly times: DialectTimes

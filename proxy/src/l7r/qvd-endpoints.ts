@@ -23,7 +23,7 @@ import { issueTunnelTicket } from './tunnel/issue.ts'
 import { Visit } from './visit.ts'
 
 /** QVD's endpoints (compatibility page 1.3 and 1.4), and those of tunnels beside them. */
-export interface NxEndpoints {
+export interface QvdEndpoints {
   /** True when a request belongs here. */
   owns(path: string): boolean
   /** Answers an ordinary request. Never rejects. */
@@ -57,12 +57,12 @@ async function guestOf(
   return guest
 }
 
-export function nxEndpoints(
+export function qvdEndpoints(
   parts: DoorParts,
   signIn: SignIn,
   tunnel: TunnelDoor,
   isStopping: () => boolean,
-): NxEndpoints {
+): QvdEndpoints {
   const known = (request: DoorRequest, visit: Visit): Promise<SignedIn> =>
     guestOf(parts, signIn, request, visit)
   const listOf =
