@@ -21,6 +21,7 @@ import * as knownNodes from './migrations/0020-known-nodes.ts'
 import * as health from './migrations/0021-health.ts'
 import * as jobs from './migrations/0023-jobs.ts'
 import * as squashfs from './migrations/0024-squashfs.ts'
+import * as startCount from './migrations/0025-start-count.ts'
 
 /** Forward only: a released migration never changes, a mistake is mended by the next one. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -43,6 +44,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0021-health': health,
   '0023-jobs': jobs,
   '0024-squashfs': squashfs,
+  '0025-start-count': startCount,
 }
 
 /**

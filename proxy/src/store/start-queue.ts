@@ -22,7 +22,7 @@ export async function readStartQueue(db: Db): Promise<StartQueue> {
         AND seen_at > now() - make_interval(secs => ${HOST_SILENT_SECONDS})
       GROUP BY host.id)
     SELECT
-      (SELECT coalesce(sum(epoch), 0)::int FROM ostler.vm) AS starts,
+      (SELECT CASE WHEN is_called THEN last_value ELSE 0 END::int FROM ostler.start_count) AS starts,
       (SELECT coalesce(sum(free), 0)::int FROM places) AS free,
       (SELECT coalesce(json_agg(user_id), '[]') FROM ostler.vm WHERE state = ANY (${[...STARTING]}))
         AS "startingUsers",

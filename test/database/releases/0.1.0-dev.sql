@@ -10,6 +10,14 @@ SET client_min_messages = warning;
 SET row_security = off;
 CREATE SCHEMA ostler;
 ALTER SCHEMA ostler OWNER TO ostler_hkd;
+CREATE FUNCTION ostler.count_start() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+    BEGIN
+      PERFORM nextval('ostler.start_count');
+      RETURN NULL;
+    END $$;
+ALTER FUNCTION ostler.count_start() OWNER TO ostler_hkd;
 CREATE FUNCTION ostler.keep_log() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog'
@@ -582,6 +590,13 @@ END),
     CONSTRAINT ssl_file_sealed_check CHECK ((length(sealed) <= 1048576))
 );
 ALTER TABLE ostler.ssl_file OWNER TO ostler_hkd;
+CREATE SEQUENCE ostler.start_count
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+ALTER TABLE ostler.start_count OWNER TO ostler_hkd;
 CREATE TABLE ostler.storage_look (
     id integer NOT NULL,
     host_id integer NOT NULL,
@@ -835,36 +850,37 @@ ALTER TABLE ostler.wish ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
 INSERT INTO ostler.config VALUES (-1, 'l7r.auth.plugins', 'default');
 INSERT INTO ostler.config VALUES (2, 'l7r.auth.timeout', '20');
 INSERT INTO ostler.flavour OVERRIDING SYSTEM VALUE VALUES (1, 'flavour4', 256, 50, false, '{nx,rfb,vnc,rdp}', NULL, 0, NULL, NULL, NULL, NULL, NULL);
-INSERT INTO ostler.kysely_migration VALUES ('0001-skeleton', '2026-11-22T01:17:19.466Z');
-INSERT INTO ostler.kysely_migration VALUES ('0002-sign-in', '2026-11-22T01:17:19.487Z');
-INSERT INTO ostler.kysely_migration VALUES ('0003-tickets', '2026-11-22T01:17:19.490Z');
-INSERT INTO ostler.kysely_migration VALUES ('0004-starts', '2026-11-22T01:17:19.499Z');
-INSERT INTO ostler.kysely_migration VALUES ('0005-agent-at', '2026-11-22T01:17:19.500Z');
-INSERT INTO ostler.kysely_migration VALUES ('0006-tunnels', '2026-11-22T01:17:19.504Z');
-INSERT INTO ostler.kysely_migration VALUES ('0007-displays', '2026-11-22T01:17:19.506Z');
-INSERT INTO ostler.kysely_migration VALUES ('0008-doors', '2026-11-22T01:17:19.507Z');
-INSERT INTO ostler.kysely_migration VALUES ('0009-wish-connection', '2026-11-22T01:17:19.508Z');
-INSERT INTO ostler.kysely_migration VALUES ('0010-hypervisors', '2026-11-22T01:17:19.510Z');
-INSERT INTO ostler.kysely_migration VALUES ('0011-images', '2026-11-22T01:17:19.516Z');
-INSERT INTO ostler.kysely_migration VALUES ('0016-ssl-files', '2026-11-22T01:17:19.518Z');
-INSERT INTO ostler.kysely_migration VALUES ('0017-backups', '2026-11-22T01:17:19.521Z');
-INSERT INTO ostler.kysely_migration VALUES ('0018-homes', '2026-11-22T01:17:19.527Z');
-INSERT INTO ostler.kysely_migration VALUES ('0019-storage', '2026-11-22T01:17:19.535Z');
-INSERT INTO ostler.kysely_migration VALUES ('0020-known-nodes', '2026-11-22T01:17:19.536Z');
-INSERT INTO ostler.kysely_migration VALUES ('0021-health', '2026-11-22T01:17:19.549Z');
-INSERT INTO ostler.kysely_migration VALUES ('0023-jobs', '2026-11-22T01:17:19.566Z');
-INSERT INTO ostler.kysely_migration VALUES ('0024-squashfs', '2026-11-22T01:17:19.567Z');
+INSERT INTO ostler.kysely_migration VALUES ('0001-skeleton', '2026-11-22T01:44:32.190Z');
+INSERT INTO ostler.kysely_migration VALUES ('0002-sign-in', '2026-11-22T01:44:32.279Z');
+INSERT INTO ostler.kysely_migration VALUES ('0003-tickets', '2026-11-22T01:44:32.287Z');
+INSERT INTO ostler.kysely_migration VALUES ('0004-starts', '2026-11-22T01:44:32.306Z');
+INSERT INTO ostler.kysely_migration VALUES ('0005-agent-at', '2026-11-22T01:44:32.307Z');
+INSERT INTO ostler.kysely_migration VALUES ('0006-tunnels', '2026-11-22T01:44:32.313Z');
+INSERT INTO ostler.kysely_migration VALUES ('0007-displays', '2026-11-22T01:44:32.315Z');
+INSERT INTO ostler.kysely_migration VALUES ('0008-doors', '2026-11-22T01:44:32.316Z');
+INSERT INTO ostler.kysely_migration VALUES ('0009-wish-connection', '2026-11-22T01:44:32.317Z');
+INSERT INTO ostler.kysely_migration VALUES ('0010-hypervisors', '2026-11-22T01:44:32.319Z');
+INSERT INTO ostler.kysely_migration VALUES ('0011-images', '2026-11-22T01:44:32.330Z');
+INSERT INTO ostler.kysely_migration VALUES ('0016-ssl-files', '2026-11-22T01:44:32.336Z');
+INSERT INTO ostler.kysely_migration VALUES ('0017-backups', '2026-11-22T01:44:32.343Z');
+INSERT INTO ostler.kysely_migration VALUES ('0018-homes', '2026-11-22T01:44:32.357Z');
+INSERT INTO ostler.kysely_migration VALUES ('0019-storage', '2026-11-22T01:44:32.381Z');
+INSERT INTO ostler.kysely_migration VALUES ('0020-known-nodes', '2026-11-22T01:44:32.382Z');
+INSERT INTO ostler.kysely_migration VALUES ('0021-health', '2026-11-22T01:44:32.404Z');
+INSERT INTO ostler.kysely_migration VALUES ('0023-jobs', '2026-11-22T01:44:32.444Z');
+INSERT INTO ostler.kysely_migration VALUES ('0024-squashfs', '2026-11-22T01:44:32.445Z');
+INSERT INTO ostler.kysely_migration VALUES ('0025-start-count', '2026-11-22T01:44:32.450Z');
 INSERT INTO ostler.kysely_migration_lock VALUES ('migration_lock', 0);
-INSERT INTO ostler.notice OVERRIDING SYSTEM VALUE VALUES (1, 'provision', '2026-11-22 01:17:19.575386+00', 1, 'desk2', 'user3', 'the desktop was made', NULL, NULL, NULL, NULL);
-INSERT INTO ostler.notice_channel VALUES ('mail', '2026-11-22 01:17:19.438061+00', NULL, 0, NULL);
-INSERT INTO ostler.notice_channel VALUES ('webhook', '2026-11-22 01:17:19.438061+00', NULL, 0, NULL);
+INSERT INTO ostler.notice OVERRIDING SYSTEM VALUE VALUES (1, 'provision', '2026-11-22 01:44:32.457496+00', 1, 'desk2', 'user3', 'the desktop was made', NULL, NULL, NULL, NULL);
+INSERT INTO ostler.notice_channel VALUES ('mail', '2026-11-22 01:44:32.084693+00', NULL, 0, NULL);
+INSERT INTO ostler.notice_channel VALUES ('webhook', '2026-11-22 01:44:32.084693+00', NULL, 0, NULL);
 INSERT INTO ostler.tenant VALUES (-1, '-', false);
 INSERT INTO ostler.tenant VALUES (0, '*', false);
 INSERT INTO ostler.tenant VALUES (1, 'default', false);
 INSERT INTO ostler.tenant VALUES (2, 'acme', false);
 INSERT INTO ostler.users OVERRIDING SYSTEM VALUE VALUES (1, 'ann', '$scrypt$', false, 2, 'user');
 INSERT INTO ostler.users OVERRIDING SYSTEM VALUE VALUES (2, 'user3', '', false, 1, 'user');
-INSERT INTO ostler.vm OVERRIDING SYSTEM VALUE VALUES (1, 'desk2', 2, 1, '10.3.15.20', false, 'stopped', 'stopped', '2026-11-22 01:17:19.575386+00', 3, NULL, NULL, 'default', NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO ostler.vm OVERRIDING SYSTEM VALUE VALUES (1, 'desk2', 2, 1, '10.3.15.20', false, 'stopped', 'stopped', '2026-11-22 01:44:32.457496+00', 3, NULL, NULL, 'default', NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO ostler.vm_edge VALUES ('stopped', 'preparing');
 INSERT INTO ostler.vm_edge VALUES ('preparing', 'booting');
 INSERT INTO ostler.vm_edge VALUES ('preparing', 'stopping');
@@ -894,7 +910,7 @@ INSERT INTO ostler.vm_edge VALUES ('stopping', 'stopping');
 INSERT INTO ostler.vm_edge VALUES ('killing', 'killing');
 INSERT INTO ostler.vm_edge VALUES ('lost', 'lost');
 INSERT INTO ostler.vm_edge VALUES ('failed', 'failed');
-INSERT INTO ostler.wish OVERRIDING SYSTEM VALUE VALUES (1, 1, 'run', 'administrator', 'qa', '2026-11-22 01:17:19.57786+00', NULL, NULL, NULL, false, NULL, false);
+INSERT INTO ostler.wish OVERRIDING SYSTEM VALUE VALUES (1, 1, 'run', 'administrator', 'qa', '2026-11-22 01:44:32.459432+00', NULL, NULL, NULL, false, NULL, false);
 SELECT pg_catalog.setval('ostler.authority_id_seq', 1, false);
 SELECT pg_catalog.setval('ostler.backup_id_seq', 1, false);
 SELECT pg_catalog.setval('ostler.disk_image_id_seq', 1, false);
@@ -907,6 +923,7 @@ SELECT pg_catalog.setval('ostler.job_log_id_seq', 1, false);
 SELECT pg_catalog.setval('ostler.notice_id_seq', 1, true);
 SELECT pg_catalog.setval('ostler.policy_rule_id_seq', 1, false);
 SELECT pg_catalog.setval('ostler.session_hook_id_seq', 1, false);
+SELECT pg_catalog.setval('ostler.start_count', 1, false);
 SELECT pg_catalog.setval('ostler.storage_look_id_seq', 1, false);
 SELECT pg_catalog.setval('ostler.storage_orphan_id_seq', 1, false);
 SELECT pg_catalog.setval('ostler.tenant_id_seq', 2, true);
@@ -1054,9 +1071,12 @@ CREATE INDEX roll_out_flavour_id_tag_idx ON ostler.roll_out USING btree (flavour
 CREATE INDEX session_hook_vm_id_id_idx ON ostler.session_hook USING btree (vm_id, id);
 CREATE UNIQUE INDEX tenant_name ON ostler.tenant USING btree (lower(name));
 CREATE INDEX ticket_expires ON ostler.ticket USING btree (expires_at);
+CREATE INDEX vm_host ON ostler.vm USING btree (host_id) WHERE (host_id IS NOT NULL);
 CREATE INDEX vm_log_at_idx ON ostler.vm_log USING btree (at);
 CREATE INDEX vm_log_vm_id_id_idx ON ostler.vm_log USING btree (vm_id, id);
+CREATE INDEX vm_state ON ostler.vm USING btree (state);
 CREATE INDEX wish_vm_id_idx ON ostler.wish USING btree (vm_id) WHERE (closed_at IS NULL);
+CREATE TRIGGER count_start AFTER UPDATE OF epoch ON ostler.vm FOR EACH ROW WHEN ((new.epoch > old.epoch)) EXECUTE FUNCTION ostler.count_start();
 CREATE TRIGGER keep_log BEFORE DELETE OR UPDATE ON ostler.vm_log FOR EACH ROW EXECUTE FUNCTION ostler.keep_log();
 CREATE TRIGGER keep_whole_log BEFORE TRUNCATE ON ostler.vm_log FOR EACH STATEMENT EXECUTE FUNCTION ostler.keep_log();
 CREATE TRIGGER tell_expiry AFTER INSERT ON ostler.wish FOR EACH ROW WHEN ((new.kind = 'expire'::text)) EXECUTE FUNCTION ostler.tell_expiry();
@@ -1281,6 +1301,8 @@ GRANT SELECT(name),INSERT(name) ON TABLE ostler.ssl_file TO ostler_api;
 GRANT SELECT(content),INSERT(content) ON TABLE ostler.ssl_file TO ostler_api;
 GRANT INSERT(sealed) ON TABLE ostler.ssl_file TO ostler_api;
 GRANT SELECT(set_at) ON TABLE ostler.ssl_file TO ostler_api;
+GRANT SELECT ON SEQUENCE ostler.start_count TO ostler_l7r;
+GRANT SELECT ON SEQUENCE ostler.start_count TO ostler_api;
 GRANT SELECT ON TABLE ostler.storage_look TO ostler_api;
 GRANT INSERT(host_id) ON TABLE ostler.storage_look TO ostler_api;
 GRANT INSERT(by) ON TABLE ostler.storage_look TO ostler_api;
