@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import WebSocket from 'ws'
+import { digestOf } from '@ostler/proxy/model/ticket-text.ts'
 import { get, signIn } from '../fixtures/door.ts'
 import { askDoor, DoorConnection } from '../fixtures/door-connection.ts'
 import { DoorRoom, type RoomDoor } from '../fixtures/door-room.ts'
@@ -105,8 +106,11 @@ async function goodTicket(desktop: TunnelDesktop & { name: string }, kind: Kind)
   if (kind !== 'console') return await ticketTo(room, desktop, kind)
   const asked = { kind, account: 'root', person: 'eve' }
   const { ticket } = (await api.post(`/v1/desktops/${desktop.name}/tunnels`, asked)) as TunnelOffer
-  await using signer = room.signConsoles()
-  signer.look()
+  await using _signer = room.signConsoles()
+  await until('the console to be signed', async () => {
+    const orders = room.db.selectFrom('console_order').select('signed')
+    return (await orders.where('digest', '=', digestOf(ticket)).executeTakeFirst())?.signed != null
+  })
   return ticket
 }
 

@@ -75,7 +75,7 @@ describe("QVD's endpoints", () => {
     expect(await statusOf(get(`/qvd/stop_vm?id=${bob}`, 'ann'))).toBe(403)
     const explained = await world.qa('vm explain -f name=bob')
     expect(explained).toMatch(
-      /bob is stopped\nruns no image; its tag default stands for instant\n\nwishes, newest first:\n\nlast start:\n\nhooks, newest first:\n\nmoves, newest first:$/,
+      /bob is stopped\n(- .*\n)+runs no image; its tag default stands for instant\n\nwishes, newest first:\n\nlast start:\n\nhooks, newest first:\n\nmoves, newest first:$/,
     )
   })
 
@@ -270,7 +270,7 @@ describe('a start that cannot succeed', () => {
     const id = (await world.vm('carl')).id
     const { text } = await sendRaw(world, get(connectTo(id), 'carl', UPGRADE), 3_000)
     expect(text).toMatch(
-      /HTTP\/1\.1 503 .*the disk image broken cannot be used: \/var\/empty-ostler-test is no folder/s,
+      /HTTP\/1\.1 503 .*the disk image broken cannot be used: \/var\/empty-ostler-test does not exist/s,
     )
     expect(await world.vm('carl')).toMatchObject({ state: 'failed' })
     expect(world.processes(id)).toEqual([])

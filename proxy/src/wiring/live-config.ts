@@ -65,13 +65,23 @@ export class LiveConfig {
   }
 }
 
-/** Lays over the file what can be of the database, and says what cannot. */
-export function laidOver(source: NodeConfigSource, rows: Overrides, log: Log): LaidConfig {
+/**
+ * Lays over the file what can be of the database, and says what cannot.
+ * @param mustHold keys that are never left out.
+ * @throws Fault `config.invalid` for one of those that cannot be.
+ */
+export function laidOver(
+  source: NodeConfigSource,
+  rows: Overrides,
+  log: Log,
+  mustHold: (key: string) => boolean = () => false,
+): LaidConfig {
   const whole = attempt(source, rows)
   if (!(whole instanceof Fault)) return whole
   const good: [string, Overrides[string]][] = []
   for (const [key, value] of Object.entries(rows)) {
     const tried = attempt(source, Object.fromEntries([...good, [key, value]]))
+    if (tried instanceof Fault && mustHold(key)) throw tried
     if (tried instanceof Fault) log.warn('a key of the database is left out', { problem: tried.message })
     else good.push([key, value])
   }

@@ -39,8 +39,10 @@ export async function openSignIn(
   const records = signInRecords(db, pool ?? addressPool(own))
   const passwords = await PasswordDesk.open()
   const configurationOf = async (tenantId: number | undefined) => {
-    // A key that cannot be is no reason to keep everybody out.
-    const { values, texts } = laidOver(config, await readConfiguration(db, tenantId), log)
+    // A key of something else that cannot be is no reason to keep everybody out. One of sign-in is: without it, a second factor
+    // might not be asked for.
+    const rows = await readConfiguration(db, tenantId)
+    const { values, texts } = laidOver(config, rows, log, (key) => /^(l7r\.)?auth\./.test(key))
     return { values, texts }
   }
   const chains = new Chains({ configurationOf, records, passwords, log })
