@@ -354,7 +354,7 @@ describe('a container', () => {
     await driver.prepare(spec)
     try {
       await driver.boot(spec)
-      expect(() => room.files?.write(900, '/home/big', 'x'.repeat(20 * MB))).toThrow(/ENOSPC/)
+      await expect(room.files?.write(900, '/home/big', 'x'.repeat(20 * MB))).rejects.toThrow(/No space left/)
       const mounts = (await room.files?.read(900, '/proc/1/mounts')) ?? ''
       expect(mounts).toMatch(/ \/home ext4 rw,nosuid,nodev/)
     } finally {

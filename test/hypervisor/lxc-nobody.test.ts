@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { inTurn } from '../../proxy/src/hypervisor/in-turn.ts'
 import { userRange } from '../../proxy/src/hypervisor/lxc/user-range.ts'
+import { overlayFolder } from '../../proxy/src/hypervisor/image-folder.ts'
 import { runFolder } from '../../proxy/src/model/run-folder.ts'
 import { type LxcRoom, lxcRoom, NUMBERS } from './lxc-room.ts'
 import { runInside } from './quiet-guest.ts'
@@ -60,7 +61,7 @@ test('what root of a desktop makes is nobody’s for the node, and root’s on t
   for (const path of ['/etc/made', '/home/made'])
     expect(statSync(`/proc/${room.init(ANN)}/root${path}`)).toMatchObject({ uid: first, gid: first })
   for (const path of [
-    join(room.places.overlays, '1/upper/etc/made'),
+    join(overlayFolder(room.places.overlays, room.spec(ANN)), 'upper/etc/made'),
     join(room.places.homes, 'user1-1/made'),
   ])
     expect(statSync(path)).toMatchObject({ uid: 0, gid: 0 })

@@ -16,6 +16,7 @@ const PARTS: StageParts = {
   upper: `${ROOT}/overlay/upper`,
   work: `${ROOT}/overlay/work`,
   home: `${ROOT}/home`,
+  homes: `${ROOT}/homes`,
   display: `${ROOT}/display`,
   boot: `${ROOT}/boot`,
   bundle: undefined,

@@ -37,15 +37,20 @@ export function homeOf(places: HomePlaces, { id, home }: Pick<DesktopSpec, 'id' 
   return home.kind === 'image' ? openHome(places, id).mount : join(places.homes, home.path)
 }
 
+/** Where that is of which desktops have their homes. */
+export function openHomes({ run }: Pick<HomePlaces, 'run'>): string {
+  return join(run, 'homes')
+}
+
 /** What exists on the node while a desktop has its home: outside of its run folder, which is removed with all that it holds. */
-export function openHome({ run }: Pick<HomePlaces, 'run'>, id: number) {
-  const root = join(run, 'homes', String(id))
+export function openHome(places: Pick<HomePlaces, 'run'>, id: number) {
+  const root = join(openHomes(places), String(id))
   return { root, keeper: join(root, 'keeper'), image: join(root, 'image'), mount: join(root, 'mount') }
 }
 
 /** Numbers of the desktops for which this node has a home open. */
 export function homesOpenHere(run: string): number[] {
-  const folder = dirname(openHome({ run }, 0).root)
+  const folder = openHomes({ run })
   return existsSync(folder) ? readdirSync(folder).map(Number) : []
 }
 

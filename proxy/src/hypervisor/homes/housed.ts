@@ -47,10 +47,10 @@ export function housed(driver: Hypervisor, settings: HousedSettings): Hypervisor
       await asFault(join(settings.homes, spec.home.path), () => open(driver.name, settings, spec))
       await driver.prepare(spec)
     },
-    release: async (id) => {
+    release: async (id, failed) => {
       // First of all: nothing that removes folders may find a home that is still mounted.
       await close(settings, id)
-      await driver.release(id)
+      await driver.release(id, failed)
     },
   }
 }

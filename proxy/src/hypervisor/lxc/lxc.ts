@@ -10,7 +10,7 @@ import { runFolder } from '../../model/run-folder.ts'
 import { consoleTail, GUEST_CONSOLE_FILE } from '../console-tail.ts'
 import type { Hypervisor } from '../hypervisor.ts'
 import { freshOverlay, imageFolder } from '../image-folder.ts'
-import { homeOf } from '../homes/home-place.ts'
+import { homeOf, openHomes } from '../homes/home-place.ts'
 import { makeRunFolder, removeRunFolder } from '../run-folders.ts'
 import { type CgroupLayout, killGroup, observeGroup, removeGroups } from './cgroup.ts'
 import { containerConfig } from './container-config.ts'
@@ -78,7 +78,8 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       if (users !== undefined && !(await (shiftsMemory ??= memoryShiftsOwners(stage, users))))
         await displayOnDisk(folders.display, join(overlay, 'display'))
       const parts = {
-        ...{ folder: stage, users, image, upper, work, home, display: folders.display, boot: folders.boot },
+        ...{ folder: stage, users, image, upper, work, home, homes: openHomes(settings) },
+        ...{ display: folders.display, boot: folders.boot },
         bundle: hasAgent ? undefined : settings.bundle,
         usr: spec.image.kind === 'instant' ? '/usr' : undefined,
       }

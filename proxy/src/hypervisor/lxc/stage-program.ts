@@ -32,8 +32,8 @@ syscall($MOVE_MOUNT, $mount, $empty, $HERE, $place, $FROM_EMPTY_PATH) == 0 or di
  * architectures.
  *
  * Arguments: the overlay's program; the folder of the stage; first number and count of the owners, or 0 0 to leave them as they are; then
- * `bind SOURCE PLACE FLAGS` (of mount_setattr), `show SOURCE PLACE FLAGS` (as it is) and `overlay LOWER UPPER WORK PLACE`
- * in any number; `--`; a program and its arguments.
+ * `bind SOURCE PLACE FLAGS` (of mount_setattr), `show SOURCE PLACE FLAGS` (as it is), `overlay LOWER UPPER WORK PLACE` and
+ * `without FOLDER` (what was mounted below it is not here any more) in any number; `--`; a program and its arguments.
  */
 export const STAGE_PROGRAM = String.raw`
 use strict;
@@ -74,6 +74,14 @@ while (defined(my $step = shift @steps)) {
       ? ('setpriv', "--reuid=$first", "--regid=$first", '--clear-groups', "--inh-caps=$able", "--ambient-caps=$able")
       : ();
     system(@as, 'perl', '-e', $overlay, '--', @parts) == 0 or exit 1;
+  } elsif ($step eq 'without') {
+    my $folder = shift @steps;
+    open(my $list, '<', '/proc/self/mountinfo') or die "mounts cannot be read: $!\n";
+    my @mounted = map { (split / /)[4] } <$list>;
+    s/\\([0-7]{3})/chr oct $1/ge for @mounted;
+    my @below = grep { index($_, "$folder/") == 0 } @mounted;
+    # One that the node has just taken away is no failure.
+    system('umount', '--lazy', '--quiet', reverse @below) if @below;
   } else {
     die "unknown step $step\n";
   }

@@ -14,6 +14,8 @@ export interface StageParts {
   readonly upper: string
   readonly work: string
   readonly home: string
+  /** Below it the homes of this and of other desktops are mounted: a copy of such a mount would keep a home that its desktop gave back. */
+  readonly homes: string
   readonly display: string
   /** Holds tickets; its owner on the disk must be the guest's root already. */
   readonly boot: string
@@ -71,6 +73,7 @@ export function stageCommand(parts: StageParts, program: readonly string[]): [st
     ...['show', parts.boot, places.boot, String(READ_ONLY | NO_SUID | NO_DEVICES | NO_PROGRAMS)],
     ...bindIf(parts.bundle, places.bundle, READ_ONLY | NO_SUID | NO_DEVICES),
     ...bindIf(parts.usr, places.usr, READ_ONLY | NO_DEVICES),
+    ...['without', parts.homes],
     '--',
     ...program,
   ])
