@@ -57,7 +57,8 @@ describe('the files of a session', () => {
       geometry: '1024x700',
       fullscreen: '1',
     }
-    expect(nxOptions()).toEqual({ ...wanted, clipboard: 'both', sleep: '0', tolerancechecks: 'risky' })
+    const ours = { clipboard: 'both', sleep: '0', tolerancechecks: 'risky', shpix: '0', xinerama: '0' }
+    expect(nxOptions()).toEqual({ ...wanted, ...ours })
     const { mode, uid } = statSync(guest.path(`${RUN}/nxagent.conf`))
     expect({ uid, mode: mode & 0o777 }).toEqual({ uid: 0, mode: 0o640 })
   })
