@@ -60,6 +60,8 @@ const FOR_TEST = {
   '/sbin/mkfs.xfs': 'xfsprogs',
   '/sbin/mkfs.btrfs': 'btrfs-progs',
   '/usr/bin/gensquashfs': 'squashfs-tools-ng',
+  '/usr/bin/xz': 'xz-utils',
+  '/usr/bin/zstd': 'zstd',
   // What accounts and languages of a desktop are tried with.
   '/usr/lib/libnss_extrausers.so.2': 'libnss-extrausers',
   '/usr/share/i18n/locales/de_DE': 'locales',
