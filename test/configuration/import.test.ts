@@ -1,26 +1,15 @@
-import { silentLog } from '@ostler/kit/log.ts'
-import { adminRoutes } from '@ostler/proxy/api/routes.ts'
-import { nodeConfigSource } from '@ostler/proxy/wiring/node-config.ts'
 import type { ImportAnswer } from '@ostler/contract/configuration-api.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { adminApi } from '../fixtures/admin-api.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 
 let database: TestDatabase
-let app: ReturnType<typeof adminRoutes>
+let app: ReturnType<typeof adminApi>
 
 beforeAll(async () => {
   database = await openTestDatabase()
   await database.as('hkd').insertInto('tenant').values({ name: 'acme' }).execute()
-  app = adminRoutes({
-    db: database.as('api'),
-    pool: { start: '10.3.15.10', subnet: { gateway: '10.3.15.1', prefix: 24 } },
-    configuration: nodeConfigSource('/etc/ostler/node.conf'),
-    door: () => ({ host: '127.0.0.1', port: 8443, certificate: 'PEM' }),
-    certificateFile: '/var/lib/ostler/l7r/cert.pem',
-    homes: { folder: '/homes', trashDays: 30 },
-    staging: '/staging',
-    log: silentLog,
-  })
+  app = adminApi(database)
 })
 afterAll(() => database[Symbol.asyncDispose]())
 beforeEach(() => database.as('hkd').deleteFrom('config').execute())

@@ -1,5 +1,4 @@
 import { silentLog } from '@ostler/kit/log.ts'
-import { adminRoutes } from '@ostler/proxy/api/routes.ts'
 import { registerHost, requireKnownHost } from '@ostler/proxy/store/hosts.ts'
 import { LiveConfig } from '@ostler/proxy/wiring/live-config.ts'
 import { loadNodeConfig, NODE_OPTIONS, nodeConfigSource } from '@ostler/proxy/wiring/node-config.ts'
@@ -9,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { adminApi } from '../fixtures/admin-api.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 
 /** Section 10.2 of the compatibility page: every key with the default that QVD ships. */
@@ -20,7 +20,7 @@ const SHIPPED = readFileSync(join(import.meta.dirname, 'qvd-shipped-keys.txt'), 
 const folder = mkdtempSync(join(tmpdir(), 'ostler-configuration-'))
 const file = join(folder, 'node.conf')
 let database: TestDatabase
-let app: ReturnType<typeof adminRoutes>
+let app: ReturnType<typeof adminApi>
 
 beforeAll(async () => {
   database = await openTestDatabase()
@@ -39,16 +39,7 @@ beforeEach(async () => {
 /** What the file of the node says from now on. */
 function inFile(content: string): void {
   writeFileSync(file, content)
-  app = adminRoutes({
-    db: database.as('api'),
-    pool: { start: '10.3.15.10', subnet: { gateway: '10.3.15.1', prefix: 24 } },
-    configuration: nodeConfigSource(file),
-    door: () => ({ host: '127.0.0.1', port: 8443, certificate: 'PEM' }),
-    certificateFile: '/var/lib/ostler/l7r/cert.pem',
-    homes: { folder: '/homes', trashDays: 30 },
-    staging: '/staging',
-    log: silentLog,
-  })
+  app = adminApi(database, file)
 }
 
 async function call(method: string, path: string, body?: unknown): Promise<unknown> {

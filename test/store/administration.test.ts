@@ -1,36 +1,26 @@
 import { silentLog } from '@ostler/kit/log.ts'
-import { adminRoutes } from '@ostler/proxy/api/routes.ts'
 import { PolicyBook } from '@ostler/proxy/l7r/policy-book.ts'
 import { listenForHints } from '@ostler/proxy/store/hints.ts'
 import { readPolicyRules } from '@ostler/proxy/store/policy-rules.ts'
 import { findUser } from '@ostler/proxy/store/users.ts'
-import { nodeConfigSource } from '@ostler/proxy/wiring/node-config.ts'
 import { comesToHold } from '@ostler/kit/poll.ts'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { adminApi } from '../fixtures/admin-api.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ostler-administration-'))
 let database: TestDatabase
-let app: ReturnType<typeof adminRoutes>
+let app: ReturnType<typeof adminApi>
 
 beforeAll(async () => {
   writeFileSync(join(folder, 'site.mjs'), 'export default () => ({})\n')
   const file = join(folder, 'node.conf')
   writeFileSync(file, `path.l7r.auth.plugins = ${folder}\nl7r.auth.plugin.site.secret = hush\n`)
   database = await openTestDatabase()
-  app = adminRoutes({
-    db: database.as('api'),
-    pool: { start: '10.3.15.10', subnet: { gateway: '10.3.15.1', prefix: 24 } },
-    configuration: nodeConfigSource(file),
-    door: () => ({ host: '127.0.0.1', port: 8443, certificate: 'PEM' }),
-    certificateFile: '/var/lib/ostler/l7r/cert.pem',
-    homes: { folder: '/homes', trashDays: 30 },
-    staging: '/staging',
-    log: silentLog,
-  })
+  app = adminApi(database, file)
 })
 afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })

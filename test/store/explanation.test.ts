@@ -1,5 +1,3 @@
-import { silentLog } from '@ostler/kit/log.ts'
-import { adminRoutes } from '@ostler/proxy/api/routes.ts'
 import { AGENT_VERDICTS } from '@ostler/proxy/model/agent-verdict.ts'
 import { explainDesktop } from '@ostler/proxy/store/explanation.ts'
 import { noteAgent } from '@ostler/proxy/store/agent-verdicts.ts'
@@ -8,8 +6,8 @@ import { registerHost, setHostState } from '@ostler/proxy/store/hosts.ts'
 import { addImage } from '@ostler/proxy/store/images.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
 import { addWish, moveVm } from '@ostler/proxy/store/vms.ts'
-import { nodeConfigSource } from '@ostler/proxy/wiring/node-config.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { adminApi } from '../fixtures/admin-api.ts'
 import { addTestDesktop } from '../fixtures/database-rows.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 
@@ -106,16 +104,7 @@ test('the api takes a reset for a wish of an administrator, and no wish that it 
   const unused = (): never => {
     throw new Error('not asked for here')
   }
-  const app = adminRoutes({
-    db: database.as('api'),
-    pool: { start: '10.0.0.1', subnet: { gateway: '10.0.0.1', prefix: 8 } },
-    configuration: nodeConfigSource('/nowhere/node.conf'),
-    door: unused,
-    certificateFile: '/nowhere',
-    homes: { folder: '/homes', trashDays: 30 },
-    staging: '/staging',
-    log: silentLog,
-  })
+  const app = adminApi(database, '/nowhere/node.conf', { door: unused })
   const { name } = await db.selectFrom('vm').select('name').where('id', '=', id).executeTakeFirstOrThrow()
   const post = async (kind: string): Promise<number> => {
     const init = {

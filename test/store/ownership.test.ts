@@ -1,5 +1,3 @@
-import { silentLog } from '@ostler/kit/log.ts'
-import { adminRoutes } from '@ostler/proxy/api/routes.ts'
 import { decidePolicy } from '@ostler/proxy/model/policy.ts'
 import { addressesInUse } from '@ostler/proxy/store/addresses.ts'
 import { provideFirstDesktop } from '@ostler/proxy/store/first-desktop.ts'
@@ -9,12 +7,12 @@ import { sessionProperties } from '@ostler/proxy/store/properties.ts'
 import { addToken, takeToken } from '@ostler/proxy/store/tokens.ts'
 import { findUser } from '@ostler/proxy/store/users.ts'
 import { planVm } from '@ostler/proxy/store/vms.ts'
-import { nodeConfigSource } from '@ostler/proxy/wiring/node-config.ts'
 import { sql } from 'kysely'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { adminApi } from '../fixtures/admin-api.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 
 /** Groups, whose a flavour is, how many desktops it may have, and what is left of a tenant. */
@@ -22,22 +20,13 @@ import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 const POOL = { start: '10.3.14.10', subnet: { gateway: '10.3.15.1', prefix: 22 } }
 const folder = mkdtempSync(join(tmpdir(), 'ostler-ownership-'))
 let database: TestDatabase
-let app: ReturnType<typeof adminRoutes>
+let app: ReturnType<typeof adminApi>
 
 beforeAll(async () => {
   const file = join(folder, 'node.conf')
   writeFileSync(file, '')
   database = await openTestDatabase()
-  app = adminRoutes({
-    db: database.as('api'),
-    pool: POOL,
-    configuration: nodeConfigSource(file),
-    door: () => ({ host: '127.0.0.1', port: 8443, certificate: 'PEM' }),
-    certificateFile: '/var/lib/ostler/l7r/cert.pem',
-    homes: { folder: '/homes', trashDays: 30 },
-    staging: '/staging',
-    log: silentLog,
-  })
+  app = adminApi(database, file, { pool: POOL })
   await added('/v1/tenants', { name: 'acme' })
   for (const [login, tenant] of [
     ['ann', 'default'],

@@ -2,23 +2,22 @@ import { selfSigned } from '@ostler/kit/certificate.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { silentLog } from '@ostler/kit/log.ts'
 import { comesToHold } from '@ostler/kit/poll.ts'
-import { adminRoutes } from '@ostler/proxy/api/routes.ts'
 import { DoorSsl } from '@ostler/proxy/hkd/door-ssl.ts'
 import { type Opener, openTrust } from '@ostler/proxy/hkd/trust.ts'
 import { readGivenPems } from '@ostler/proxy/model/door-certificate.ts'
-import { nodeConfigSource } from '@ostler/proxy/wiring/node-config.ts'
 import { sql } from 'kysely'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { adminApi } from '../fixtures/admin-api.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ostler-ssl-store-'))
 const file = join(folder, 'door.json')
 const reader = { name: 'nobody', uid: 65_534, gid: 65_534, home: '/', shell: '/bin/false' }
 let database: TestDatabase
-let app: ReturnType<typeof adminRoutes>
+let app: ReturnType<typeof adminApi>
 let trust: Opener
 let [pair, other] = [
   { key: '', cert: '' },
@@ -28,15 +27,8 @@ let [pair, other] = [
 beforeAll(async () => {
   writeFileSync(join(folder, 'node.conf'), '')
   database = await openTestDatabase()
-  app = adminRoutes({
-    db: database.as('api'),
-    pool: { start: '10.3.15.10', subnet: { gateway: '10.3.15.1', prefix: 24 } },
-    configuration: nodeConfigSource(join(folder, 'node.conf')),
+  app = adminApi(database, join(folder, 'node.conf'), {
     door: () => ({ host: '127.0.0.1', port: 8443, certificate: null }),
-    certificateFile: '/var/lib/ostler/l7r/cert.pem',
-    homes: { folder: '/homes', trashDays: 30 },
-    staging: '/staging',
-    log: silentLog,
   })
   const made = await Promise.all([selfSigned(['a.example'], 90), selfSigned(['b.example'], 90)])
   const [a, b] = made.map(({ key, certificate }) => ({ key, cert: certificate }))
