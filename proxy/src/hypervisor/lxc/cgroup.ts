@@ -34,11 +34,21 @@ export function cgroupNames(container: string): {
   return { root, payload: `${root}/payload`, monitor: `${root}/monitor`, pivot: `${root}/pivot` }
 }
 
-/** Process ids in a group and below. Empty when it does not exist. */
+/** Process ids in a group and below. Empty when it does not exist, or ceases to while it is read. */
 export function processesIn(group: string): number[] {
-  if (!existsSync(group)) return []
-  const own = readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number)
+  const own = membersOf(group).split('\n').filter(Boolean).map(Number)
   return [...own, ...listFolders(group).flatMap((name) => processesIn(join(group, name)))]
+}
+
+/** A group's own members, a line each. LXC's monitor removes groups at any moment: ENOENT, or ENODEV when it is open. */
+function membersOf(group: string): string {
+  try {
+    return readFileSync(join(group, 'cgroup.procs'), 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENODEV') return ''
+    throw error
+  }
 }
 
 /** Whether any process of a container lives (one that waits to be reaped does not); what cannot be read is unknown. */
