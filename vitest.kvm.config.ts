@@ -9,6 +9,6 @@ export default defineConfig({
     testTimeout: 600_000,
     // The image is built when it is not in the cache.
     hookTimeout: 1_200_000,
-    reporters: ['default', './test/closing-line.ts'],
+    reporters: ['default', './test/runner/closing-line.ts'],
   },
 })

@@ -10,6 +10,6 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 240_000,
     hookTimeout: 60_000,
-    reporters: ['default', './test/closing-line.ts'],
+    reporters: ['default', './test/runner/closing-line.ts'],
   },
 })
