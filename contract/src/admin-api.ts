@@ -14,14 +14,16 @@ export const name = z
 export const login = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, 'is not a usable account name')
 
 /** QVD writes 1 and 0. */
-const yesNo = z.enum(['yes', 'no', '1', '0']).transform((word) => word === 'yes' || word === '1')
+export const yesNo = z
+  .enum(['yes', 'no', 'on', 'off', '1', '0'])
+  .transform((word) => ['yes', 'on', '1'].includes(word))
 
 const password = z.string().max(1024)
 /** The tenant of what is named; where it is missing, the first one's. */
 export const ofTenant = { tenant: name.optional() }
 
 /** A list by commas; `none` is an empty one. */
-const list = z.string().transform((text) =>
+export const list = z.string().transform((text) =>
   text
     .split(',')
     .map((word) => word.trim())
@@ -30,7 +32,14 @@ const list = z.string().transform((text) =>
 
 const newTenant = z.strictObject({ name })
 /** By its `nodename`. */
-const newHost = z.strictObject({ name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,126}$/) })
+const newHost = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,126}$/),
+  /** Where its door is reached, until that has been open and says so itself. */
+  address: z
+    .string()
+    .regex(/^[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}$/, 'is neither a name nor an address')
+    .optional(),
+})
 /** Without a password she signs in by another plugin only, such as that of a directory. */
 export const newUser = z.strictObject({
   ...ofTenant,
@@ -51,6 +60,12 @@ export const newFlavour = z.strictObject({
   /** What runs its desktops; where it is missing, what runs desktops on their node. */
   hypervisor: z.enum(['lxc', 'kvm', 'process']).optional(),
   user_storage_size: storageSize.optional(),
+  /** What becomes of what its desktops write outside their homes (docs/pools.md). */
+  overlay: z.enum(['snapshot', 'persistent', 'user']).default('snapshot'),
+  /** QVD's word for having one. */
+  use_overlay: yesNo
+    .refine((yes) => yes, 'must be 1: a desktop writes to an overlay, never to its image')
+    .optional(),
   ...flavourLimits,
 })
 /** A word as for at(1), such as `now` or `NEXT SAT`; the api reads it by its own clock and time zone. */
@@ -63,7 +78,8 @@ export const newImage = z
     name: name.optional(),
     osf: name.optional(),
     osf_id: z.coerce.number().int().positive().optional(),
-    kind: z.enum(['instant', 'directory', 'tarball', 'squashfs', 'qcow2']),
+    /** Without: by the ending of the file. */
+    kind: z.enum(['instant', 'directory', 'tarball', 'squashfs', 'qcow2']).optional(),
     path: z
       .string()
       .regex(
@@ -83,21 +99,45 @@ export const newImage = z
   .refine((image) => (image.osf === undefined) !== (image.osf_id === undefined), {
     error: 'say whose image it is: osf=NAME or osf_id=NUMBER',
   })
+  .transform((image, context) => {
+    const kind = image.kind ?? kindOfFile(image.path)
+    if (kind !== undefined) return { ...image, kind }
+    context.addIssue(
+      'say what it is, which its name does not tell: kind=directory, tarball, squashfs or qcow2',
+    )
+    return z.NEVER
+  })
   .refine(({ kind, path }) => kind !== 'instant' || path.startsWith('/'), {
     error: 'an instant image has no file: leave path out',
   })
-export const newDesktop = z.strictObject({
-  ...ofTenant,
-  name,
-  user: login,
-  osf: name,
-  di_tag: tag.default('default'),
-  /** Its fixed address; without: the highest free one. */
-  ip: z.ipv4().optional(),
-})
+
+/** What a file is by its ending; QVD's virtual machines are `.img`. */
+export function kindOfFile(path: string): 'tarball' | 'squashfs' | 'qcow2' | undefined {
+  if (/\.(tar(\.\w+)?|tgz|txz|tbz2?|tzst)$/.test(path)) return 'tarball'
+  if (/\.(squashfs|sqfs|sfs)$/.test(path)) return 'squashfs'
+  return /\.(qcow2|img)$/.test(path) ? 'qcow2' : undefined
+}
+export const newDesktop = z
+  .strictObject({
+    ...ofTenant,
+    name,
+    user: login,
+    osf: name,
+    di_tag: tag.default('default'),
+    /** Its fixed address; without: the highest free one. */
+    ip: z.ipv4().optional(),
+    /** So many, called NAME-1, NAME-2 …, all or none. */
+    bulk: z.coerce.number().int().min(1).max(1_000).optional(),
+  })
+  .refine(({ ip, bulk }) => ip === undefined || bulk === undefined, {
+    error: 'desktops of bulk= get an address each: leave ip out',
+  })
 
 /** What a rule may say; it must say something. */
-const POLICY_SAYS = ['use', 'displays', 'clipboard', 'folders', 'printing', 'audio', 'usb', 'quota'] as const
+const POLICY_SAYS = [
+  ...(['use', 'displays', 'clipboard', 'folders'] as const),
+  ...(['ports', 'printing', 'audio', 'usb', 'quota'] as const),
+] as const
 
 /** A rule (docs/policy.md): whom it is about, then what it says. */
 const newPolicyRule = z
@@ -118,6 +158,7 @@ const newPolicyRule = z
     roots: list
       .pipe(z.array(z.string().regex(/^[^,\0\n]{1,1024}$/, 'must be folders, separated by commas')))
       .optional(),
+    ports: yesNo.optional(),
     printing: yesNo.optional(),
     audio: yesNo.optional(),
     usb: yesNo.optional(),
@@ -168,7 +209,7 @@ export const tunnelBody = z.strictObject({
 })
 const pairs = z.record(z.string().min(1).max(256), z.string().max(4096))
 /** Names and values that every agent takes as parameters of a session. */
-const properties = z
+export const propertySet = z
   .record(
     z.string(),
     z
@@ -186,7 +227,7 @@ const properties = z
       else if (key.startsWith('qvd.ostler.')) refuse(key, 'is for Ostler alone')
     }
   })
-export const propertiesBody = z.strictObject({ ...ofTenant, set: properties })
+export const propertiesBody = z.strictObject({ ...ofTenant, set: propertySet })
 export const configurationBody = z.strictObject({ ...ofTenant, set: pairs })
 
 /** One line of `propget` and `config get`; a secret's value is `***`. */
@@ -196,7 +237,9 @@ export interface KeyValue {
 }
 export const CONFIGURATION_PATH = '/v1/configuration'
 export const BACKUPS_PATH = '/v1/backups'
+export const OVERVIEW_PATH = '/v1/overview'
 export const NOTICES_PATH = '/v1/notices'
+export const COUNTERS_PATHS = { host: '/v1/counters/hosts', vm: '/v1/counters/desktops' } as const
 
 /** How a backup that was asked for stands. */
 export interface BackupState {
@@ -254,8 +297,8 @@ export const ADMIN_OBJECTS = {
 export const BLOCKABLE = ['tenant', 'user', 'host', 'di', 'vm'] as const
 export type Blockable = (typeof BLOCKABLE)[number]
 
-/** What has properties, which become parameters of sessions; later ones win. */
-export const PROPERTY_OWNERS = ['osf', 'di', 'user', 'vm'] as const
+/** What has properties. Those of all but nodes become parameters of sessions; later ones win. */
+export const PROPERTY_OWNERS = ['host', 'osf', 'di', 'user', 'vm'] as const
 export type PropertyOwner = (typeof PROPERTY_OWNERS)[number]
 
 export type AdminObject = keyof typeof ADMIN_OBJECTS

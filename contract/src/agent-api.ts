@@ -209,6 +209,8 @@ export const upgradeApi = {
   display_rdp: { path: '/vma/display/rdp', protocol: 'ostler-display', callers: ['l7r'] as readonly Role[] },
   /** Folders of the user's own machine. An agent that does not offer it answers `request.notFound`. */
   folders: { path: '/vma/folders', protocol: 'ostler-folders', callers: ['l7r'] as readonly Role[] },
+  /** A USB device of the user's own machine. An agent that does not offer it answers `request.notFound`. */
+  usb: { path: '/vma/usb', protocol: 'ostler-usb', callers: ['l7r'] as readonly Role[] },
 } as const
 
 /** The two steps of an enrolment, spoken over TLS with the boot ticket's secret as pre-shared key. */

@@ -1,3 +1,4 @@
+import type { FaultBody } from './fault.ts'
 import type { DisplayKind } from './identity.ts'
 
 /** A desktop's state as QVD's clients know it (compatibility page 1.3). */
@@ -28,3 +29,19 @@ export const DISPLAY_TICKET_PATH = '/ostler/display'
 /** Header of each 102 (it is Info, not Status). */
 export const VM_INFO_HEADER = 'X-QVD-VM-Info'
 export const SLAVE_KEY_HEADER = 'X-QVD-Slave-Key'
+/** Header of the 101: the seat that was taken, for whoever wants to ask later what has become of it. */
+export const SEAT_HEADER = 'X-Ostler-Seat'
+/** `GET` with parameter `seat`, as the header told it: a `SeatFate` in JSON. */
+export const SEAT_PATH = '/qvd/seat'
+/** Header of a refusal: the fault as JSON in ASCII. The body is the sentence that QVD's clients show. */
+export const FAULT_HEADER = 'X-Ostler-Fault'
+
+/**
+ * What has become of a seat. `held`: its door has it still. `free`: it was given back because its connection ended, which
+ * nobody at the server meant; `isOver` when the session has ended, too. `ended`: it is somebody else's, or was ended on
+ * purpose; `why` tells.
+ */
+export type SeatFate =
+  | { readonly fate: 'held' }
+  | { readonly fate: 'free'; readonly isOver: boolean }
+  | { readonly fate: 'ended'; readonly why: FaultBody }

@@ -12,6 +12,9 @@ const DETAIL = Object.fromEntries(
   }),
 )
 
+/** Ends of a session that its user brought about: no failure of the client that tells of them. */
+const ASKED_FOR: ReadonlySet<string> = new Set(['desktop.sessionOver', 'desktop.left'])
+
 describe.each(FAULT_CODES)('%s', (code) => {
   test('fills its sentence and its advice from the detail', () => {
     const { message, advice } = new Fault(code, DETAIL)
@@ -27,10 +30,11 @@ describe.each(FAULT_CODES)('%s', (code) => {
     expect(arrived?.toJSON()).toEqual(fault.toJSON())
   })
 
-  test('has a status of an error and an exit code of sysexits', () => {
+  test('has a status of an error and an exit code of sysexits, or 0 for an end that was asked for', () => {
     const { status, exitCode } = new Fault(code)
     expect(status >= 400 && status < 600).toBe(true)
-    expect(exitCode >= 64 && exitCode <= 78).toBe(true)
+    if (ASKED_FOR.has(code)) expect(exitCode).toBe(0)
+    else expect(exitCode >= 64 && exitCode <= 78).toBe(true)
   })
 })
 

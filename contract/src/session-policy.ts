@@ -9,6 +9,8 @@ export const POLICY_PARAMETERS = {
   folders: 'qvd.ostler.policy.folders',
   /** Folders of the client that may be shared, by commas; empty: all. */
   roots: 'qvd.ostler.policy.folders.roots',
+  /** 0 or 1: whether the client may reach ports of the desktop. */
+  ports: 'qvd.ostler.policy.ports',
   /** 0 or 1. */
   printing: 'qvd.ostler.policy.printing',
   /** 0 or 1. */

@@ -16,11 +16,11 @@ export const TUNNEL_TICKET_PATH = '/qvd/create_tunnel_ticket'
 export const TUNNEL_SOCKET_PATH = '/portal/tunnel'
 export const TICKET_PROTOCOL = 'ostler-ticket.'
 
-export const TUNNEL_KINDS = ['console', 'support', 'serial', 'ssh', 'folder'] as const
+export const TUNNEL_KINDS = ['console', 'support', 'serial', 'ssh', 'folder', 'usb'] as const
 export type TunnelKind = (typeof TUNNEL_KINDS)[number]
 
 /** What a signed-in user may ask the door for. */
-export const USER_TUNNELS = ['support', 'folder'] as const satisfies readonly TunnelKind[]
+export const USER_TUNNELS = ['support', 'folder', 'usb'] as const satisfies readonly TunnelKind[]
 export type UserTunnel = (typeof USER_TUNNELS)[number]
 /** What an administrator may ask the api for. */
 export const ADMIN_TUNNELS = ['console', 'support', 'serial', 'ssh'] as const satisfies readonly TunnelKind[]

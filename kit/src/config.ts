@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isAbsolute } from 'node:path'
 import { parseProperties, type Problem, type Property } from './properties.ts'
 import { Secret } from './secret.ts'
 
@@ -229,13 +230,13 @@ export function text(summary: string, fallback?: string): Option<string> {
   return { default: fallback, summary, parse: (value) => value }
 }
 
-/** A path that begins with `/`. */
+/** A path that begins with `/`; on Windows it may begin with a drive. */
 export function path(summary: string, fallback?: string): Option<string> {
   return {
     default: fallback,
     summary,
     parse: (value) => {
-      if (!value.startsWith('/') || value.includes('\0')) throw new Error('is not an absolute path')
+      if (!isAbsolute(value) || value.includes('\0')) throw new Error('is not an absolute path')
       return value
     },
   }

@@ -1,14 +1,20 @@
 /** Lets a few jobs run at once and a bounded number wait; more are turned away at once. */
 export class Gate {
   readonly #waiting: (() => void)[] = []
-  readonly #width: number
   readonly #queue: number
+  #width: number
   #running = 0
 
   /** @param width jobs at once; @param queue jobs that may wait. */
   constructor(width: number, queue: number) {
     this.#width = width
     this.#queue = queue
+  }
+
+  /** Sets how many jobs run at once from now on. Those that run are not cut; those that wait and find a place begin. */
+  set width(width: number) {
+    this.#width = width
+    this.#letIn()
   }
 
   /** @throws what `full` makes when too many wait already, else what the job throws. */
@@ -20,9 +26,18 @@ export class Gate {
     try {
       return await job()
     } finally {
+      this.#running -= 1
+      this.#letIn()
+    }
+  }
+
+  /** Who is let in has her place at once: nobody who comes meanwhile takes it. */
+  #letIn(): void {
+    while (this.#running < this.#width) {
       const next = this.#waiting.shift()
-      if (next === undefined) this.#running -= 1
-      else next() // our place is hers
+      if (next === undefined) return
+      this.#running += 1
+      next()
     }
   }
 }

@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path'
 import { type Config, integer, oneOf, type Option } from '../config.ts'
 import { LOG_LEVELS, type LogLevel } from './level.ts'
 import { mapLog4perl } from './log4perl.ts'
@@ -77,7 +78,7 @@ function logFile(summary: string, fallback: string): Option<string> {
     default: fallback,
     summary,
     parse: (value) => {
-      if (value !== '' && (!value.startsWith('/') || value.includes('\0')))
+      if (value !== '' && (!isAbsolute(value) || value.includes('\0')))
         throw new Error('is neither empty nor an absolute path')
       return value
     },
