@@ -1,5 +1,5 @@
 import { lastSentence } from '@ostler/contract/fault.ts'
-import { openLog } from '@ostler/kit/log.ts'
+import { type Log, openLog } from '@ostler/kit/log.ts'
 import { logSettings } from '@ostler/kit/log/options.ts'
 import { Scope } from '@ostler/kit/scope.ts'
 import { runMain, serveUntilSignalled } from '@ostler/kit/service.ts'
@@ -15,7 +15,8 @@ usage: ostler-vma                     serve the node's calls
        ostler-vma --help | --version
 
 Configuration: /etc/ostler/vma.conf, else /etc/qvd/vma.conf; SIGHUP reads it again. It waits for the node's boot
-ticket in /run/ostler/boot, enrols, and serves the node's calls on port 3030.`
+ticket in /run/ostler/boot, enrols, and serves the node's calls on port 3030. On Windows all of this lies in
+%ProgramData%\\Ostler, and the service ostler-vma runs it.`
 
 async function main(): Promise<void> {
   const [command] = process.argv.slice(2)
@@ -30,13 +31,27 @@ async function main(): Promise<void> {
   process.on('SIGHUP', () => live.reload(log))
   // A signal must be heard from the beginning, also while we wait for the ticket.
   const served = serveUntilSignalled(scope, log, 5_000)
-  startAgent(live, VERSION, log, scope).catch((error: unknown) => {
+  start(live, log, scope).catch((error: unknown) => {
     if (scope.signal.aborted) return
     log.fatal('agent could not start', { error })
     process.exitCode = lastSentence(error).exitCode
-    process.kill(process.pid, 'SIGTERM')
+    stop()
   })
   await served
+}
+
+/** What only Windows has is loaded only there. */
+async function start(live: LiveConfig, log: Log, scope: Scope): Promise<void> {
+  if (process.platform !== 'win32') return void (await startAgent(live, VERSION, log, scope))
+  const { startWindowsAgent, stopWithService } = await import('../wiring/windows.ts')
+  // By hand, in a terminal, it is ended as any other program.
+  if (process.env['OSTLER_DATA'] !== undefined) stopWithService(process.stdin, stop)
+  await startWindowsAgent(live, VERSION, log, scope)
+}
+
+/** As the signal would; Windows has none, and would end us at once. */
+function stop(): void {
+  process.emit('SIGTERM', 'SIGTERM')
 }
 
 function showConfig(): void {

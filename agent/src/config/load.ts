@@ -1,6 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { type Config, ConfigError, loadConfig, type OptionTable } from '@ostler/kit/config.ts'
 import { existsSync } from 'node:fs'
+import { configurationHere } from '../platform/windows/data-folder.ts'
 import { AGENT_OPTIONS } from './options.ts'
 
 export type AgentConfig = Config<typeof AGENT_OPTIONS>
@@ -11,14 +12,25 @@ const QVD_DEFAULTS = { 'path.run': '/var/run/qvd', 'path.log': '/var/log/qvd' } 
 const OWN_FILE = '/etc/ostler/vma.conf'
 const QVD_FILE = '/etc/qvd/vma.conf'
 
+/** Files that may hold the configuration. */
+export interface AgentConfigFiles {
+  readonly own: string
+  /** QVD has no agent for Windows. */
+  readonly qvd?: string
+  /** What this system has elsewhere than Linux. */
+  readonly defaults?: Readonly<Record<string, string>>
+}
+
 /**
- * Reads `/etc/ostler/vma.conf`, else QVD's `/etc/qvd/vma.conf` (then with QVD's run and log folders), else the defaults.
+ * Reads `/etc/ostler/vma.conf`, else QVD's `/etc/qvd/vma.conf` (then with QVD's run and log folders), else the defaults. On Windows
+ * it is `vma.conf` of the data folder.
  * @throws Fault `config.invalid` with every problem of the file, each with its line.
  */
-export function loadAgentConfig(files = { own: OWN_FILE, qvd: QVD_FILE }): AgentConfig {
-  const own = existsSync(files.own)
-  const found = own ? files.own : existsSync(files.qvd) ? files.qvd : undefined
-  const table = found === files.qvd && !own ? withDefaults(AGENT_OPTIONS, QVD_DEFAULTS) : AGENT_OPTIONS
+export function loadAgentConfig(files: AgentConfigFiles = filesHere()): AgentConfig {
+  const { own, qvd, defaults = {} } = files
+  const isQvd = qvd !== undefined && !existsSync(own) && existsSync(qvd)
+  const found = isQvd ? qvd : existsSync(own) ? own : undefined
+  const table = withDefaults(AGENT_OPTIONS, isQvd ? QVD_DEFAULTS : defaults)
   try {
     const config = loadConfig(
       table,
@@ -34,6 +46,10 @@ export function loadAgentConfig(files = { own: OWN_FILE, qvd: QVD_FILE }): Agent
       throw new Fault('config.invalid', { problems: error.problems.join('\n') }, { cause: error })
     throw error
   }
+}
+
+function filesHere(): AgentConfigFiles {
+  return process.platform === 'win32' ? configurationHere() : { own: OWN_FILE, qvd: QVD_FILE }
 }
 
 /** Keys that are set and will never do anything. */

@@ -119,6 +119,10 @@ const OURS: Readonly<Record<string, { readonly value: string; readonly why: stri
     value: '/bin/true',
     why: "QVD's nxdiag.pl is not ours to ship; nobody answers nxagent's questions, as there",
   },
+  'command.qvd-pulseaudio': {
+    value: '/usr/bin/pulseaudio',
+    why: 'we ship no PulseAudio of our own: it is the one of the image',
+  },
   'command.sshfs': { value: 'sshfs', why: 'we ship no sshfs of our own: it is the one of the image' },
   'vma.x11vnc.confirm.command': {
     value: 'popup',

@@ -1,5 +1,7 @@
 import { flag, integer, oneOf, optional, path, program, text, type Values } from '@ostler/kit/config.ts'
+import { parsePorts } from '@ostler/contract/slave-port-list.ts'
 import { logOptions } from '@ostler/kit/log/options.ts'
+import { parseUsbRule } from '../usb/usb-rule.ts'
 
 const hookLimit = (name: string) =>
   optional(integer(`seconds for the hook ${name}; empty: the limit of its class (not in QVD)`, 60, 1, 3_600))
@@ -45,7 +47,8 @@ export const AGENT_OPTIONS = {
   'command.sftp-server': program('serves folders', '/usr/lib/openssh/sftp-server'),
   'command.open_file': program('opens a document', 'xdg-open'),
   'command.slaveclient': program('calls the client', '${path.qvd.bin}/qvd-slaveclient'),
-  'command.qvd-pulseaudio': program('sound server', '${path.qvd.bin}/pulseaudio'),
+  'command.qvd-pulseaudio': program('sound server, where none runs', '/usr/bin/pulseaudio'),
+  'command.pactl': program('speaks to it (not in QVD)', '/usr/bin/pactl'),
   'command.qvd-client': program('makes desktop icons', '${path.qvd.bin}/qvd-client.pl'),
   'command.lpadmin': program('adds printers', '/usr/sbin/lpadmin'),
   'command.lpstat': program('lists printers', '/usr/bin/lpstat'),
@@ -75,7 +78,15 @@ export const AGENT_OPTIONS = {
   'vma.apps.desktop_icons.enable': flag('icons of published applications', false),
 
   'vma.slave.enable': flag('folders and ports of the client', false),
-  'vma.slave.command': text('serves them', '${path.qvd.bin}/qvd-vma-slaveserver'),
+  'vma.slave.command': text(
+    "serves them: a program that is started for each stream; QVD's own means the agent",
+    '${path.qvd.bin}/qvd-vma-slaveserver',
+  ),
+  'vma.slave.forward.ports': {
+    default: '',
+    summary: 'ports of this desktop that its user may reach through the client, as 22,8000-8010 (not in QVD)',
+    parse: parsePorts,
+  },
   'vma.slave.command.qvd-vma-slaveserver-usbip': text(
     'USB of the client',
     '${path.qvd.bin}/qvd-vma-slaveserver-usbip',
@@ -83,6 +94,11 @@ export const AGENT_OPTIONS = {
   'vma.sshfs.extra_args': text('more arguments for sshfs', '-o idmap=user -o atomic_o_trunc'),
   'vma.audio.enable': flag('sound of the client', false),
   'vma.printing.enable': flag('printers of the client', false),
+  'vma.usb.devices': {
+    default: 'off',
+    summary: 'USB devices of the client: off, all, or some as 046d:c31c,0781:* (not in QVD)',
+    parse: parseUsbRule,
+  },
   'vma.usb.usbip.debug': flag('debug USB', false),
   'vma.usb.usbip.log': flag('log USB', false),
   'createdevice.acl.enable': flag('open new device nodes for a group', true),

@@ -19,7 +19,11 @@ export async function carryDisplay(
   socket: Duplex,
   head: Buffer,
 ): Promise<void> {
-  const near = await open(path)
+  carryOver(await open(path), protocol, socket, head)
+}
+
+/** Answers 101 to whoever asked for a display, and carries it over that connection until either end closes. */
+export function carryOver(near: Socket, protocol: string, socket: Duplex, head: Buffer): void {
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`)
   if (head.length > 0) near.write(head)
   Promise.all([pipeline(socket, near), pipeline(near, socket)])

@@ -1,9 +1,9 @@
 import type { Account } from '@ostler/kit/passwd.ts'
 import { writeWhole } from '@ostler/kit/write-file.ts'
 import type { AgentValues } from '../config/options.ts'
+import { PRINTING_PORT } from './nxagent-options.ts'
 import type { SessionRequest } from './request.ts'
 
-const PRINTING_PORT = 2100
 const SLAVE_BASE_PORT = 11_000
 
 /**

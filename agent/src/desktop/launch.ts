@@ -18,6 +18,7 @@ import {
 import { dirname, join } from 'node:path'
 import type { AgentValues } from '../config/options.ts'
 import type { AsUser } from '../platform/linux/as-user.ts'
+import { slaveEnvironment } from '../slave/environment.ts'
 import { isSoleUser } from '../user/sole-user.ts'
 import { freeName } from './free-name.ts'
 import { nxOptionLine } from './nxagent-options.ts'
@@ -96,9 +97,7 @@ export function launch(
         ...environment,
         XAUTHORITY: places.authority,
         NX_CLIENT: config['command.nxdiag'],
-        ...(config['vma.slave.enable']
-          ? { NX_SLAVE_CMD: config['vma.slave.command'], QVD_SLAVE_CMD: config['vma.slave.command'] }
-          : {}),
+        ...(config['vma.slave.enable'] ? slaveEnvironment(config, BUNDLE) : {}),
       },
       stdio: ['ignore', output, output],
     },

@@ -32,7 +32,8 @@ const REQUEST: SessionRequest = {
   application: false,
   printing: undefined,
   printingFlavor: '',
-  policy: { clipboard: 'both', folders: 'rw', printing: true, audio: true },
+  sound: { play: true, microphone: false },
+  policy: { clipboard: 'both', folders: 'rw', ports: true, printing: true, audio: true },
   slaveKey: undefined,
   timeZone: undefined,
   locale: undefined,
@@ -93,6 +94,16 @@ test('only the channels that are wanted are opened', () => {
   expect([...optionsOf(line()).keys()]).not.toContain('media')
   expect(optionsOf(line({ slave: true })).get('slave')).toBe('1')
   expect(optionsOf(line({ audio: true })).get('media')).toBe('1')
+})
+
+test('printers have a channel of nxagent’s, but for those on the slave channel', () => {
+  const channels = (printing: SessionRequest['printing']): string[] =>
+    [...optionsOf(line({ slave: true }, { printing })).keys()].filter((key) =>
+      ['cups', 'smb', 'slave'].includes(key),
+    )
+  expect(channels('cups')).toEqual(['slave', 'cups'])
+  expect(channels('smb')).toEqual(['slave', 'smb'])
+  expect(channels('slave')).toEqual(['slave'])
 })
 
 test("QVD's l7r finds it on TCP: then no socket is named", () => {

@@ -11,7 +11,8 @@ export interface NxSettings {
   readonly audio: boolean
 }
 
-const PRINTING_PORT = 2100
+/** Where nxagent has the channel of the printers. */
+export const PRINTING_PORT = 2100
 
 /**
  * The single line of nxagent's option file (compatibility page 4.4): begins with `nx/nx,`, ends with the display.
@@ -41,10 +42,15 @@ export function nxOptionLine(request: SessionRequest, settings: NxSettings): str
     // Nobody behind the slave channel could tell which folders are allowed.
     ...(settings.slave && policy.folders !== 'off' ? [['slave', 1] as const] : []),
     ...(settings.audio && policy.audio ? [['media', 1] as const] : []),
-    ...(request.printing === undefined ? [] : [[request.printing, PRINTING_PORT] as const]),
+    ...printingChannel(request),
   ]
   const words = options.map(([key, value]) => `${key}=${value}`)
   return `nx/nx,${words.join(',')}:${settings.display}\n`
+}
+
+/** Printers on the slave channel need none of their own. */
+function printingChannel({ printing }: SessionRequest): (readonly [string, number])[] {
+  return printing === undefined || printing === 'slave' ? [] : [[printing, PRINTING_PORT]]
 }
 
 /** No single screen is longer than this, for its other side. */

@@ -50,7 +50,8 @@ describe('without parameters', () => {
       application: false,
       printing: undefined,
       printingFlavor: '',
-      policy: { clipboard: 'both', folders: 'rw', printing: true, audio: true },
+      sound: { play: true, microphone: false },
+      policy: { clipboard: 'both', folders: 'rw', ports: true, printing: true, audio: true },
       slaveKey: undefined,
       timeZone: undefined,
       locale: undefined,
@@ -134,7 +135,8 @@ test('every parameter means what it means in QVD', () => {
     application: true,
     printing: 'smb',
     printingFlavor: 'ipp',
-    policy: { clipboard: 'both', folders: 'rw', printing: true, audio: true },
+    sound: { play: true, microphone: false },
+    policy: { clipboard: 'both', folders: 'rw', ports: true, printing: true, audio: true },
     slaveKey: 'x'.repeat(64),
     timeZone: 'America/Argentina/Buenos_Aires',
     locale: 'es_AR.UTF-8',
@@ -166,6 +168,12 @@ describe('printing', () => {
     ['of Linux is CUPS', { ...enabled, 'qvd.client.os': 'linux' }, true, 'cups'],
     ['of Windows is SMB', { ...enabled, 'qvd.client.os': 'windows' }, true, 'smb'],
     ['of a client that does not say its system is CUPS', enabled, true, 'cups'],
+    [
+      'of QVD 4 for Windows may be on the slave channel',
+      { ...enabled, 'qvd.client.os': 'windows', 'qvd.client.printing.flavor': 'slave4' },
+      true,
+      'slave',
+    ],
     ['is off when the client does not want it', { 'qvd.client.printing.enabled': '0' }, true, undefined],
     ['is off when this desktop does not want it', enabled, false, undefined],
   ] as const)('%s', (_, parameters, enable, channel) => {
@@ -303,4 +311,13 @@ test('whatever is given, an accepted account can be neither an option, nor a pat
     }),
     { numRuns: 2_000 },
   )
+})
+
+test.each([
+  ['0', '', { play: false, microphone: false }],
+  ['1', '0', { play: true, microphone: false }],
+  ['1', '1', { play: true, microphone: true }],
+])('sound %s and microphone %s of the client', (sound, microphone, wanted) => {
+  const said = { 'qvd.client.audio.sound.enable': sound, 'qvd.client.audio.microphone.enable': microphone }
+  expect(read(said).sound).toEqual(wanted)
 })

@@ -1,6 +1,7 @@
 import { type ClientOptions, parseClientOptions } from '@ostler/contract/client-options.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { SessionDisplay } from '@ostler/contract/identity.ts'
+import { SLAVE_FLAVOR } from '@ostler/contract/slave-printers.ts'
 import type { AgentValues } from '../config/options.ts'
 import type { UserRequest } from '../user/account.ts'
 import { parseExtraArgs } from './extra-args.ts'
@@ -15,9 +16,11 @@ export interface SessionRequest {
   readonly extraArgs: ReadonlyMap<string, string>
   /** One program without a desktop around it: its windows stand on the client's screen, and the last one ends the session. */
   readonly application: boolean
-  /** The channel of the client's printers, or none. */
-  readonly printing: 'cups' | 'smb' | undefined
+  /** Where the client's printers are: a channel of nxagent's, the slave channel, or nowhere. */
+  readonly printing: 'cups' | 'smb' | 'slave' | undefined
   readonly printingFlavor: string
+  /** What of the client's sound is wanted: a client that says nothing wants to hear. */
+  readonly sound: { readonly play: boolean; readonly microphone: boolean }
   /** What the door allows in the session. */
   readonly policy: SessionPolicy
   readonly slaveKey: string | undefined
@@ -46,6 +49,7 @@ export function readRequest(
   const policy = readSessionPolicy(given)
   const wanted = isOn(get('qvd.client.printing.enabled'))
   const printing = config['vma.printing.enable'] && wanted && policy.printing
+  const printingFlavor = matching(all, 'qvd.client.printing.flavor', /^\w{1,32}$/) ?? ''
   return {
     display,
     user: readUser(all, config),
@@ -58,8 +62,12 @@ export function readRequest(
     ),
     extraArgs: parseExtraArgs(get('qvd.client.nxagent.extra_args')),
     application: isOn(get('qvd.vm.is_application')),
-    printing: printing ? (os === 'windows' ? 'smb' : 'cups') : undefined,
-    printingFlavor: matching(all, 'qvd.client.printing.flavor', /^\w{1,32}$/) ?? '',
+    printing: printing ? printingWay(printingFlavor, os) : undefined,
+    printingFlavor,
+    sound: {
+      play: get('qvd.client.audio.sound.enable') !== '0',
+      microphone: isOn(get('qvd.client.audio.microphone.enable')),
+    },
     policy,
     slaveKey: matching(all, 'qvd.slave.key', /^[A-Za-z0-9]{16,128}$/),
     timeZone: matching(all, 'qvd.client.timezone', /^[A-Za-z][\w+-]*(\/[A-Za-z][\w+-]*){0,2}$/),
@@ -70,6 +78,12 @@ export function readRequest(
     ),
     pairs: [...all],
   }
+}
+
+/** QVD's own rule (compatibility page 4.7); of the flavors only this one is no channel of nxagent's. */
+function printingWay(flavor: string, os: string): 'cups' | 'smb' | 'slave' {
+  if (flavor === SLAVE_FLAVOR) return 'slave'
+  return os === 'windows' ? 'smb' : 'cups'
 }
 
 /** Fills in what QVD fills in before anything runs: hooks always see the name, the groups and the home (C-71). */

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { readSessionPolicy } from './session-policy.ts'
 
 test('a door that says nothing allows everything', () => {
-  const everything = { clipboard: 'both', folders: 'rw', printing: true, audio: true }
+  const everything = { clipboard: 'both', folders: 'rw', ports: true, printing: true, audio: true }
   expect(readSessionPolicy(new Map())).toEqual(everything)
   expect(readSessionPolicy(new Map([['qvd.ostler.policy.clipboard', '']]))).toEqual(everything)
 })
@@ -12,10 +12,17 @@ test('what the door says counts', () => {
   const said = new Map([
     ['qvd.ostler.policy.clipboard', 'in'],
     ['qvd.ostler.policy.folders', 'off'],
+    ['qvd.ostler.policy.ports', '0'],
     ['qvd.ostler.policy.printing', '0'],
     ['qvd.ostler.policy.audio', '0'],
   ])
-  expect(readSessionPolicy(said)).toEqual({ clipboard: 'in', folders: 'off', printing: false, audio: false })
+  expect(readSessionPolicy(said)).toEqual({
+    clipboard: 'in',
+    folders: 'off',
+    ports: false,
+    printing: false,
+    audio: false,
+  })
 })
 
 test.each([

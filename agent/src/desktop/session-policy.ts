@@ -11,6 +11,8 @@ import {
 export interface SessionPolicy {
   readonly clipboard: ClipboardWay
   readonly folders: FolderAccess
+  /** Whether the client may reach ports of the desktop. */
+  readonly ports: boolean
   readonly printing: boolean
   readonly audio: boolean
 }
@@ -31,6 +33,7 @@ export function readSessionPolicy(parameters: ReadonlyMap<string, string>): Sess
   return {
     clipboard: word(POLICY_PARAMETERS.clipboard, CLIPBOARD_WAYS, 'both'),
     folders: word(POLICY_PARAMETERS.folders, FOLDER_ACCESS, 'rw'),
+    ports: isOn(POLICY_PARAMETERS.ports),
     printing: isOn(POLICY_PARAMETERS.printing),
     audio: isOn(POLICY_PARAMETERS.audio),
   }

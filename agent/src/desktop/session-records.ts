@@ -51,13 +51,13 @@ export function sessionNumbers(folder: string): SessionNumbers {
 }
 
 /** @param folder `path.run`; made when missing. */
-export function sessionRecords(folder: string): SessionRecords {
+export function sessionRecords<Agent = XAgentRecord>(folder: string): SessionRecords<Agent> {
   mkdirSync(folder, { recursive: true, mode: 0o755 })
   const file = join(folder, 'session.json')
   return {
     read: () => {
       try {
-        return JSON.parse(readFileSync(file, 'utf8')) as SessionRecord
+        return JSON.parse(readFileSync(file, 'utf8')) as SessionRecord<Agent>
       } catch {
         return undefined // none was written, or the machine died while it was: then no process lives either
       }

@@ -12,7 +12,7 @@ import { BOOT_PORT } from '@ostler/contract/virtual-machine.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
 import type { Socket } from 'node:net'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { LiveConfig } from '../config/live.ts'
@@ -22,8 +22,9 @@ import { carryDisplay } from '../desktop/carried-display.ts'
 import { serveRfb } from '../desktop/rfb.ts'
 import { supportView } from '../desktop/support-view.ts'
 import { showSession, type ViewerParts } from '../desktop/viewer.ts'
-import { platformHere } from '../platform/choose.ts'
+import { sweepFolders } from '../folders/fuse-mount.ts'
 import { asUserWith } from '../platform/linux/as-user.ts'
+import { linuxPlatform } from '../platform/linux/platform.ts'
 import { followBootPort } from '../rpc/boot-port.ts'
 import { awaitTicket, enrol, type EnrolledIdentity } from '../rpc/enrol.ts'
 import { powerCalls } from '../rpc/power-calls.ts'
@@ -31,8 +32,10 @@ import { Renewal } from '../rpc/renewal.ts'
 import { serveAgentApi, type Upgrade } from '../rpc/server.ts'
 import { sessionCalls } from '../rpc/session-calls.ts'
 import { serveSimpleRpc } from '../rpc/simple-rpc.ts'
+import type { UsbDevices } from '../usb/usb-devices.ts'
 import { isSoleUser } from '../user/sole-user.ts'
-import { makeSession } from './session.ts'
+import { folderUpgrade } from './folders.ts'
+import { followClients, makeSession } from './session.ts'
 
 /** Puts the agent together, enrols it, and serves until the scope closes. The session outlives the scope. */
 export async function startAgent(live: LiveConfig, version: string, log: Log, scope: Scope): Promise<void> {
@@ -41,14 +44,18 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
   const bootDevice = `/dev/virtio-ports/${BOOT_PORT}`
   const bootPort = plaintext ? undefined : scope.own(followBootPort(bootDevice, GUEST_BOOT_FOLDER))
   const ticket = plaintext ? undefined : await awaitTicket(GUEST_BOOT_FOLDER, scope.signal)
-  const platform = await platformHere(config)
+  const platform = linuxPlatform(config)
   const asUser = asUserWith(() => config()['command.setpriv'])
   const display =
     ticket === undefined
       ? undefined
       : { socket: join(GUEST_DISPLAY_FOLDER, DISPLAY_SOCKETS.nx), owner: ticket.displayUid }
-  const { session, hooks } = makeSession({ live, platform, asUser, log, display })
+  const settings = { live, platform, asUser, log, display }
+  await sweepFolders()
+  const { session, hooks, channel, folders } = makeSession(settings, scope)
   scope.defer(() => session.release())
+  scope.own(channel)
+  followClients(settings, { session, channel }, scope)
   const power = powerCalls({ session, hooks, halt: platform.halt, log })
   const viewers = { session, config, asUser, log }
   const port = config()['internal.vm.port.vma']
@@ -74,6 +81,8 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
   bootPort?.[Symbol.dispose]()
   log.info('enrolled', { desktop: ticket.desktop, epoch: ticket.epoch })
   const console_ = consoleOnFirstUse(live, identity, ticket, log, scope)
+  // Only a virtual machine has that port, and only that has a kernel of its own.
+  const usb = usbOnFirstUse({ ...viewers, ownKernel: existsSync(bootDevice) }, scope)
   const renewal = new Renewal(log)
   const server = await serveAgentApi(place, identity, {
     handlers: {
@@ -83,7 +92,7 @@ export async function startAgent(live: LiveConfig, version: string, log: Log, sc
       ...power,
       ...renewal.calls,
     },
-    upgrades: upgrades(viewers, console_),
+    upgrades: [...upgrades(viewers, console_), folderUpgrade(folders), usbUpgrade(usb)],
     news: session.news,
     log,
   })
@@ -119,6 +128,31 @@ function consoleOnFirstUse(
     return scope.own(consoleUpgrade(settings))
   }
   return () => (loaded ??= load())
+}
+
+/** What attaches USB devices of the client; loaded, like the console, when somebody shares one. */
+function usbOnFirstUse(
+  parts: Omit<ConstructorParameters<typeof UsbDevices>[0], 'attach'>,
+  scope: Scope,
+): () => Promise<UsbDevices> {
+  let loaded: Promise<UsbDevices> | undefined
+  const load = async (): Promise<UsbDevices> => {
+    const { UsbDevices: Devices } = await import('../usb/usb-devices.ts')
+    const { attachDevice } = await import('../usb/vhci.ts')
+    return scope.own(new Devices({ ...parts, attach: attachDevice }))
+  }
+  return () => (loaded ??= load())
+}
+
+function usbUpgrade(devices: () => Promise<UsbDevices>): Upgrade {
+  return {
+    ...upgradeApi.usb,
+    take: async (_, socket, head) => {
+      const attached = await devices()
+      const { takeUsb } = await import('../usb/usb-upgrade.ts')
+      takeUsb(attached, socket, head)
+    },
+  }
 }
 
 function upgrades(viewers: ViewerParts, console_: () => Promise<ConsoleUpgrade>): Upgrade[] {

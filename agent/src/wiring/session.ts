@@ -1,13 +1,15 @@
 import type { Log } from '@ostler/kit/log.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
 import { run } from '@ostler/kit/run.ts'
+import type { Scope } from '@ostler/kit/scope.ts'
 import type { LiveConfig } from '../config/live.ts'
 import type { AgentValues } from '../config/options.ts'
 import { writeChannelFiles } from '../desktop/channel-files.ts'
 import { nxAgents } from '../desktop/nxagent.ts'
-import type { SessionRequest } from '../desktop/request.ts'
+import { readRequest, type SessionRequest } from '../desktop/request.ts'
 import { sessionNumbers, sessionRecords } from '../desktop/session-records.ts'
 import { type SessionParts, XSession } from '../desktop/session.ts'
+import type { SharedFolders } from '../folders/shared-folders.ts'
 import { openHookLog } from '../hooks/hook-log.ts'
 import type { ProvisioningHook } from '../hooks/hook-table.ts'
 import { Hooks } from '../hooks/hooks.ts'
@@ -17,9 +19,16 @@ import { Locales } from '../platform/linux/locales.ts'
 import { ensureRuntimeFolder } from '../platform/linux/runtime-folder.ts'
 import { setTimeZone } from '../platform/linux/time-zone.ts'
 import type { Platform } from '../platform/platform.ts'
+import { followPrinting } from '../printing/printing.ts'
+import type { CallClient } from '../printing/slave-printers.ts'
+import { slaveSockets } from '../slave/environment.ts'
+import { SlaveChannel } from '../slave/slave-channel.ts'
+import { followSound } from '../sound/sound.ts'
 import { mountHomes } from '../user/home-drive.ts'
 import { provision } from '../user/provision.ts'
 import { settleHome } from '../user/settle-home.ts'
+import { isSoleUser } from '../user/sole-user.ts'
+import { foldersOnFirstUse, mountShareIn } from './folders.ts'
 
 export interface DesktopSettings {
   readonly live: LiveConfig
@@ -30,12 +39,20 @@ export interface DesktopSettings {
   readonly display: { readonly socket: string; readonly owner: number } | undefined
 }
 
-/** Makes the session of this desktop and its hooks, and finds again what an earlier agent left running. */
-export function makeSession(settings: DesktopSettings): { session: XSession; hooks: Hooks } {
+/** Makes the session of this desktop, its hooks, its slave channel and its folders, and finds again what an earlier agent left running. */
+export function makeSession(
+  settings: DesktopSettings,
+  scope: Scope,
+): {
+  session: XSession
+  hooks: Hooks
+  channel: SlaveChannel
+  folders: () => Promise<SharedFolders>
+} {
   const { live, platform, asUser, log, display } = settings
   const config = live.values
   // Hooks tell the session's watchers what became of them, and the session calls the hooks.
-  const heard: { session?: XSession } = {}
+  const heard: { session?: XSession; channel?: SlaveChannel } = {}
   const hooks = new Hooks({
     config,
     platform: platform.hooks,
@@ -57,15 +74,46 @@ export function makeSession(settings: DesktopSettings): { session: XSession; hoo
       displayOwner: () => display?.owner ?? 0,
       language: languageChooser(config),
     }),
-    provision: provisioner(settings, hooks),
+    provision: provisioner(settings, hooks, (account) => listenFor(config(), heard.channel, account)),
     prepare: (request, account) => comforts(config(), request, account),
   })
-  heard.session = session
+  const folders = foldersOnFirstUse({ session, config, asUser, log }, scope)
+  const channel = new SlaveChannel({
+    ...{ session, config, asUser, log },
+    mountShare: mountShareIn(folders),
+    sockets: slaveSockets(config()),
+  })
+  Object.assign(heard, { session, channel })
   session.recover()
-  return { session, hooks }
+  if (session.account !== undefined)
+    void listenFor(config(), channel, session.account).then((warning) => {
+      if (warning !== undefined) log.warn('session found again', { warning })
+    })
+  return { session, hooks, channel, folders }
 }
 
-function provisioner({ live, platform, log }: DesktopSettings, hooks: Hooks): SessionParts['provision'] {
+/** What follows the session's clients: their printers and their sound. */
+export function followClients(
+  settings: DesktopSettings,
+  { session, channel }: { readonly session: XSession; readonly channel: SlaveChannel },
+  scope: Scope,
+): void {
+  const config = settings.live.values
+  const request = (): SessionRequest | undefined =>
+    session.account === undefined ? undefined : readRequest('nx', Object.fromEntries(session.pairs), config())
+  const parts = { config, news: session.news, request, log: settings.log }
+  // Queues and sound servers of others are root's to make.
+  if (isSoleUser()) return
+  const callClient: CallClient = (call, signal) => channel.callClient(call, signal)
+  scope.own(followPrinting({ ...parts, callClient }))
+  scope.own(followSound({ ...parts, account: () => session.account, asUser: settings.asUser }))
+}
+
+function provisioner(
+  { live, platform, log }: DesktopSettings,
+  hooks: Hooks,
+  listen: (account: Account) => Promise<string | undefined>,
+): SessionParts['provision'] {
   const parts = {
     accounts: platform.accounts,
     hook: (name: ProvisioningHook, pairs: Pairs, signal: AbortSignal) =>
@@ -76,7 +124,8 @@ function provisioner({ live, platform, log }: DesktopSettings, hooks: Hooks): Se
   return async (request, onWork, signal) => {
     const made = await provision(parts, request.user, request.pairs, onWork, signal)
     ensureRuntimeFolder(made.account)
-    return made
+    const warning = await listen(made.account)
+    return warning === undefined ? made : { ...made, warnings: [...made.warnings, warning] }
   }
 }
 
@@ -89,6 +138,21 @@ async function mountDrive(config: AgentValues, log: Log, signal: AbortSignal): P
   }
   const outcome = await mountHomes(drive, run, log)
   log.debug('disk of the homes', { outcome })
+}
+
+/** Has the slave channel ready for this user, where this desktop has one; gives a warning when that cannot be. */
+async function listenFor(
+  config: AgentValues,
+  channel: SlaveChannel | undefined,
+  account: Account,
+): Promise<string | undefined> {
+  if (!config['vma.slave.enable']) return undefined
+  try {
+    await channel?.listenFor(account)
+    return undefined
+  } catch (error) {
+    return `there is no slave channel: ${error instanceof Error ? error.message : ''}`
+  }
 }
 
 /** The language that the client wants, if this system has it. */

@@ -9,7 +9,7 @@ import { WindowsSession, type WindowsSessionParts } from './sessions.ts'
 import { WindowsTools } from './tools.ts'
 
 /** What Windows lets people in by. */
-const RDP_PORT = 3389
+export const RDP_PORT = 3389
 const PROBE_MS = 2_000
 
 /** A Windows guest, with the session that is its own: there is no X there. */

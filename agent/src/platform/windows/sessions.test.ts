@@ -107,7 +107,7 @@ afterEach(() => {
 })
 
 function request(name: string, more: Record<string, string> = {}): SessionRequest {
-  return readRequest('nx', { 'qvd.vm.user.name': name, ...more }, CONFIG)
+  return readRequest('rdp', { 'qvd.vm.user.name': name, ...more }, CONFIG)
 }
 
 function seconds(count: number): Promise<unknown> {
@@ -294,7 +294,7 @@ test('nobody else may open a session that is there', async () => {
 
 test('a browser is told that there is nothing for it', async () => {
   const browser = readRequest('rfb', { 'qvd.vm.user.name': 'ann' }, CONFIG)
-  expect(await faultOf(desktop.session.start(browser).ready)).toContain('session.failed')
+  expect(await faultOf(desktop.session.start(browser).ready)).toContain('display.missing')
   expect(desktop.hooks).toEqual([])
 })
 

@@ -15,6 +15,7 @@ import type { Opened, Opening, SessionHooks, SessionParts } from '../../desktop/
 import type { Pairs } from '../../hooks/run-hook.ts'
 import { oneLine } from '../../user/home-folder.ts'
 import { querySessions, type SignedIn } from './query-session.ts'
+import { notHere } from './rdp-stream.ts'
 import type { WindowsTools } from './tools.ts'
 
 export interface WindowsSessionParts {
@@ -171,8 +172,7 @@ export class WindowsSession implements DesktopSession {
     const began = performance.now()
     const since = (): number => Math.round(performance.now() - began)
     signal.throwIfAborted()
-    if (request.display !== 'nx')
-      throw this.#failure('a Windows desktop is shown by RDP; there is nothing that browsers could be shown')
+    if (request.display !== 'rdp') throw notHere(request.display)
     const hooks: HookResult[] = []
     const unsubscribe = this.news.subscribe(({ hook }) => {
       if (hook !== undefined) hooks.push(hook)

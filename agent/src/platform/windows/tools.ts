@@ -11,6 +11,7 @@ const PROGRAMS = {
   /** What `reset session` runs. */
   rwinsta: 'System32\\rwinsta.exe',
   shutdown: 'System32\\shutdown.exe',
+  netsh: 'System32\\netsh.exe',
 } as const
 
 type ProgramName = keyof typeof PROGRAMS
