@@ -6,8 +6,32 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 
+/** What goes through nxproxy beside the picture. */
+export interface NxChannel extends AsyncDisposable {
+  /** Options of nxproxy, and more of its environment. */
+  readonly options: readonly string[]
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** A channel of nxproxy's options alone, by their names. */
+export function optionsOnly(options: Readonly<Record<string, string>>): NxChannel {
+  return {
+    options: Object.entries(options).map(([name, value]) => `${name}=${value}`),
+    environment: {},
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }
+}
+
 /** How showing a desktop ended. */
 export type DisplayEnd = 'window closed' | 'server closed'
+
+/** How nxproxy is started. */
+export interface NxProxy {
+  readonly program: string
+  readonly extraArgs: readonly string[]
+  /** What it inherits. */
+  readonly environment: NodeJS.ProcessEnv
+}
 
 const ACCEPT_MS = 10_000
 /** nxproxy's number for the link; it means nothing with a unix socket. */
@@ -17,23 +41,33 @@ const LINK = 40
  * Shows an NX stream on the local X display with nxproxy, and returns when either has ended. nxproxy cannot be
  * handed a connection, so it connects to a socket in a folder that is ours alone, and we relay.
  *
- * @throws Fault `client.noDisplay`, `client.displayFailed`. Nothing is left running or lying about.
+ * @param openChannel makes a channel in a folder of ours alone; it is closed with the display.
+ * @throws Fault `client.noDisplay`, `client.displayFailed`, or what `openChannel` throws. Nothing is left running or lying about.
  */
 export async function showNx(
   stream: Duplex,
   head: Buffer,
-  nxproxy: string,
+  nxproxy: NxProxy,
   signal: AbortSignal,
+  openChannel?: (folder: string) => Promise<NxChannel>,
 ): Promise<DisplayEnd> {
-  if ((process.env['DISPLAY'] ?? '') === '') throw new Fault('client.noDisplay')
+  if ((nxproxy.environment['DISPLAY'] ?? '') === '') throw new Fault('client.noDisplay')
   const folder = mkdtempSync(join(tmpdir(), 'ostler-'))
   const socketPath = join(folder, 'nx.sock')
   const nxRoot = join(folder, 'nx')
   mkdirSync(nxRoot, { mode: 0o700 })
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(socketPath, resolve))
-  const proxy = spawn(nxproxy, ['-S', `nx/nx,connect=unix:${socketPath}:${LINK}`], {
-    env: { ...process.env, NX_CLIENT: '/bin/false', NX_ROOT: nxRoot },
+  const channel = await openChannel?.(folder).catch((error: unknown) => {
+    server.close()
+    stream.destroy()
+    rmSync(folder, { recursive: true, force: true })
+    throw error
+  })
+  const options = [...(channel?.options ?? []), `connect=unix:${socketPath}`]
+  const words = [...nxproxy.extraArgs, '-S', `nx/nx,${options.join(',')}:${LINK}`]
+  const proxy = spawn(nxproxy.program, words, {
+    env: { ...nxproxy.environment, ...channel?.environment, NX_CLIENT: '/bin/false', NX_ROOT: nxRoot },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   const kill = (): void => void proxy.kill('SIGTERM')
@@ -55,6 +89,7 @@ export async function showNx(
     proxy.kill('SIGTERM')
     server.close()
     stream.destroy()
+    await channel?.[Symbol.asyncDispose]()
     rmSync(folder, { recursive: true, force: true })
   }
 }

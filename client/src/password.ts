@@ -3,19 +3,26 @@ import { Secret } from '@ostler/kit/secret.ts'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
+import type { Terminal } from './terminal.ts'
 
-/**
- * Gets the password: from a file descriptor, else from the terminal without showing it. It is never taken from
- * the command line, where everybody on the machine could read it.
- */
-export async function readPassword(user: string, fd: number | undefined): Promise<Secret> {
-  if (fd !== undefined) return new Secret(readFileSync(fd, 'utf8').replace(/\r?\n$/, ''))
-  if (!process.stdin.isTTY)
+/** Reads a password that a program hands us. It is never taken from the command line, where everybody could read it. */
+export function readPassword(fd: number): Secret {
+  try {
+    return new Secret(readFileSync(fd, 'utf8').replace(/\r?\n$/, ''))
+  } catch (cause) {
+    const problem = `the file descriptor ${fd} cannot be read`
+    throw new Fault('client.choice', { problem, choices: '--password-fd 0' }, { cause })
+  }
+}
+
+/** Asks for the password without showing it. @throws Fault `client.choice` when nobody can answer. */
+export async function askPassword(user: string, { ask: question }: Pick<Terminal, 'ask'>): Promise<Secret> {
+  if (question === undefined)
     throw new Fault('client.choice', {
       problem: 'there is no terminal to ask for the password on',
       choices: '--password-fd 0',
     })
-  return new Secret(await ask(`Password of ${user}: `, true))
+  return new Secret(await question(`Password of ${user}: `, true))
 }
 
 /** Asks on the terminal; what is typed is not shown when `hidden`. */

@@ -98,3 +98,41 @@ test('a port at which nobody listens is unreachable', async () => {
     code: 'client.unreachable',
   })
 })
+
+test('an authority of the user vouches for a server, and then nobody is asked', async () => {
+  const [server, ann] = [await serve(identity), user(false)]
+  const trust = { ...ann, authorities: [identity.certificate] }
+  ;(await connectTrusted(server, trust)).destroy()
+  expect([ann.asked, existsSync(ann.file)]).toEqual([[], false])
+})
+
+test('where the configuration forbids to trust a certificate, nobody is asked either', async () => {
+  const [server, ann] = [await serve(identity), user(true)]
+  const barredBy = (problem: string) =>
+    problem.includes('SELF_SIGNED') ? 'client.ssl.allow_untrusted' : undefined
+  await expect(connectTrusted(server, { ...ann, barredBy })).rejects.toMatchObject({
+    code: 'client.barred',
+    detail: { key: 'client.ssl.allow_untrusted', problem: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+  })
+  expect(ann.asked).toEqual([])
+})
+
+test('a certificate of the user is shown to a server that asks for one', async () => {
+  const mine = await selfSigned(['ann'], 30)
+  const shown = Promise.withResolvers<string>()
+  const server = createServer(
+    { cert: identity.certificate, key: identity.key, requestCert: true, rejectUnauthorized: false },
+    (socket) => {
+      socket.on('error', () => {})
+      shown.resolve(socket.getPeerCertificate().fingerprint256)
+    },
+  )
+  servers.push(server)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const at = { host: '127.0.0.1', port: (server.address() as AddressInfo).port }
+  const own = { cert: mine.certificate, key: mine.key }
+  const socket = await connectTrusted(at, { ...user(true), identity: own })
+  expect(await shown.promise).toBe(new X509Certificate(mine.certificate).fingerprint256)
+  socket.destroy()
+})

@@ -50,7 +50,8 @@ export function findViewer(display: ViewerDisplay, wanted: string | undefined): 
   throw new Fault('client.noViewer', { display, programs: Object.keys(known).join(', ') })
 }
 
-function locate(name: string): string | undefined {
+/** Where a program is: by its path, or in the search path. */
+export function locate(name: string): string | undefined {
   const places = name.includes('/')
     ? [name]
     : (process.env['PATH'] ?? '').split(delimiter).map((folder) => join(folder, name))
