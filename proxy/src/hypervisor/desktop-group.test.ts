@@ -23,6 +23,23 @@ test('version 2: controllers are passed on to the group, which gets its limits a
   expect(read('ostler/o-7/payload/cgroup.procs')).toBe('4321')
 })
 
+test('limits of disks need one more controller, where there are some', () => {
+  const disks = [['io.max', '8:0 rbps=1048576 wbps=1048576']] as const
+  enterGroup({ version: 2, hierarchies: [root], counted: root }, 'o-7', { ...LIMITS, disks }, [4321])
+  expect(read('ostler/cgroup.subtree_control')).toBe('+memory +cpu +pids +io')
+  expect(read('ostler/o-7/payload/io.max')).toBe('8:0 rbps=1048576 wbps=1048576')
+  const hierarchies = ['memory', 'blkio'].map((name) => join(root, name))
+  for (const path of hierarchies) mkdirSync(path)
+  const old = [['blkio.throttle.read_iops_device', '8:0 50']] as const
+  enterGroup(
+    { version: 1, hierarchies, counted: join(root, 'memory') },
+    'o-7',
+    { ...LIMITS, disks: old },
+    [1],
+  )
+  expect(read('blkio/ostler/o-7/payload/blkio.throttle.read_iops_device')).toBe('8:0 50')
+})
+
 test('version 1: each hierarchy gets its own limits, and the others get the process alone', () => {
   const hierarchies = ['memory', 'cpu', 'pids', 'cpuset', 'freezer'].map((name) => join(root, name))
   for (const path of hierarchies) mkdirSync(path)

@@ -10,7 +10,7 @@ const UNKNOWN_MS = 5_000
  * desktops go side by side. A kill does not wait for its turn, and kills again when what was under way has ended: after
  * it nothing runs. An overlay or a run folder is never taken away below a desktop that runs, or may run.
  *
- * @returns the driver; its `prepare` and `release` throw Fault `desktop.stillRuns`.
+ * @returns the driver; its `prepare`, `release` and `reset` throw Fault `desktop.stillRuns`.
  */
 export function inTurn(driver: Hypervisor): Hypervisor {
   const turns = new Map<number, { turnstile: Turnstile; waiting: number }>()
@@ -48,6 +48,11 @@ export function inTurn(driver: Hypervisor): Hypervisor {
       pass(id, async () => {
         await mustBeGone(id)
         await driver.release(id, failed)
+      }),
+    reset: (id) =>
+      pass(id, async () => {
+        await mustBeGone(id)
+        await driver.reset(id)
       }),
   }
 }

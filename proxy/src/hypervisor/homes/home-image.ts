@@ -20,6 +20,8 @@ const DETACH_MS = 10_000
 const MB = 2 ** 20
 /** e2fsck: nothing was wrong, or all of it was mended. */
 const SOUND = [0, 1]
+/** What these programs say first, whatever happens. */
+const VERSION = /^(?:resize2fs|e2fsck|mke2fs) \d[\d.]* \(/
 
 /** Makes an empty file system in a file, which takes no more room than what is written to it. @throws Fault `home.failed`. */
 export async function makeHomeImage(file: string): Promise<void> {
@@ -71,13 +73,49 @@ export async function unmountHomeImage(file: string, mount: string): Promise<voi
     throw failed(file, new Error('it is unmounted here, and mounted elsewhere on this node'))
 }
 
+/**
+ * Makes a home larger while it is mounted: the file, the device over it, then the file system, which its desktop sees at once. Cut short
+ * anywhere, the next mount goes on with it.
+ * @param limitMb megabytes; one that is larger already stays.
+ * @returns false when it is not mounted on this node: the next mount makes it grow.
+ * @throws Fault `home.failed`.
+ */
+export async function growMountedHome(file: string, limitMb: number): Promise<boolean> {
+  try {
+    const { stdout } = await run('losetup', [
+      '--associated',
+      file,
+      '--list',
+      '--noheadings',
+      '--output',
+      'NAME',
+    ])
+    const device = stdout.trim().split('\n')[0] ?? ''
+    // One that is being checked has a device, too: nothing else may touch that.
+    if (device === '' || !mounts().some(({ source }) => source === device)) return false
+    if (statSync(file).size < limitMb * MB) truncateSync(file, limitMb * MB)
+    await run('losetup', ['--set-capacity', device])
+    await run('resize2fs', [device], { timeoutMs: CHECK_MS })
+    return true
+  } catch (cause) {
+    throw failed(file, cause)
+  }
+}
+
 /** Whether anything is mounted at a path, as the kernel says. */
 export function isMountedAt(path: string): boolean {
   if (!existsSync(path)) return false
   const real = realpathSync(path)
+  return mounts().some(({ point }) => point === real)
+}
+
+function mounts(): { point: string; source: string }[] {
   return readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
-    .some((line) => unescape(line.split(' ')[4] ?? '') === real)
+    .map((line) => {
+      const [before = '', after = ''] = line.split(' - ')
+      return { point: unescape(before.split(' ')[4] ?? ''), source: unescape(after.split(' ')[1] ?? '') }
+    })
 }
 
 /** The kernel writes blanks and the like as three octal digits. */
@@ -121,6 +159,9 @@ function failed(place: string, cause: unknown): Fault {
 }
 
 function reasonOf(cause: unknown): string {
-  if (cause instanceof RunError && cause.stderr.trim() !== '') return cause.stderr.trim().split('\n')[0] ?? ''
+  if (cause instanceof RunError && cause.stderr.trim() !== '') {
+    const lines = cause.stderr.trim().split('\n')
+    return lines.find((line) => !VERSION.test(line)) ?? ''
+  }
   return cause instanceof Error ? cause.message : String(cause)
 }

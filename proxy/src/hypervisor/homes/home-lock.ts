@@ -86,7 +86,7 @@ function startKeeper(path: string, fd: number): ProcessIdentity {
 }
 
 function lockOf(path: string, fd: number): HomeLock {
-  const madeFor = /^home (\d+)$/m.exec(readFileSync(path, 'utf8'))?.[1]
+  const madeFor = /^home (-?\d+)$/m.exec(readFileSync(path, 'utf8'))?.[1]
   let open = true
   const close = (): void => {
     if (open) closeSync(fd)

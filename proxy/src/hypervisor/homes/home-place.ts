@@ -13,7 +13,7 @@ import {
   rmSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Home } from '../../model/home.ts'
+import { type Home, POOLED } from '../../model/home.ts'
 import type { DesktopSpec } from '../hypervisor.ts'
 import { isMountedAt, makeHomeImage } from './home-image.ts'
 
@@ -52,6 +52,14 @@ export function openHome(places: Pick<HomePlaces, 'run'>, id: number) {
 export function homesOpenHere(run: string): number[] {
   const folder = openHomes({ run })
   return existsSync(folder) ? readdirSync(folder).map(Number) : []
+}
+
+/** What there is of the home of a pool's desktop, locks apart: paths below `homes`. */
+export function pooledHomesHere({ homes }: Pick<HomePlaces, 'homes'>, id: number): string[] {
+  const folder = join(homes, POOLED)
+  if (!existsSync(folder)) return []
+  const names = readdirSync(folder).filter((name) => name.split('.')[0] === String(id))
+  return names.filter((name) => !name.endsWith('.lock')).map((name) => `${POOLED}/${name}`)
 }
 
 /** @throws Fault `home.unmounted` when nothing is mounted where homes lie. */

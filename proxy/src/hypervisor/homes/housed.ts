@@ -9,8 +9,10 @@ import type { HomeKind } from '../../model/home.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
 import type { CgroupLayout } from '../lxc/cgroup.ts'
 import { moveToOwnGroup, removeOwnGroup } from '../own-group.ts'
+import { requirePermissions } from '../storage/permissions.ts'
 import { mountHomeImage, unmountHomeImage } from './home-image.ts'
 import { lockHome } from './home-lock.ts'
+import { removeHome } from './home-moves.ts'
 import {
   findHome,
   type HomeOwner,
@@ -18,6 +20,7 @@ import {
   homesOpenHere,
   makeHome,
   openHome,
+  pooledHomesHere,
   requireMounted,
 } from './home-place.ts'
 
@@ -38,9 +41,13 @@ const END_MS = 5_000
 
 /**
  * A driver whose desktops have their homes to themselves: locked on the storage, found or made, checked and mounted before `prepare`,
- * and given back by `release`. A process keeps each lock while we are not there.
+ * and given back by `release`. A process keeps each lock while we are not there. A pool's desktop loses its home by `reset`.
  */
 export function housed(driver: Hypervisor, settings: HousedSettings): Hypervisor {
+  const pooled = (id: number): string[] => {
+    if (settings.mustBeMounted) requireMounted(settings.homes) // what cannot be seen is not gone
+    return pooledHomesHere(settings, id)
+  }
   return {
     ...driver,
     prepare: async (spec) => {
@@ -52,6 +59,15 @@ export function housed(driver: Hypervisor, settings: HousedSettings): Hypervisor
       await close(settings, id)
       await driver.release(id, failed)
     },
+    reset: async (id) => {
+      await close(settings, id)
+      for (const path of pooled(id)) await removeHome(settings.homes, path)
+      await driver.reset(id)
+    },
+    written: async (id) => [
+      ...pooled(id).map((path) => join(settings.homes, path)),
+      ...(await driver.written(id)),
+    ],
   }
 }
 
@@ -60,13 +76,14 @@ export async function giveBackHomes(settings: Pick<HousedSettings, 'run' | 'grou
   for (const id of homesOpenHere(settings.run)) await close(settings, id)
 }
 
-/** @throws Fault `home.*` */
+/** @throws Fault `home.*`, `storage.permissions` */
 async function open(driver: string, settings: HousedSettings, spec: DesktopSpec): Promise<void> {
   const { home } = spec
   const path = join(settings.homes, home.path)
   if (!settings.kinds.includes(home.kind))
     throw new Fault('home.kind', { home: path, kind: home.kind, driver })
   if (settings.mustBeMounted) requireMounted(settings.homes)
+  requirePermissions([settings.homes])
   await close(settings, spec.id)
   const opened = openHome(settings, spec.id)
   mkdirSync(opened.root, { recursive: true, mode: 0o700 })

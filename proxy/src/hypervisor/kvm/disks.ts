@@ -6,6 +6,9 @@ import { HEADER_BYTES, readQcow2Header } from './qcow2.ts'
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
+/** Some dozens of gigabytes on a slow disk. */
+const COPY_MS = 7_200_000
+
 /** An open file that is closed with its owner. */
 export interface OpenDisk extends Disposable {
   readonly fd: number
@@ -63,6 +66,30 @@ export async function makeOverlay(
     throw unusable(image.name, cause)
   }
   renameSync(draft, overlay)
+}
+
+/**
+ * Makes one image of an overlay and what lies below it. What is below is said here: the overlay's own word is not asked. What is on
+ * the disk stays as it is: no file system of a guest is opened on the node, so nothing in it is sealed.
+ * @throws Fault `capture.failed`; then there is no target.
+ */
+export async function copyDisk(
+  disk: { readonly image: string; readonly overlay: string },
+  target: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const file = (filename: string) => ({ driver: 'qcow2', file: { driver: 'file', filename } })
+  const source = JSON.stringify({ ...file(disk.overlay), backing: file(disk.image) })
+  try {
+    await run('qemu-img', ['convert', '-O', 'qcow2', `json:${source}`, target], {
+      timeoutMs: COPY_MS,
+      signal,
+    })
+  } catch (cause) {
+    rmSync(target, { force: true })
+    const reason = cause instanceof RunError ? (cause.stderr.trim().split('\n')[0] ?? '') : String(cause)
+    throw new Fault('capture.failed', { reason }, { cause })
+  }
 }
 
 function unusable(image: string, cause: unknown): Fault {

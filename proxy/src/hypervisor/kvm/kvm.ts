@@ -10,8 +10,7 @@ import { macOf, type Subnet } from '../../model/address.ts'
 import { displaySocket, runFolder } from '../../model/run-folder.ts'
 import { overlayDiskName } from '../../model/storage-layout.ts'
 import { enterGroup, type GroupLimits } from '../desktop-group.ts'
-import type { DesktopSpec, Hypervisor, Processes } from '../hypervisor.ts'
-import { removeOverlays } from '../image-folder.ts'
+import type { DesktopSpec, Hypervisor, Processes, SystemSpec } from '../hypervisor.ts'
 import {
   type CgroupLayout,
   cgroupNames,
@@ -21,12 +20,13 @@ import {
   removeGroups,
 } from '../lxc/cgroup.ts'
 import { homeOf } from '../homes/home-place.ts'
+import { isKept, overlaysOf, removeOverlays } from '../overlays.ts'
 import { limitedFolder, makeRunFolder, removeRunFolder } from '../run-folders.ts'
 import { KVM_DEVICE, type QemuAbilities } from './abilities.ts'
 import { consoleTail } from '../console-tail.ts'
 import { keepConsole } from './console-log.ts'
 import { groupOfDevice } from './device-access.ts'
-import { makeOverlay, openImage, openOwnDisk } from './disks.ts'
+import { copyDisk, makeOverlay, openImage, openOwnDisk } from './disks.ts'
 import { qemuArguments, QEMU_FILES } from './qemu-arguments.ts'
 import { lastWords, type QemuProcess, startQemu } from './qemu-process.ts'
 import { openQmp, type Qmp } from './qmp.ts'
@@ -88,8 +88,7 @@ export function kvmHypervisor(settings: KvmSettings): Hypervisor {
   const tapOf = (id: number): string => nameOf(id).slice(-TAP_LENGTH)
   const uidOf = (id: number): number => settings.uidStart + id
   const logOf = (id: number): string => join(settings.logs, `${nameOf(id)}.log`)
-  const overlayOf = ({ id, image }: DesktopSpec): string =>
-    join(settings.overlays, overlayDiskName(image.id, id))
+  const overlayOf = (spec: SystemSpec): string => join(settings.overlays, overlayDiskName(spec))
   const inMachine = (id: number, name: string): string => join(machineFolder(settings.run, id), name)
   const look = (id: number): Processes => observeGroup(settings.cgroups, nameOf(id))
   const monitor = (id: number): Promise<Qmp> => openQmp(inMachine(id, QEMU_FILES.monitor))
@@ -112,6 +111,7 @@ export function kvmHypervisor(settings: KvmSettings): Hypervisor {
           overlay: { file: FILES.overlay, format: 'qcow2' },
           home: { file: FILES.home, format: spec.home.kind === 'qcow2' ? 'qcow2' : 'raw' },
         },
+        diskRates: spec.flavour.diskRates,
         network: { tap: tapOf(spec.id), mac: macOf(settings.network.macPrefix, spec.address) },
         // Seen from QEMU's folder: it could not come to them from above.
         sockets: {
@@ -179,8 +179,9 @@ export function kvmHypervisor(settings: KvmSettings): Hypervisor {
       await settings.abilities()
       await endForgotten(() => monitor(spec.id))
       using image = openImage(spec.image.name, spec.image.path)
-      await removeOverlays(settings.overlays, spec.id)
-      await makeOverlay(overlayOf(spec), { ...spec.image, size: image.size })
+      if (!isKept(spec)) await removeOverlays(settings.overlays, spec.id)
+      if (!existsSync(overlayOf(spec)))
+        await makeOverlay(overlayOf(spec), { ...spec.image, size: image.size })
       const user = { uid: uidOf(spec.id), gid: uidOf(spec.id) }
       await makeRunFolder(settings.run, spec.id, 'kvm', settings.door.gid, user)
       const folder = machineFolder(settings.run, spec.id)
@@ -239,6 +240,19 @@ export function kvmHypervisor(settings: KvmSettings): Hypervisor {
     },
 
     consoleTail: (id) => consoleTail([logOf(id), inMachine(id, QEMU_FILES.console)]),
+
+    capture: async (spec, target, signal) => {
+      const overlay = overlayOf(spec)
+      if (!isKept(spec) || !existsSync(overlay))
+        throw new Fault('capture.failed', {
+          reason: 'the desktop has kept nothing: it must have run with overlay=persistent or overlay=user',
+        })
+      await copyDisk({ image: spec.image.path, overlay }, target, signal)
+      return 'qcow2'
+    },
+
+    reset: (id) => removeOverlays(settings.overlays, id),
+    written: (id) => Promise.resolve(overlaysOf(settings.overlays, id)),
 
     tickets: (id) => ticketPort(inMachine(id, QEMU_FILES.boot)),
 

@@ -66,3 +66,16 @@ test('a comma in a path begins no option', () => {
 test('a QEMU without SPICE is not asked for it', () => {
   expect(valuesOf('-spice', { sockets: { ...SETUP.sockets, spice: undefined } })).toEqual([])
 })
+
+test('disks with a limit share one throttle, and the guest gets them through it alone', () => {
+  const limited = { diskRates: { iops: 100, kbytes: null } }
+  expect(valuesOf('-object', limited).map((json) => JSON.parse(json) as unknown)).toEqual([
+    { 'qom-type': 'throttle-group', id: 'disk-rates', limits: { 'iops-read': 100, 'iops-write': 100 } },
+  ])
+  expect(valuesOf('-device', limited).filter((device) => device.includes('drive='))).toEqual([
+    'virtio-blk-pci,drive=overlay-limited,bootindex=1',
+    'virtio-blk-pci,drive=home-limited,serial=ostler-home',
+  ])
+  expect(valuesOf('-object', { diskRates: { iops: null, kbytes: null } })).toEqual([])
+  expect(valuesOf('-device')).toContain('virtio-blk-pci,drive=overlay,bootindex=1')
+})

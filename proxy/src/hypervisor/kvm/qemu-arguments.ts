@@ -1,4 +1,5 @@
 import { BOOT_PORT, SEED_NAMES } from '@ostler/contract/virtual-machine.ts'
+import type { DiskRates } from '../../model/disk-rates.ts'
 
 /** Names inside QEMU's own folder, which is its working directory. */
 export const QEMU_FILES = {
@@ -25,6 +26,8 @@ export interface MachineSetup {
   readonly memoryMb: number
   readonly cpus: number
   readonly disks: { readonly image: GuestDisk; readonly overlay: GuestDisk; readonly home: GuestDisk }
+  /** What its disks together may read, and write; without: any number. */
+  readonly diskRates?: DiskRates | undefined
   readonly network: { readonly tap: string; readonly mac: string }
   /** Unix sockets, seen from QEMU's folder. */
   readonly sockets: { readonly serial: string; readonly vnc: string; readonly spice: string | undefined }
@@ -52,9 +55,10 @@ export function qemuArguments(setup: MachineSetup): string[] {
     ...block({ ...diskNode('image', disks.image, true), backing: null }),
     ...block({ ...diskNode('overlay', disks.overlay, false), backing: 'image' }),
     ...block(diskNode('home', disks.home, false)),
+    ...throttles(setup.diskRates),
     // In this order: the guest finds the system as its first disk and the homes as its second.
-    ...['-device', 'virtio-blk-pci,drive=overlay,bootindex=1'],
-    ...['-device', 'virtio-blk-pci,drive=home,serial=ostler-home'],
+    ...['-device', `virtio-blk-pci,drive=${driveOf('overlay', setup.diskRates)},bootindex=1`],
+    ...['-device', `virtio-blk-pci,drive=${driveOf('home', setup.diskRates)},serial=ostler-home`],
     ...['-netdev', `tap,id=net,ifname=${network.tap},script=no,downscript=no`],
     ...['-device', `virtio-net-pci,netdev=net,mac=${network.mac},romfile=`],
     ...['-device', 'virtio-rng-pci', '-device', 'VGA,vgamem_mb=16', '-display', 'none'],
@@ -80,6 +84,42 @@ function diskNode(name: string, { format, file }: GuestDisk, readOnly: boolean) 
     'read-only': readOnly,
     discard: readOnly ? 'ignore' : 'unmap',
     file: { driver: 'file', filename: `/dev/fdset/${file}`, 'read-only': readOnly },
+  }
+}
+
+/** One group for the disks that a guest writes to: the image is read through the first of them. */
+const THROTTLE = 'disk-rates'
+const THROTTLED = ['overlay', 'home'] as const
+
+function throttles(rates: DiskRates | undefined): string[] {
+  const limits = throttleLimits(rates)
+  if (limits === undefined) return []
+  const group = { 'qom-type': 'throttle-group', id: THROTTLE, limits }
+  return [
+    ...['-object', JSON.stringify(group)],
+    ...THROTTLED.flatMap((disk) =>
+      block({
+        driver: 'throttle',
+        'node-name': driveOf(disk, rates),
+        'throttle-group': THROTTLE,
+        file: disk,
+      }),
+    ),
+  ]
+}
+
+/** The node that a disk of the guest is made of. */
+function driveOf(disk: (typeof THROTTLED)[number], rates: DiskRates | undefined): string {
+  return throttleLimits(rates) === undefined ? disk : `${disk}-limited`
+}
+
+function throttleLimits(rates: DiskRates | undefined): Record<string, number> | undefined {
+  const { iops = null, kbytes = null } = rates ?? {}
+  if ((iops ?? kbytes) === null) return undefined
+  const bytes = (kbytes ?? 0) * 1024
+  return {
+    ...(iops === null ? {} : { 'iops-read': iops, 'iops-write': iops }),
+    ...(kbytes === null ? {} : { 'bps-read': bytes, 'bps-write': bytes }),
   }
 }
 

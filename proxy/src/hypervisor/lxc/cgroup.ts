@@ -18,7 +18,11 @@ export function cgroupLayout(root = '/sys/fs/cgroup'): CgroupLayout | undefined 
   const unified = join(root, 'cgroup.controllers')
   if (existsSync(unified) && readFileSync(unified, 'utf8').includes('memory'))
     return { version: 2, hierarchies: [root], counted: root }
-  const hierarchies = listFolders(root).map((name) => join(root, name))
+  // A service manager makes folders for what the kernel does not have, too.
+  const isHierarchy = (folder: string): boolean => existsSync(join(folder, 'cgroup.procs'))
+  const hierarchies = listFolders(root)
+    .map((name) => join(root, name))
+    .filter(isHierarchy)
   const counted = join(root, 'memory')
   return existsSync(join(counted, 'cgroup.procs')) ? { version: 1, hierarchies, counted } : undefined
 }

@@ -17,8 +17,10 @@ const SETUP: ContainerSetup = {
     prefix: 16,
     gateway: '10.3.0.1',
   },
+  profile: undefined,
   memoryMb: 512,
   cpuPercent: 150,
+  diskLimits: [],
   cgroups: { version: 2, hierarchies: ['/sys/fs/cgroup'], counted: '/sys/fs/cgroup' },
 }
 
@@ -95,6 +97,11 @@ test('root in a desktop cannot load modules, set the clock or reboot the node', 
   )
 })
 
+test('AppArmor is told its profile, where there is one', () => {
+  expect(valuesOf('lxc.apparmor.profile')).toEqual([])
+  expect(valuesOf('lxc.apparmor.profile', { profile: 'lxc-ostler' })).toEqual(['lxc-ostler'])
+})
+
 test('the desktop has its address, its gateway and its place on the bridge', () => {
   expect(valuesOf('lxc.net.0.ipv4.address')).toEqual(['10.3.0.7/16'])
   expect(valuesOf('lxc.net.0.ipv4.gateway')).toEqual(['10.3.0.1'])
@@ -118,4 +125,13 @@ describe('limits', () => {
     expect(valuesOf('lxc.cgroup.pids.max', { cgroups })).toEqual(['4096'])
     expect(containerConfig({ ...SETUP, cgroups })).not.toContain('lxc.cgroup2.')
   })
+})
+
+test('disks are limited as they are said to be, in the words of the kernel’s version', () => {
+  const group = { version: 1, hierarchies: ['/cg/memory', '/cg/blkio'], counted: '/cg/memory' } as const
+  const old = { cgroups: group, diskLimits: [['blkio.throttle.read_bps_device', '8:0 65536']] as const }
+  expect(valuesOf('lxc.cgroup.blkio.throttle.read_bps_device', old)).toEqual(['8:0 65536'])
+  const lines = ['8:0 riops=50', '8:16 riops=50']
+  const diskLimits = lines.map((line) => ['io.max', line] as const)
+  expect(valuesOf('lxc.cgroup2.io.max', { diskLimits })).toEqual(lines)
 })

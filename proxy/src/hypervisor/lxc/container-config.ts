@@ -1,6 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { GUEST_BOOT_FOLDER, GUEST_BUNDLE_FOLDER, GUEST_DISPLAY_FOLDER } from '@ostler/contract/identity.ts'
 import { existsSync } from 'node:fs'
+import type { DiskLimit } from '../disk-limits.ts'
 import { cgroupNames, type CgroupLayout } from './cgroup.ts'
 import type { StagePlaces } from './stage.ts'
 import type { UserRange } from './user-range.ts'
@@ -21,8 +22,11 @@ export interface ContainerSetup {
     prefix: number
     gateway: string
   }
+  /** The AppArmor profile; `undefined`: LXC's own choice. */
+  readonly profile: string | undefined
   readonly memoryMb: number
   readonly cpuPercent: number
+  readonly diskLimits: readonly DiskLimit[]
   readonly cgroups: CgroupLayout
 }
 
@@ -86,6 +90,7 @@ export function containerConfig(setup: ContainerSetup): string {
     'lxc.pty.max = 256',
     'lxc.console.path = none',
     `lxc.cap.drop = ${DROPPED}`,
+    ...(setup.profile === undefined ? [] : [`lxc.apparmor.profile = ${setup.profile}`]),
     ...(existsSync(SECCOMP) ? [`lxc.seccomp.profile = ${SECCOMP}`] : []),
     'lxc.net.0.type = veth',
     `lxc.net.0.veth.pair = ${network.veth}`,
@@ -100,14 +105,19 @@ export function containerConfig(setup: ContainerSetup): string {
     `lxc.cgroup.dir.monitor.pivot = ${groups.pivot}`,
     ...devices(setup.cgroups),
     ...limits(setup),
+    ...setup.diskLimits.map(([file, line]) => `${groupPrefix(setup.cgroups)}.${file} = ${line}`),
     '',
   ].join('\n')
 }
 
 /** No device but these: a guest's root must not reach the node's disks. */
-function devices({ version }: CgroupLayout): string[] {
-  const prefix = version === 2 ? 'lxc.cgroup2' : 'lxc.cgroup'
+function devices(layout: CgroupLayout): string[] {
+  const prefix = groupPrefix(layout)
   return [`${prefix}.devices.deny = a`, ...DEVICES.map((device) => `${prefix}.devices.allow = ${device}`)]
+}
+
+function groupPrefix({ version }: CgroupLayout): string {
+  return version === 2 ? 'lxc.cgroup2' : 'lxc.cgroup'
 }
 
 /** A value with a blank or a line break would be read as more than one. */

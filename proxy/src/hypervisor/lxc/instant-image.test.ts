@@ -1,3 +1,4 @@
+import { filesBelow } from '@ostler/kit/files-below.ts'
 import {
   lstatSync,
   mkdirSync,
@@ -62,10 +63,6 @@ function makeNode(name: string, merged = true): string {
 }
 
 /** Every path below a folder. */
-function filesOf(root: string): string[] {
-  return (readdirSync(root, { recursive: true }) as string[]).sort()
-}
-
 let layer = ''
 beforeAll(() => {
   layer = instantImage(join(folder, 'layers'), makeNode('node'))
@@ -73,7 +70,7 @@ beforeAll(() => {
 const read = (name: string): string => readFileSync(join(layer, name), 'utf8')
 
 test('nothing secret of the node is anywhere in the layer', () => {
-  const plain = filesOf(layer).filter((name) => lstatSync(join(layer, name)).isFile())
+  const plain = filesBelow(layer).filter((name) => lstatSync(join(layer, name)).isFile())
   expect(plain.length).toBeGreaterThan(5)
   expect(plain.filter((name) => read(name).includes(SECRET))).toEqual([])
 })
@@ -85,8 +82,8 @@ test('of the node’s /etc only what is on the list is there', () => {
       ...['nsswitch.conf', 'os-release', 'ostler', 'pam.d', 'passwd', 'resolv.conf', 'shadow', 'ssl', 'xdg'],
     ].sort(),
   )
-  expect(filesOf(join(layer, 'etc/ssl'))).toEqual(['certs', 'certs/ca.pem'])
-  expect(filesOf(join(layer, 'etc/xdg'))).toEqual(['openbox', 'openbox/rc.xml'])
+  expect(filesBelow(join(layer, 'etc/ssl'))).toEqual(['certs', 'certs/ca.pem'])
+  expect(filesBelow(join(layer, 'etc/xdg'))).toEqual(['openbox', 'openbox/rc.xml'])
 })
 
 test('there are system accounts only, without hash and comment', () => {

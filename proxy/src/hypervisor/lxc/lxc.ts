@@ -8,10 +8,14 @@ import { macOf, type Subnet } from '../../model/address.ts'
 import { isArchive } from '../../model/disk-image.ts'
 import { runFolder } from '../../model/run-folder.ts'
 import { consoleTail, GUEST_CONSOLE_FILE } from '../console-tail.ts'
-import type { Hypervisor } from '../hypervisor.ts'
-import { freshOverlay, imageFolder } from '../image-folder.ts'
+import { diskWarning, groupDiskLimits } from '../disk-limits.ts'
+import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
+import { copyFolder } from '../golden/copy-folder.ts'
+import { imageFolder } from '../image-folder.ts'
 import { homeOf, openHomes } from '../homes/home-place.ts'
+import { isKept, overlayFolder, overlaysOf, readyOverlay, removeOverlays } from '../overlays.ts'
 import { makeRunFolder, removeRunFolder } from '../run-folders.ts'
+import { containerProfile } from './apparmor.ts'
 import { type CgroupLayout, killGroup, observeGroup, removeGroups } from './cgroup.ts'
 import { containerConfig } from './container-config.ts'
 import { displayOnDisk } from './display-on-disk.ts'
@@ -50,7 +54,23 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
   const deviceOf = (id: number): string => containerOf(id).slice(-15)
   /** Found out once. */
   let shiftsMemory: Promise<boolean> | undefined
+  let profile: Promise<string | undefined> | undefined
   const lxc = (id: number): string[] => ['-P', settings.lxcPath, '-n', containerOf(id)]
+  const profileFor = async (id: number): Promise<string | undefined> => {
+    try {
+      return await (profile ??= containerProfile())
+    } catch (cause) {
+      profile = undefined // who mends it need not start hkd anew
+      const said = cause instanceof RunError ? (cause.stderr.trim().split('\n')[0] ?? '') : String(cause)
+      throw new Fault('container.failed', { desktop: id, reason: `AppArmor: ${said}` }, { cause })
+    }
+  }
+  /** Where a desktop reads and writes. */
+  const foldersOf = (spec: DesktopSpec): string[] => [
+    spec.image.kind === 'directory' ? spec.image.path : settings.images,
+    overlayFolder(settings.overlays, spec),
+    homeOf(settings, spec),
+  ]
   return {
     name: 'lxc',
 
@@ -65,9 +85,11 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
     prepare: async (spec) => {
       const image = await imageFolder(settings.images, spec)
       const hasAgent = existsSync(join(image, 'usr/lib/systemd/system/ostler-vma.service'))
-      const overlay = await freshOverlay(settings.overlays, spec)
-      const [upper, work] = [join(overlay, 'upper'), join(overlay, 'work')]
-      for (const made of [upper, work]) mkdirSync(made, { mode: 0o755 })
+      const overlay = await readyOverlay(settings.overlays, spec)
+      const [upper, work, display] = [join(overlay, 'upper'), join(overlay, 'work'), join(overlay, 'display')]
+      // What an earlier boot has left beside what it has written is no part of that.
+      for (const scratch of [work, display]) await rm(scratch, { recursive: true, force: true })
+      for (const made of [upper, work]) mkdirSync(made, { recursive: true, mode: 0o755 })
       const home = homeOf(settings, spec)
       const folders = await makeRunFolder(settings.run, spec.id, 'lxc', settings.displayGid)
       const users = settings.users && userRange(settings.users, spec.id)
@@ -76,7 +98,7 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       const stage = join(folder, 'stage')
       mkdirSync(stage, { recursive: true, mode: 0o711 }) // where the guest's root must pass, but see nothing
       if (users !== undefined && !(await (shiftsMemory ??= memoryShiftsOwners(stage, users))))
-        await displayOnDisk(folders.display, join(overlay, 'display'))
+        await displayOnDisk(folders.display, display)
       const parts = {
         ...{ folder: stage, users, image, upper, work, home, homes: openHomes(settings) },
         ...{ display: folders.display, boot: folders.boot },
@@ -97,8 +119,10 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
           mac: macOf(settings.network.macPrefix, spec.address),
           address: spec.address,
         },
+        profile: await profileFor(spec.id),
         memoryMb: spec.flavour.memoryMb,
         cpuPercent: spec.flavour.cpuPercent,
+        diskLimits: groupDiskLimits(settings.cgroups, spec.flavour.diskRates, foldersOf(spec)),
         cgroups: settings.cgroups,
       })
       writeFileSync(join(folder, 'config'), config, { mode: 0o600 })
@@ -149,6 +173,24 @@ export function lxcHypervisor(settings: LxcSettings): Hypervisor {
       await removeRunFolder(folder, [folder.display])
       await rm(join(settings.lxcPath, containerOf(id)), { recursive: true, force: true })
     },
+
+    capture: async (spec, target, signal) => {
+      const upper = join(overlayFolder(settings.overlays, spec), 'upper')
+      const refused = (reason: string): Fault => new Fault('capture.failed', { reason })
+      if (spec.image.kind === 'instant')
+        throw refused('an instant image has the programs of its node, and none of its own')
+      if (!isKept(spec) || !existsSync(upper))
+        throw refused(
+          'the desktop has kept nothing: it must have run with overlay=persistent or overlay=user',
+        )
+      await copyFolder({ lower: await imageFolder(settings.images, spec), upper }, target, signal)
+      return 'directory'
+    },
+
+    reset: (id) => removeOverlays(settings.overlays, id),
+    written: (id) => Promise.resolve(overlaysOf(settings.overlays, id)),
+
+    warning: (spec) => diskWarning(settings.cgroups, spec.flavour.diskRates, foldersOf(spec)),
   }
 }
 

@@ -8,10 +8,12 @@ import { closeSync, existsSync, openSync, readFileSync, readlinkSync, readSync, 
 import { basename, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { runFolder } from '../../model/run-folder.ts'
-import { enterGroup } from '../desktop-group.ts'
+import { enterGroup, type GroupLimits } from '../desktop-group.ts'
 import { consoleTail, GUEST_CONSOLE_FILE } from '../console-tail.ts'
+import { diskWarning, groupDiskLimits } from '../disk-limits.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
-import { freshOverlay, imageFolder, overlayFolder } from '../image-folder.ts'
+import { imageFolder } from '../image-folder.ts'
+import { overlayFolder, overlaysOf, readyOverlay, removeOverlays } from '../overlays.ts'
 import { type CgroupLayout, killGroup, removeGroups } from '../lxc/cgroup.ts'
 import { type HomeOwner, homeOf } from '../homes/home-place.ts'
 import { makeRunFolder, removeRunFolder } from '../run-folders.ts'
@@ -54,6 +56,12 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
   const folderOf = (id: number): string => runFolder(settings.run, id).root
   const groupOf = (id: number): string => `${settings.prefix}${id}`
   const ownerOf = (spec: DesktopSpec): HomeOwner => ownerOnNode(settings.root, spec)
+  /** Where a desktop reads and writes. */
+  const foldersOf = (spec: DesktopSpec): string[] => [
+    spec.image.kind === 'directory' ? spec.image.path : settings.images,
+    overlayFolder(settings.overlays, snapshotOf(spec)),
+    homeOf(settings, spec),
+  ]
   const killOnce = (id: number): void => {
     const { inits, keepers } = findSandbox(folderOf(id))
     // The first process takes all others with it; what holds it from outside follows, or is killed where it stands.
@@ -77,7 +85,7 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
       const image = await imageFolder(settings.images, spec)
       const owner = ownerOf(spec)
       const inside = settings.root === undefined ? { uid: SOLE_UID, gid: SOLE_UID } : owner
-      const overlay = await freshOverlay(settings.overlays, spec)
+      const overlay = await readyOverlay(settings.overlays, snapshotOf(spec))
       await fillOverlay(overlay, image, spec, { name: spec.login, ...inside }, owner)
       await makeRunFolder(settings.run, spec.id, 'process', settings.displayGid, owner)
     },
@@ -92,7 +100,7 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
         hostname: spec.name,
         image: await imageFolder(settings.images, spec),
         sharesUsr: spec.image.kind === 'instant',
-        overlay: overlayFolder(settings.overlays, spec),
+        overlay: overlayFolder(settings.overlays, snapshotOf(spec)),
         home: homeOf(settings, spec),
         run: folder,
         bundle: settings.bundle,
@@ -105,7 +113,11 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
       try {
         const child = launch(command, words, settings.root !== undefined)
         if (settings.root !== undefined)
-          await limit(child, settings.root.cgroups, groupOf(spec.id), spec.flavour)
+          await limit(child, settings.root.cgroups, groupOf(spec.id), {
+            ...spec.flavour,
+            processes: MAX_PROCESSES,
+            disks: groupDiskLimits(settings.root.cgroups, spec.flavour.diskRates, foldersOf(spec)),
+          })
         await untilInit(child, folder.root)
       } catch (cause) {
         await killAll(spec.id)
@@ -142,7 +154,17 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
       if (settings.root !== undefined) await removeGroups(settings.root.cgroups, groupOf(id))
       await removeRunFolder(folder, [folder.display])
     },
+
+    reset: (id) => removeOverlays(settings.overlays, id),
+    written: (id) => Promise.resolve(overlaysOf(settings.overlays, id)),
+
+    warning: (spec) => diskWarning(settings.root?.cgroups, spec.flavour.diskRates, foldersOf(spec)),
   }
+}
+
+/** It keeps no overlays. */
+function snapshotOf(spec: DesktopSpec): DesktopSpec {
+  return { ...spec, overlay: 'snapshot' }
 }
 
 /** Who a desktop's programs are on the node, and so whose its home is. @param root as in the settings. */
@@ -178,15 +200,14 @@ async function limit(
   child: ChildProcess,
   cgroups: CgroupLayout,
   group: string,
-  flavour: DesktopSpec['flavour'],
+  limits: GroupLimits,
 ): Promise<void> {
   const gate = child.stdio[BLOCK_FD] as Writable
   gate.on('error', () => gate.destroy()) // it has ended, which is heard elsewhere
   const pid = child.pid ?? 0
   let children: number[] = []
   await comesToHold(() => hasEnded(child) || (children = childrenOf(pid)).length > 0, START_MS, 2)
-  if (!hasEnded(child))
-    enterGroup(cgroups, group, { ...flavour, processes: MAX_PROCESSES }, [pid, ...children])
+  if (!hasEnded(child)) enterGroup(cgroups, group, limits, [pid, ...children])
   gate.end('go')
 }
 

@@ -24,13 +24,15 @@ export function simulatedHypervisor(path: string): SimulatedHypervisor {
   const link = new YardLink(path)
   return {
     name: 'simulated',
-    prepare: (spec) => link.call({ verb: 'prepare', spec }),
-    boot: (spec) => link.call({ verb: 'boot', spec }),
+    prepare: (spec) => link.order({ verb: 'prepare', spec }),
+    boot: (spec) => link.order({ verb: 'boot', spec }),
     observe: (id) => link.observe(id),
-    powerOff: (id) => link.call({ verb: 'powerOff', id }),
-    kill: (id) => link.call({ verb: 'kill', id }),
-    release: (id) => link.call({ verb: 'release', id }),
-    setRules: (rules) => link.call({ verb: 'rules', rules }),
+    powerOff: (id) => link.order({ verb: 'powerOff', id }),
+    kill: (id) => link.order({ verb: 'kill', id }),
+    release: (id) => link.order({ verb: 'release', id }),
+    reset: (id) => link.order({ verb: 'reset', id }),
+    written: (id) => link.call({ verb: 'written', id }),
+    setRules: (rules) => link.order({ verb: 'rules', rules }),
     [Symbol.dispose]: () => link.close(),
   }
 }
@@ -44,7 +46,10 @@ class YardLink {
   #closed = false
   #retry: NodeJS.Timeout | undefined
   #calls = 0
-  readonly #open = new Map<number, { resolve: () => void; reject: (error: unknown) => void }>()
+  readonly #open = new Map<
+    number,
+    { resolve: (answer: readonly string[]) => void; reject: (error: unknown) => void }
+  >()
 
   constructor(path: string) {
     this.#path = path
@@ -56,14 +61,18 @@ class YardLink {
     return this.#seen.get(id) ?? { processes: 'absent' }
   }
 
-  async call(verb: Verb): Promise<void> {
+  async order(verb: Verb): Promise<void> {
+    await this.call(verb)
+  }
+
+  async call(verb: Verb): Promise<readonly string[]> {
     if (!(await comesToHold(() => this.#whole, CONNECT_MS, 5))) throw this.#gone()
     const n = ++this.#calls
     const socket = this.#socket
     // Whoever waits for an answer may have nothing else to stay for.
     socket?.ref()
     try {
-      await new Promise<void>((resolve, reject) => {
+      return await new Promise((resolve, reject) => {
         this.#open.set(n, { resolve, reject })
         socket?.write(`${JSON.stringify({ n, ...verb })}\n`)
       })
@@ -103,7 +112,7 @@ class YardLink {
     } else {
       const call = this.#open.get(word.n)
       this.#open.delete(word.n)
-      if (word.fault === undefined) call?.resolve()
+      if (word.fault === undefined) call?.resolve(word.answer ?? [])
       else call?.reject(faultFromBody(word.fault) ?? this.#gone())
     }
   }

@@ -9,14 +9,18 @@ import { type Yard, YARD_VERBS } from './yard.ts'
 /** One line from a driver: a verb, or new rules. */
 export type YardCall =
   | { readonly n: number; readonly verb: 'prepare' | 'boot'; readonly spec: DesktopSpec }
-  | { readonly n: number; readonly verb: 'powerOff' | 'kill' | 'release'; readonly id: number }
+  | {
+      readonly n: number
+      readonly verb: 'powerOff' | 'kill' | 'release' | 'reset' | 'written'
+      readonly id: number
+    }
   | { readonly n: number; readonly verb: 'rules'; readonly rules: unknown }
 
 /** One line to a driver: a machine that was seen, the end of those that were there at the beginning, or an answer. */
 export type YardWord =
   | { readonly id: number; readonly sighting: Sighting }
   | { readonly all: true }
-  | { readonly n: number; readonly fault?: unknown }
+  | { readonly n: number; readonly fault?: unknown; readonly answer?: readonly string[] }
 
 /**
  * Lets drivers work a yard through a unix socket that only our own user may open. A driver that goes takes nothing with it.
@@ -42,7 +46,7 @@ export async function serveYard(yard: Yard, path: string): Promise<AsyncDisposab
       const call = parseCall(line)
       if (call === undefined) return void socket.destroy()
       perform(yard, call).then(
-        () => say({ n: call.n }),
+        (answer) => say({ n: call.n, answer }),
         (error: unknown) =>
           say({
             n: call.n,
@@ -74,14 +78,18 @@ export async function serveYard(yard: Yard, path: string): Promise<AsyncDisposab
 function parseCall(line: string): YardCall | undefined {
   try {
     const call = JSON.parse(line) as YardCall
-    return call.verb === 'rules' || YARD_VERBS.includes(call.verb) ? call : undefined
+    return call.verb === 'rules' || call.verb === 'written' || YARD_VERBS.includes(call.verb)
+      ? call
+      : undefined
   } catch {
     return undefined
   }
 }
 
-async function perform(yard: Yard, call: YardCall): Promise<void> {
+async function perform(yard: Yard, call: YardCall): Promise<readonly string[]> {
+  if (call.verb === 'written') return yard.written(call.id)
   if (call.verb === 'rules') yard.setRules(call.rules)
   else if ('spec' in call) await yard[call.verb](call.spec)
   else await yard[call.verb](call.id)
+  return []
 }

@@ -15,8 +15,9 @@ export interface YardVerbs {
   powerOff(id: number): Promise<void>
   kill(id: number): Promise<void>
   release(id: number): Promise<void>
+  reset(id: number): Promise<void>
 }
-export const YARD_VERBS = ['prepare', 'boot', 'powerOff', 'kill', 'release'] as const
+export const YARD_VERBS = ['prepare', 'boot', 'powerOff', 'kill', 'release', 'reset'] as const
 
 interface Machine {
   readonly id: number
@@ -24,6 +25,8 @@ interface Machine {
   /** Boots so far, this one included. */
   boots: number
   prepared: boolean
+  /** What its boots have written, one word each: a script writes nothing that could be read. */
+  written: readonly string[]
   script: MachineScript
   life: Life | undefined
 }
@@ -108,6 +111,7 @@ export class Yard implements YardVerbs, Disposable {
     if (machine.life !== undefined) return
     if (!machine.prepared) throw failed('it was not prepared')
     machine.boots += 1
+    machine.written = ['overlay']
     machine.script = scriptOf(this.#rules, { id, image: image.name }, machine.boots)
     const { script } = machine
     const life: Life = {
@@ -155,6 +159,19 @@ export class Yard implements YardVerbs, Disposable {
     return Promise.resolve()
   }
 
+  reset(id: number): Promise<void> {
+    const machine = this.#machines.get(id)
+    if (machine === undefined) return Promise.resolve()
+    machine.written = []
+    machine.prepared = false
+    return Promise.resolve()
+  }
+
+  /** What a machine has written since its last reset. */
+  written(id: number): readonly string[] {
+    return this.#machines.get(id)?.written ?? []
+  }
+
   /** Ends every machine. */
   [Symbol.dispose](): void {
     for (const machine of this.#machines.values())
@@ -166,7 +183,7 @@ export class Yard implements YardVerbs, Disposable {
     if (known !== undefined) return known
     const folder = runFolder(this.#run, id)
     const script = scriptOf(this.#rules, { id, image: '' }, 1)
-    const machine: Machine = { id, folder, boots: 0, prepared: false, script, life: undefined }
+    const machine: Machine = { id, folder, boots: 0, prepared: false, written: [], script, life: undefined }
     this.#machines.set(id, machine)
     return machine
   }

@@ -1,7 +1,17 @@
 import { DeadlineExceeded } from '@ostler/kit/deadline.ts'
 import { lockFile } from '@ostler/kit/file-lock.ts'
 import { run } from '@ostler/kit/run.ts'
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { DiskImageKind } from '../../model/disk-image.ts'
@@ -27,6 +37,12 @@ export interface StagedImage extends NamedImage {
 /** Steps on the way; each is on the disk when it is told of. */
 export type BringStep = 'copied' | 'inspected' | 'noted' | 'renamed'
 
+/** Where images come from, and where they go. */
+export type BringFolders = Pick<StorageFolders, 'images' | 'staging'> & {
+  /** `path.uploads`: files that came through the api; another user's folder, so nothing but a file is taken from it. */
+  readonly uploads?: string
+}
+
 export interface BringOptions {
   /** Bytes that must stay free. */
   readonly reserveBytes: number
@@ -47,7 +63,7 @@ const COPY_MS = 7_200_000
  * @throws Fault `image.unusable`, `image.changed`, `storage.full`, `image.notStaged`. Nothing half-made is left.
  */
 export async function bringImage(
-  folders: Pick<StorageFolders, 'images' | 'staging'>,
+  folders: BringFolders,
   image: StagedImage,
   options: BringOptions,
 ): Promise<{ sha256: string | undefined } | 'elsewhere'> {
@@ -73,13 +89,14 @@ export async function bringImage(
 }
 
 async function fromStaging(
-  folders: Pick<StorageFolders, 'images' | 'staging'>,
+  folders: BringFolders,
   image: StagedImage,
   { reserveBytes, onBytes, onStep, signal }: BringOptions,
 ): Promise<string | undefined> {
-  const source = join(folders.staging, image.path)
+  const { path: source, isUploaded } = sourceOf(folders, image)
   const stat = statSync(source, { throwIfNoEntry: false })
-  if (stat === undefined) throw new Fault('image.notStaged', { image: image.name, path: source })
+  if (stat === undefined || (isUploaded && !stat.isFile()))
+    throw new Fault('image.notStaged', { image: image.name, path: source })
   requireRoom(folders.images, stat.isFile() ? stat.size : 0, reserveBytes)
   const draft = join(folders.images, `${DRAFT}${imageFileName(image)}`)
   rmSync(draft, { recursive: true, force: true })
@@ -87,7 +104,7 @@ async function fromStaging(
     let sha256: string | undefined
     if (stat.isFile()) {
       const total = stat.size
-      const told = { onBytes: (done: number) => onBytes?.(done, total) }
+      const told = { onBytes: (done: number) => onBytes?.(done, total), noLink: isUploaded }
       const digest = await copyVerified(source, draft, signal === undefined ? told : { ...told, signal })
       sha256 = digest.sha256
       onStep?.('copied')
@@ -117,6 +134,17 @@ async function fromStaging(
     if ((cause as NodeJS.ErrnoException).code === 'ENOSPC') throw full(folders.images, 'the disk is full')
     throw new Fault('image.unusable', { image: image.name, reason: (cause as Error).message }, { cause })
   }
+}
+
+/** Where an image comes from: the staging folder, unless its file was uploaded. */
+export function sourceOf(
+  { staging, uploads }: Omit<BringFolders, 'images'>,
+  { path }: Pick<StagedImage, 'path'>,
+): { readonly path: string; readonly isUploaded: boolean } {
+  const staged = { path: join(staging, path), isUploaded: false }
+  if (uploads === undefined || statSync(staged.path, { throwIfNoEntry: false }) !== undefined) return staged
+  const uploaded = { path: join(uploads, path), isUploaded: true }
+  return lstatSync(uploaded.path, { throwIfNoEntry: false })?.isFile() === true ? uploaded : staged
 }
 
 function requireRoom(folder: string, bytes: number, reserveBytes: number): void {

@@ -13,6 +13,8 @@ export interface FileDigest {
 export interface CopyOptions {
   /** Called as the copy grows, with the bytes of the source that are done. */
   readonly onBytes?: (done: number) => void
+  /** A symbolic link is not followed: the source lies where another user may have put one. */
+  readonly noLink?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -27,8 +29,9 @@ const ZEROS = Buffer.alloc(CHUNK)
  *   of `signal`. A part of the copy may then be there.
  */
 export async function copyVerified(from: string, to: string, options: CopyOptions = {}): Promise<FileDigest> {
-  const { onBytes, signal } = options
-  await using source = await open(from, constants.O_RDONLY | constants.O_NONBLOCK)
+  const { onBytes, signal, noLink = false } = options
+  const follow = noLink ? constants.O_NOFOLLOW : 0
+  await using source = await open(from, constants.O_RDONLY | constants.O_NONBLOCK | follow)
   const before = await source.stat()
   if (!before.isFile()) throw new Error(`${from} is no file`)
   await using target = await open(to, 'wx', 0o600)

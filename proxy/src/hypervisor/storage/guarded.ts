@@ -16,7 +16,8 @@ import { unpackedFolder } from '../lxc/tarball-image.ts'
 import { requireMounts } from './file-systems.ts'
 import { keepFailedStart, type KeptStart } from './failed-starts.ts'
 import { judgeImage, settleImage, settleUnpacked } from './manifest.ts'
-import { freeOverlay, hasOverlay, lockOverlay } from './overlay-lock.ts'
+import { freeOverlay, hasOverlay, lockOverlay, whileLocked } from './overlay-lock.ts'
+import { requirePermissions } from './permissions.ts'
 
 export interface StorageGuard {
   readonly folders: StorageFolders
@@ -38,8 +39,8 @@ export interface StorageGuard {
 
 /**
  * A driver whose desktops' storage is looked after: images are found where they are and must be what they were, folders that must be
- * mounts are, an overlay is locked from before it is made until its desktop is released, and what a failed start has written
- * is kept.
+ * mounts are, what desktops write is within nobody else's reach, an overlay is locked from before it is made until its desktop is released, also while it is removed or copied, and
+ * what a failed start has written is kept.
  */
 export function guarded(driver: Hypervisor, guard: StorageGuard): Hypervisor {
   const { folders, overlays, node } = guard
@@ -57,6 +58,8 @@ export function guarded(driver: Hypervisor, guard: StorageGuard): Hypervisor {
     const unpacked = unpackedFolder(folders.basefs, image)
     if (unpacked !== undefined && existsSync(unpacked)) settleUnpacked(unpacked, image, sha256)
   }
+  const capture = driver.capture?.bind(driver)
+  const warning = driver.warning?.bind(driver)
   return {
     ...driver,
 
@@ -74,6 +77,7 @@ export function guarded(driver: Hypervisor, guard: StorageGuard): Hypervisor {
     prepare: async (unplaced) => {
       const spec = placed(unplaced)
       requireMounts(guard.mounts)
+      requirePermissions([overlays, folders.basefs])
       const reason = guard.refuses?.(unplaced.image)
       if (reason !== undefined) throw new Fault('image.unusable', { image: spec.image.name, reason })
       await settleImage(folders, spec.image)
@@ -83,6 +87,8 @@ export function guarded(driver: Hypervisor, guard: StorageGuard): Hypervisor {
     },
 
     boot: (spec) => driver.boot(placed(spec)),
+
+    ...(warning === undefined ? {} : { warning: (spec) => warning(placed(spec)) }),
 
     release: async (id, failed) => {
       await driver.release(id)
@@ -98,6 +104,26 @@ export function guarded(driver: Hypervisor, guard: StorageGuard): Hypervisor {
       await freeOverlay(overlays, node, id)
       if (guard.cgroups !== undefined) tidyApart(guard.cgroups)
     },
+
+    reset: async (id) => {
+      requireMounts(guard.mounts)
+      await whileLocked(overlays, node, { id }, () => driver.reset(id))
+    },
+
+    written: async (id) => {
+      requireMounts(guard.mounts) // what cannot be seen is not gone
+      return await driver.written(id)
+    },
+
+    ...(capture === undefined
+      ? {}
+      : {
+          capture: async (unplaced, target, signal) => {
+            const spec = placed(unplaced)
+            await settleImage(folders, spec.image)
+            return await whileLocked(overlays, node, spec, () => capture(spec, target, signal))
+          },
+        }),
   }
 }
 

@@ -13,6 +13,7 @@ import {
   type PlacedImage,
   type StorageFolders,
   unpackedName,
+  userOverlayOwner,
 } from '../../model/storage-layout.ts'
 import { instantFolder } from '../lxc/instant-image.ts'
 import { unpackedFolder } from '../lxc/tarball-image.ts'
@@ -23,6 +24,9 @@ import { usedPaths } from './in-use.ts'
 export interface KnownObjects {
   /** Numbers of desktops. */
   readonly desktops: ReadonlySet<number>
+  /** Numbers of users and of flavours: an overlay may go with one of each. */
+  readonly users: ReadonlySet<number>
+  readonly flavours: ReadonlySet<number>
   readonly images: readonly (PlacedImage & { readonly name: string; readonly kind: DiskImageKind })[]
 }
 
@@ -84,7 +88,14 @@ function isUnfinished(name: string): boolean {
   return [DOOMED, DRAFT, 'untar-'].some((begin) => name.startsWith(begin)) || UNFINISHED.test(name)
 }
 
-function judgeOverlay(name: string, { desktops }: KnownObjects): Finding | undefined {
+function judgeOverlay(name: string, known: KnownObjects): Finding | undefined {
+  const { desktops, users, flavours } = known
+  const owner = userOverlayOwner(name)
+  if (owner !== undefined) {
+    if (users.has(owner.userId) && flavours.has(owner.flavourId)) return undefined
+    const gone = users.has(owner.userId) ? `flavour ${owner.flavourId}` : `user ${owner.userId}`
+    return { kind: name.startsWith('lock.') ? 'remains' : 'overlay', why: `there is no ${gone}` }
+  }
   const lock = /^lock\.(\d+)-overlay$/.exec(name)?.[1]
   const work = /^(\d+)-overlayfs-work$/.exec(name)?.[1]
   const vmId = overlayOwner(name)?.vmId ?? Number(lock ?? work)
