@@ -10,7 +10,7 @@ import { addHookResult } from '../store/session-hooks.ts'
 import type { VmPlan } from '../store/vms.ts'
 import { AgentWatch } from './agent-watch.ts'
 import { ticketFolder } from './ticket-folder.ts'
-import type { LostAgent } from './trouble.ts'
+import type { AgentFound, LostAgent } from './trouble.ts'
 import type { Trust } from './trust.ts'
 
 export interface AgentWatchesParts {
@@ -44,6 +44,11 @@ export class AgentWatches implements Disposable {
   /** The agent of a desktop while it answers. */
   linkOf(id: number): AgentLink | undefined {
     return this.#watches.get(id)?.watch.link
+  }
+
+  /** How the agent of a desktop is; `undefined` when nobody can tell. */
+  foundOf(id: number): AgentFound | undefined {
+    return this.#watches.get(id)?.watch.health.state
   }
 
   /** The agent of a desktop that was reached in vain for too long; it may be stopped if nobody sits there. */

@@ -40,7 +40,8 @@ export interface ClusterSettings {
   readonly logFile: string
   /** Whom the cluster runs as. */
   readonly account: Account
-  readonly cgroups: CgroupLayout
+  /** `undefined`: it stays in the group it is started in, which is its service manager's. */
+  readonly cgroups: CgroupLayout | undefined
   /** OS user of each role, from outside: peer authentication maps them. */
   readonly peers: readonly { readonly osUser: string; readonly role: string }[]
   /** Connections that it takes at once. */
@@ -80,7 +81,7 @@ export function privateCluster(settings: ClusterSettings): Cluster {
       if (findPostmaster(data) === undefined) return
       const stop = ['-D', data, '-w', '-m', 'fast', 'stop']
       await runAsOwner(account, join(programsFor(data, root), 'pg_ctl'), stop)
-      removeOwnGroup(settings.cgroups, groupOf(settings))
+      if (settings.cgroups !== undefined) removeOwnGroup(settings.cgroups, groupOf(settings))
     },
   }
 }
@@ -169,7 +170,8 @@ async function start(settings: ClusterSettings, programs: string): Promise<void>
     throw startFailure(said, data, error instanceof Fault ? error : fault)
   }
   const pid = findPostmaster(data)
-  if (pid !== undefined) moveToOwnGroup(settings.cgroups, groupOf(settings), pid)
+  if (pid !== undefined && settings.cgroups !== undefined)
+    moveToOwnGroup(settings.cgroups, groupOf(settings), pid)
 }
 
 /** Several nodes on one machine have a cluster each. */

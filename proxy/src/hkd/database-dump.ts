@@ -4,7 +4,7 @@ import { closeSync, fchmodSync, fchownSync, fsyncSync, mkdirSync, openSync } fro
 import { readdirSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BackupMade } from '../store/backups.ts'
-import { differences, inTrialDatabase, openSnapshot, readContents } from '../store/contents.ts'
+import { differences, inTrialDatabase, openSnapshot, readContents, rowsOf } from '../store/contents.ts'
 import type { DatabaseAddress } from '../store/open.ts'
 import { programsFor, runAsOwner } from './postgres-programs.ts'
 
@@ -25,7 +25,7 @@ export interface DumpSettings {
 }
 
 /** A dump may take long, not for ever. */
-const DUMP_MS = 3_600_000
+export const DUMP_MS = 3_600_000
 const FILE = /^ostler-\d{8}T\d{6}Z-[0-9]+\.dump$/
 const DRAFT = /^ostler-.*\.draft$/
 const MEGABYTE = 2 ** 20
@@ -91,24 +91,32 @@ async function dumpAndTry(settings: DumpSettings, fd: number, signal: AbortSigna
   await using snapshot = await openSnapshot(superuser)
   requireRoom(folder, snapshot.bytes)
   requireRoom(data, 2 * snapshot.bytes) // and as much again in its journal
-  const dump = ['--format=custom', '--schema=ostler', `--snapshot=${snapshot.name}`, '--file=/dev/fd/3']
-  await runAsOwner(
-    account,
-    join(programsFor(data, programs), 'pg_dump'),
-    [...dump, ...connectionOf(superuser)],
-    {
-      files: [fd],
-      timeoutMs: DUMP_MS,
-      signal,
-    },
-  )
+  await writeDump(superuser, snapshot.name, fd, { programs: programsFor(data, programs), account, signal })
   await snapshot[Symbol.asyncDispose]()
   const differing = await inTrialDatabase({ ...superuser, database: superuser.user }, async (trial) => {
     await restore(trial, settings, fd, signal)
     return differences(snapshot.contents, await readContents(trial))
   })
   if (differing.length > 0) throw new Fault('backup.differs', { tables: differing.join(', ') })
-  return [...snapshot.contents.values()].reduce((sum, { rows }) => sum + rows, 0)
+  return rowsOf(snapshot.contents)
+}
+
+/**
+ * Writes all tables of a moment into an open file of the account's.
+ * @param snapshot of `openSnapshot`, which must be open until this is done.
+ * @param by whose programs write it: a newer version's reads older servers, not the other way round.
+ */
+export async function writeDump(
+  from: DatabaseAddress,
+  snapshot: string,
+  fd: number,
+  by: { readonly programs: string; readonly account: Account; readonly signal?: AbortSignal },
+): Promise<void> {
+  const what = ['--format=custom', '--schema=ostler', `--snapshot=${snapshot}`, '--file=/dev/fd/3']
+  await runAsOwner(by.account, join(by.programs, 'pg_dump'), [...what, ...connectionOf(from)], {
+    ...{ files: [fd], timeoutMs: DUMP_MS },
+    ...(by.signal === undefined ? {} : { signal: by.signal }),
+  })
 }
 
 async function restore(

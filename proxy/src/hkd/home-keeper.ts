@@ -1,13 +1,18 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { Rounds } from '@ostler/kit/rounds.ts'
+import { join } from 'node:path'
+import { growMountedHome } from '../hypervisor/homes/home-image.ts'
 import { moveHome, removeHome } from '../hypervisor/homes/home-moves.ts'
 import { requireMounted } from '../hypervisor/homes/home-place.ts'
 import {
+  homeGrown,
   homeMoved,
   homePurged,
+  homesToGrow,
   homesToMove,
   homesToPurge,
+  type HomeToGrow,
   type HomeWork,
   noteHomeTrouble,
 } from '../store/home-work.ts'
@@ -29,7 +34,7 @@ export interface HomeKeeperSettings {
 const TICK_MS = 60_000
 
 /**
- * Moves homes into the trash and back, and removes those whose time is over. Rows say what is to be done; files follow; the row says last
+ * Moves homes into the trash and back, removes those whose time is over, and makes those grow that are in use. Rows say what is to be done; files follow; the row says last
  * that it was done. Cut short anywhere, the next look finds it.
  */
 export class HomeKeeper implements AsyncDisposable {
@@ -60,18 +65,23 @@ export class HomeKeeper implements AsyncDisposable {
     const kept = await trashOwnerless(db, trashDays)
     for (const home of kept) log.info('a home of nobody goes to the trash', { ...home })
     const [moves, purges] = [await homesToMove(db, hostId), await homesToPurge(db, hostId)]
-    if (moves.length + purges.length > 0 && mustBeMounted) requireMounted(homes)
+    const grows = await homesToGrow(db, hostId)
+    if (moves.length + purges.length + grows.length > 0 && mustBeMounted) requireMounted(homes)
     for (const home of moves) if (!signal.aborted) await this.#try(home, () => this.#move(home))
     for (const home of purges) if (!signal.aborted) await this.#try(home, () => this.#purge(home))
+    for (const home of grows) if (!signal.aborted) await this.#try(home, () => this.#grow(home))
   }
 
   /** One that cannot be moved is no obstacle for the others. */
-  async #try(home: HomeWork, work: () => Promise<void>): Promise<void> {
+  async #try(home: Pick<HomeWork, 'id'>, work: () => Promise<void>): Promise<void> {
     try {
       await work()
     } catch (error) {
       const { db, log } = this.#settings
-      log.warn('a home could not be moved or removed, will be tried again', { home: home.id, error })
+      log.warn('a home could not be moved, removed or made larger, will be tried again', {
+        home: home.id,
+        error,
+      })
       await noteHomeTrouble(db, home.id, error instanceof Error ? error.message : String(error))
     }
   }
@@ -84,6 +94,13 @@ export class HomeKeeper implements AsyncDisposable {
     await (moved ? homeMoved(db, home) : homePurged(db, home.id)) // or it was never made
     if (!moved) return
     log.info('home moved', { home: home.id, from: home.path, to: home.movingTo })
+  }
+
+  async #grow(home: HomeToGrow): Promise<void> {
+    const { db, homes, log } = this.#settings
+    if (!(await growMountedHome(join(homes, home.path), home.limitMb))) return
+    await homeGrown(db, home)
+    log.info('home is larger', { home: home.id, path: home.path, limitMb: home.limitMb })
   }
 
   async #purge(home: HomeWork): Promise<void> {

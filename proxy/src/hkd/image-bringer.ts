@@ -1,10 +1,9 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import { Gate } from '@ostler/kit/gate.ts'
+import type { Gate } from '@ostler/kit/gate.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { Rounds } from '@ostler/kit/rounds.ts'
-import { statSync } from 'node:fs'
-import { join } from 'node:path'
-import { bringImage } from '../hypervisor/storage/bring-image.ts'
+import { rmSync, statSync } from 'node:fs'
+import { bringImage, sourceOf } from '../hypervisor/storage/bring-image.ts'
 import { judgeImage } from '../hypervisor/storage/manifest.ts'
 import { imageHolds, type ImageProgress } from '../model/image-copy.ts'
 import { imagePath, isStaged, type PlacedImage, type StorageFolders } from '../model/storage-layout.ts'
@@ -14,11 +13,14 @@ import type { Db } from '../store/open.ts'
 export interface ImageBringerParts {
   readonly db: Db
   readonly hostId: number
-  readonly folders: StorageFolders
+  readonly folders: StorageFolders & {
+    /** `path.uploads`: files that came through the api. */
+    readonly uploads?: string
+  }
   /** Bytes that must stay free. */
   readonly reserveBytes: number
-  /** Images that are copied at once. */
-  readonly atOnce: number
+  /** How many images are copied at once. */
+  readonly gate: Gate
   /** Called when desktops may start that could not. */
   readonly onReady: () => void
   readonly log: Log
@@ -27,8 +29,6 @@ export interface ImageBringerParts {
 const TICK_MS = 10_000
 /** How often it is written down how far a copy is. */
 const TELL_MS = 1_000
-/** Images that may wait for one of the places. */
-const ROOM = 100_000
 
 /**
  * Brings the images that were added from the staging folder into the folder of images, and looks whether those that were
@@ -36,7 +36,6 @@ const ROOM = 100_000
  */
 export class ImageBringer implements AsyncDisposable {
   readonly #parts: ImageBringerParts
-  readonly #gate: Gate
   readonly #progress = new Map<number, ImageProgress>()
   /** Images that are worked on. */
   readonly #jobs = new Map<number, Promise<void>>()
@@ -48,7 +47,6 @@ export class ImageBringer implements AsyncDisposable {
 
   constructor(parts: ImageBringerParts) {
     this.#parts = parts
-    this.#gate = new Gate(parts.atOnce, ROOM)
     const { log } = parts
     this.#rounds = new Rounds({
       everyMs: TICK_MS,
@@ -101,10 +99,10 @@ export class ImageBringer implements AsyncDisposable {
   }
 
   #begin(row: StagedRow): void {
-    const { log } = this.#parts
+    const { gate, log } = this.#parts
     if (this.#progress.get(row.id) === undefined)
       this.#progress.set(row.id, { state: 'new', bytesDone: 0, bytes: 0, reason: null })
-    const job = this.#gate
+    const job = gate
       .pass(
         () => this.#bring(row),
         () => new Error('too many images wait'),
@@ -142,6 +140,7 @@ export class ImageBringer implements AsyncDisposable {
       this.#progress.set(row.id, { state: 'ready', bytesDone: bytes, bytes, reason: null })
       this.#failed.delete(row.id)
       await this.#tell(row, brought.sha256 ?? null)
+      await this.#clearUpload(row)
       if (row.state !== 'ready') log.info('a disk image is ready', { image: row.name, bytes })
     } catch (error) {
       if (this.#end.signal.aborted) return
@@ -159,6 +158,18 @@ export class ImageBringer implements AsyncDisposable {
     }
   }
 
+  /** An upload is gone when its image is there, unless another image is to be made of the same file. */
+  async #clearUpload(row: StagedRow): Promise<void> {
+    const { db, hostId, folders } = this.#parts
+    const { path, isUploaded } = sourceOf(folders, row)
+    if (!isUploaded) return
+    const rows = await stagedImages(db, hostId)
+    const isWanted = rows.some(
+      (each) => each.path === row.path && each.id !== row.id && each.state !== 'ready',
+    )
+    if (!isWanted) rmSync(path, { force: true })
+  }
+
   /** Writes down how an image stands when its turn has come: the last word is the newest. */
   #tell(row: StagedRow, sha256: string | null = null): Promise<void> {
     const { db, hostId } = this.#parts
@@ -173,7 +184,7 @@ export class ImageBringer implements AsyncDisposable {
   /** Tells the files of an image from others, in the staging folder and in use. */
   #filesOf(row: StagedRow): string {
     const { folders } = this.#parts
-    return [join(folders.staging, row.path), imagePath(folders, row)]
+    return [sourceOf(folders, row).path, imagePath(folders, row)]
       .map((path) => statSync(path, { throwIfNoEntry: false }))
       .map((stat) => (stat === undefined ? '-' : `${stat.ino} ${stat.size} ${stat.mtimeMs}`))
       .join(' ')

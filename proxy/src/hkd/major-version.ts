@@ -6,10 +6,8 @@ import { bootstrapDatabase } from '../store/bootstrap.ts'
 import { differences, openSnapshot, readContents } from '../store/contents.ts'
 import type { DatabaseAddress } from '../store/open.ts'
 import { type ClusterSettings, privateCluster, SUPERUSER } from './cluster.ts'
-import { loadDump, requireRoom } from './database-dump.ts'
-import { newestVersion, programsOf, runAsOwner, versionOf } from './postgres-programs.ts'
-
-const DUMP_MS = 3_600_000
+import { loadDump, requireRoom, writeDump } from './database-dump.ts'
+import { newestVersion, programsOf, versionOf } from './postgres-programs.ts'
 
 export interface MajorStepSettings {
   /** The node's own cluster. */
@@ -81,13 +79,8 @@ async function copyInto(
     const fd = openSync(dump, 'w', 0o600)
     try {
       chownSync(dump, account.uid, account.gid)
-      const place = [`--host=${join(sockets, 'old')}`, `--username=${SUPERUSER}`, '--no-password', database]
-      const what = ['--format=custom', '--schema=ostler', `--snapshot=${snapshot.name}`, '--file=/dev/fd/3']
-      // The newer version's program reads older servers, not the other way round.
-      await runAsOwner(account, join(programsOf(cluster.programs, to), 'pg_dump'), [...what, ...place], {
-        files: [fd],
-        timeoutMs: DUMP_MS,
-      })
+      const programs = programsOf(cluster.programs, to)
+      await writeDump(address('old'), snapshot.name, fd, { programs, account })
     } finally {
       closeSync(fd)
     }

@@ -14,16 +14,28 @@ export function troubleOf(error: unknown): Trouble {
     : { text, code: null, cure: null }
 }
 
-/** The agent of a running desktop that was reached in vain for too long. */
-export interface LostAgent {
+/** How an agent is, and what came of the last attempt to reach it. */
+export interface AgentFound {
   readonly verdict: AgentVerdict
   readonly said: string | null
+}
+
+/** The agent of a running desktop that was reached in vain for too long. */
+export interface LostAgent extends AgentFound {
   readonly silentMs: number
 }
 
 /** Why a desktop is stopped whose agent was given up. */
-export function agentLost(desktop: number, { verdict, said, silentMs }: LostAgent): Trouble {
-  const words = `${VERDICT_WORDS[verdict]}${said === null ? '' : ` (${said})`}`
-  const seconds = Math.round(silentMs / 1_000)
-  return troubleOf(new Fault('desktop.agentLost', { desktop, verdict: words, seconds }))
+export function agentLost(desktop: number, agent: LostAgent): Trouble {
+  const seconds = Math.round(agent.silentMs / 1_000)
+  return troubleOf(new Fault('desktop.agentLost', { desktop, verdict: wordsOf(agent), seconds }))
+}
+
+/** Why a boot is given up whose system is up, for all one can tell, and whose agent has never answered. */
+export function agentMissing(seconds: number, agent: AgentFound): Trouble {
+  return troubleOf(new Fault('desktop.noAgent', { seconds, verdict: wordsOf(agent) }))
+}
+
+function wordsOf({ verdict, said }: AgentFound): string {
+  return `${VERDICT_WORDS[verdict]}${said === null ? '' : ` (${said})`}`
 }

@@ -1,7 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { request as plain } from 'node:http'
-import { request as secure } from 'node:https'
+import { postJson } from '../post-json.ts'
 import type { Tell } from './notifier.ts'
 import { secretIn } from './secret-file.ts'
 
@@ -20,7 +19,7 @@ export function signatureOf(secret: string, timestamp: string, body: string): st
   return `sha256=${createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')}`
 }
 
-/** Tells by a POST of JSON (docs/health.md). A redirection is not followed: it would take the message elsewhere. */
+/** Tells by a POST of JSON (docs/health.md). */
 export function webhook({ node, url, secretFile, ca }: WebhookSettings): Tell {
   return async (notices, signal) => {
     const body = JSON.stringify({ version: 1, node, notices })
@@ -29,30 +28,9 @@ export function webhook({ node, url, secretFile, ca }: WebhookSettings): Tell {
       secretFile === undefined
         ? {}
         : { 'X-Ostler-Signature': signatureOf(secretIn(secretFile).reveal(), timestamp, body) }
-    const headers = {
-      'Content-Type': 'application/json',
-      'Content-Length': Buffer.byteLength(body),
-      'User-Agent': 'ostler-hkd',
-      'X-Ostler-Timestamp': timestamp,
-      ...signed,
-    }
-    const status = await new Promise<number>((resolve, reject) => {
-      const options = { method: 'POST', headers, signal, agent: false } as const
-      const outgoing =
-        url.protocol === 'https:'
-          ? secure(url, { ...options, ...(ca === undefined ? {} : { ca: readFileSync(ca) }) })
-          : plain(url, options)
-      outgoing.once('response', (response) => {
-        resolve(response.statusCode ?? 0)
-        // What it says besides is of no interest, and may be long.
-        response.destroy()
-      })
-      outgoing.on('error', (error) =>
-        reject(signal.aborted ? new Error('it took too long', { cause: error }) : error),
-      )
-      outgoing.end(body)
-    })
-    if (status < 200 || status > 299) throw new Error(`${url.host} answered ${status}`)
+    const headers = { 'User-Agent': 'ostler-hkd', 'X-Ostler-Timestamp': timestamp, ...signed }
+    const authorities = ca === undefined || url.protocol !== 'https:' ? {} : { ca: readFileSync(ca) }
+    await postJson(url, body, { headers, signal, ...authorities })
     return undefined
   }
 }

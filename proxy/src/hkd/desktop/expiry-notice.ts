@@ -1,8 +1,8 @@
 import type { Log } from '@ostler/kit/log.ts'
-import type { AgentLink } from '../guest/agent-link.ts'
-import { markExpiryTold } from '../store/images.ts'
-import type { Db } from '../store/open.ts'
-import type { VmPlan } from '../store/vms.ts'
+import type { AgentLink } from '../../guest/agent-link.ts'
+import { markExpiryTold } from '../../store/images.ts'
+import type { Db } from '../../store/open.ts'
+import type { VmPlan } from '../../store/vms.ts'
 
 /** After a hook that failed, or without an agent, the user is told again after so long. */
 const RETRY_MS = 60_000

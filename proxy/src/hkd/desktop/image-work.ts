@@ -1,12 +1,9 @@
-import { Gate } from '@ostler/kit/gate.ts'
+import type { Gate } from '@ostler/kit/gate.ts'
 import type { Log } from '@ostler/kit/log.ts'
 
-/** Runs that may wait for one of the places: more desktops than a node has. */
-const ROOM = 100_000
-
 export interface ImageWorkSettings {
-  /** Images that are worked on at once (`internal.hkd.max_heavy`). */
-  readonly atOnce: number
+  /** How many images are worked on at once (`internal.hkd.max_heavy`). */
+  readonly gate: Gate
   readonly log: Log
   /** Called when the work on an image that a desktop waits for has ended; the reason when it failed. */
   readonly onEnd: (desktop: number, failure: string | undefined) => Promise<void>
@@ -18,13 +15,11 @@ export interface ImageWorkSettings {
  */
 export class ImageWork {
   readonly #settings: ImageWorkSettings
-  readonly #gate: Gate
   /** Of each image under way, the desktops that wait for it. */
   readonly #underWay = new Map<string, Set<number>>()
 
   constructor(settings: ImageWorkSettings) {
     this.#settings = settings
-    this.#gate = new Gate(settings.atOnce, ROOM)
   }
 
   /** Begins the work, or joins it when it is under way. */
@@ -33,14 +28,14 @@ export class ImageWork {
     if (known !== undefined) return void known.add(desktop)
     const desktops = new Set([desktop])
     this.#underWay.set(image, desktops)
-    const { log, onEnd } = this.#settings
+    const { gate, log, onEnd } = this.#settings
     log.info('image work begins', { image })
     // Whoever looks before all are told would begin it again.
     const end = async (failure?: string): Promise<void> => {
       await Promise.all([...desktops].map((id) => onEnd(id, failure)))
       this.#underWay.delete(image)
     }
-    this.#gate
+    gate
       .pass(work, () => new Error('too many images wait'))
       .then(
         async () => {

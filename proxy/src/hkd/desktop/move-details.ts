@@ -1,11 +1,11 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
-import { type AgentAt, formatAgentAt } from '../model/agent-at.ts'
-import type { HypervisorKind } from '../model/hypervisor-kind.ts'
-import { deadlineOf, type VmEvent, type VmState } from '../model/vm-machine.ts'
-import { mergeWishes, ONE_TIME_WISHES } from '../model/wish.ts'
-import type { Transition, Trouble, VmPlan } from '../store/vms.ts'
-import { agentLost, type LostAgent, troubleOf } from './trouble.ts'
+import { type AgentAt, formatAgentAt } from '../../model/agent-at.ts'
+import type { HypervisorKind } from '../../model/hypervisor-kind.ts'
+import { deadlineOf, type VmEvent, type VmState } from '../../model/vm-machine.ts'
+import { mergeWishes, ONE_TIME_WISHES } from '../../model/wish.ts'
+import type { Transition, Trouble, VmPlan } from '../../store/vms.ts'
+import { type AgentFound, agentLost, agentMissing, type LostAgent, troubleOf } from '../trouble.ts'
 
 /** Who wishes when an image expires. */
 export const EXPIRY = 'expiry'
@@ -24,7 +24,9 @@ export function moveDetails(
   found: {
     /** Why the entry effect failed. */
     readonly trouble: Trouble | undefined
-    /** How the agent is that was given up, if it was. */
+    /** How the agent of this boot is, as far as anybody can tell. */
+    readonly agent: AgentFound | undefined
+    /** The same of one that was given up. */
     readonly lostAgent: LostAgent | undefined
     /** How long a desktop that fails now waits until it is started by itself. */
     readonly retryInMs: number
@@ -33,7 +35,7 @@ export function moveDetails(
     readonly hypervisor: HypervisorKind
   },
 ): Omit<Transition, 'vm' | 'event' | 'to'> {
-  const { trouble, agentAt, hypervisor, lostAgent, retryInMs } = found
+  const { agentAt, hypervisor, lostAgent, retryInMs } = found
   const steps = STEPS[event] ?? []
   switch (to) {
     case 'preparing': {
@@ -59,13 +61,13 @@ export function moveDetails(
         ...startAgain(plan),
       }
     case 'failed': {
-      const fault = keptTrouble(plan) ?? whatFailed(plan, event, trouble)
+      const fault = keptTrouble(plan) ?? whatFailed(plan, event, found)
       const serves = { goal: 'up', outcome: fault.text, keepsPersistent: true } as const
       return { hostId: null, agentAt: null, fault, retryInMs, serves }
     }
     case 'killing':
       // A stop that takes too long is no fault of the desktop's.
-      return plan.state === 'stopping' ? {} : { fault: whatFailed(plan, event, trouble) }
+      return plan.state === 'stopping' ? {} : { fault: whatFailed(plan, event, found) }
     case 'stopping':
       return lostAgent === undefined || event !== 'agentLost'
         ? { steps }
@@ -88,9 +90,14 @@ function keptTrouble({ fault, faultCode, faultCure }: VmPlan): Trouble | undefin
   return fault === null ? undefined : { text: fault, code: faultCode, cure: faultCure }
 }
 
-function whatFailed(plan: VmPlan, event: VmEvent, trouble: Trouble | undefined): Trouble {
+function whatFailed(
+  plan: VmPlan,
+  event: VmEvent,
+  { trouble, agent }: { trouble: Trouble | undefined; agent: AgentFound | undefined },
+): Trouble {
   if (trouble !== undefined) return trouble
   if (event === 'exited') return troubleOf(new Fault('desktop.ended'))
   const seconds = (deadlineOf(plan.state, plan.hypervisor) ?? 0) / 1000
+  if (plan.state === 'booting' && agent !== undefined) return agentMissing(seconds, agent)
   return troubleOf(new Fault('desktop.late', { state: plan.state, seconds }))
 }
