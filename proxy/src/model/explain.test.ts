@@ -15,6 +15,8 @@ const PLAIN: ExplainFacts = {
   place: { kind: 'next' },
   image: { tag: 'default', next: 'plain', blocked: false },
   blocked: [],
+  maintenance: [],
+  pool: null,
   homeTakenBy: null,
   nodes: 1,
   failures: 0,
@@ -62,6 +64,24 @@ const facts: fc.Arbitrary<ExplainFacts> = fc.record({
   ),
   image: fc.record({ tag: word, next: orNull(word), blocked: fc.boolean() }),
   blocked: fc.uniqueArray(fc.constantFrom('the desktop', 'its user', 'her tenant', 'its node')),
+  maintenance: fc.array(fc.record({ what: fc.constantFrom('the desktop', 'its pool'), said: word }), {
+    maxLength: 2,
+  }),
+  pool: orNull(
+    fc.record({
+      name: word,
+      user: orNull(word),
+      waiting: fc.integer({ min: 0, max: 3 }),
+      reset: orNull(
+        fc.record({
+          of: word,
+          since: fc.constant(AT),
+          nodes: fc.array(word, { maxLength: 2 }),
+          trouble: orNull(word),
+        }),
+      ),
+    }),
+  ),
   homeTakenBy: orNull(word),
   nodes: fc.integer({ min: 0, max: 3 }),
   failures: fc.integer({ min: 0, max: 9 }),
@@ -159,6 +179,34 @@ describe('it says', () => {
     ['who has its home', { wishes: [wish()], homeTakenBy: 'other' }, /other has the same home/],
     ['that no node is there', { wishes: [wish()], nodes: 0 }, /No node takes desktops/],
     ['that it starts at once', { wishes: [wish()] }, /Nothing holds it/],
+    [
+      'who has it of its pool',
+      { pool: { name: 'lab', user: 'ann', waiting: 2, reset: null } },
+      /desktop of the pool lab: ann has it\.\n2 wait for a desktop of lab\./,
+    ],
+    [
+      'that it waits for its reset',
+      {
+        wishes: [wish({ kind: 'spare', by: 'pool' })],
+        pool: {
+          name: 'lab',
+          user: null,
+          waiting: 0,
+          reset: { of: 'ann', since: AT, nodes: ['node2'], trouble: 'it was not reset: away' },
+        },
+      },
+      /holds data of ann, .* reset, by node2, .*\.\nSo far it was not reset: away\.\n[^]*It waits for its reset/,
+    ],
+    [
+      'that it is looked after, and what users read',
+      { maintenance: [{ what: 'its node', said: 'new disks' }] },
+      /Looked after: its node\. .* users read: new disks\./,
+    ],
+    [
+      'that it stops to be looked after',
+      { state: 'running', wishes: [wish({ kind: 'maintenance', by: 'administrator' })] },
+      /administrator wants it to stop, since it is looked after/,
+    ],
     [
       'when it is tried again',
       { state: 'failed', failures: 3, nextTryAt: AT, wishes: [wish({ kind: 'spare' })] },

@@ -3,6 +3,24 @@ import { AT_REST, type StartPlace } from './start-queue.ts'
 import type { VmState } from './vm-machine.ts'
 import { isPersistent, mergeWishes, type Wish } from './wish.ts'
 
+/** Whose a desktop of a pool is. Times are ISO 8601. */
+export interface PoolFacts {
+  readonly name: string
+  /** Who has it. */
+  readonly user: string | null
+  /** Users who wait for a desktop of the pool. */
+  readonly waiting: number
+  /** Whose data it holds who has it no more. */
+  readonly reset: {
+    readonly of: string
+    readonly since: string
+    /** Those that have not removed what they have of it. */
+    readonly nodes: readonly string[]
+    /** Why the last try has come to nothing. */
+    readonly trouble: string | null
+  } | null
+}
+
 /** Everything that is known about why a desktop is as it is. Times are ISO 8601. */
 export interface ExplainFacts {
   readonly name: string
@@ -18,6 +36,10 @@ export interface ExplainFacts {
   readonly image: { readonly tag: string; readonly next: string | null; readonly blocked: boolean }
   /** What is blocked: the desktop, its user, her tenant, its node. */
   readonly blocked: readonly string[]
+  /** What is looked after of the same, with the sentence that users read. */
+  readonly maintenance: readonly { readonly what: string; readonly said: string }[]
+  /** The pool that it is in. */
+  readonly pool: PoolFacts | null
   /** Another desktop that has the same home and is not at rest. */
   readonly homeTakenBy: string | null
   /** Nodes that take desktops now. */
@@ -52,6 +74,7 @@ const STATE_WORDS: Readonly<Record<VmState, string>> = {
 const KIND_WORDS: Readonly<Record<Wish['kind'], string>> = {
   fence: 'fences it off',
   block: 'blocks it',
+  maintenance: 'wants it to stop, since it is looked after',
   stop: 'wants it to stop',
   expire: 'wants it to stop, since it expires',
   run: 'wants it to run',
@@ -66,10 +89,12 @@ export function explain(facts: ExplainFacts): string[] {
   const merged = mergeWishes(facts.wishes)
   return [
     stateOf(facts),
+    ...poolOf(facts),
     ...wishesOf(facts.wishes, merged?.wish),
     ...(merged?.goal === 'up' && facts.state !== 'running' ? holdsOf(facts) : []),
     ...(merged?.goal === 'down' ? [downOf(facts.state)] : []),
     ...blocksOf(facts.blocked),
+    ...maintenanceOf(facts.maintenance),
     ...failureOf(facts),
     ...agentOf(facts),
     ...seatOf(facts),
@@ -79,6 +104,27 @@ export function explain(facts: ExplainFacts): string[] {
 
 function stateOf({ name, state, since, host }: ExplainFacts): string {
   return `${name} ${STATE_WORDS[state]}. So it is since ${since}${host === null ? '' : `, on the node ${host}`}.`
+}
+
+/** Whose a desktop of a pool is. */
+function poolOf({ pool }: ExplainFacts): string[] {
+  if (pool === null) return []
+  const { name, user, waiting, reset } = pool
+  const who =
+    user !== null ? `${user} has it` : reset === null ? 'nobody has it, and it is free' : 'nobody has it'
+  const said = [`It is a desktop of the pool ${name}: ${who}.`]
+  if (reset !== null) {
+    const where = reset.nodes.length === 0 ? '' : `, by ${reset.nodes.join(', ')}`
+    said.push(
+      `It holds data of ${reset.of}, who has it no more, since ${reset.since}: it must be reset${where}, and nobody gets it before.`,
+    )
+  }
+  if (reset !== null && reset.trouble !== null) said.push(`So far ${reset.trouble}.`)
+  if (waiting > 0)
+    said.push(
+      waiting === 1 ? `One waits for a desktop of ${name}.` : `${waiting} wait for a desktop of ${name}.`,
+    )
+  return said
 }
 
 function wishesOf(wishes: readonly Wish[], decides: Wish | undefined): string[] {
@@ -100,7 +146,7 @@ function wishText(wish: Wish): string {
 
 /** What keeps a desktop that is wished up. The first sentence is what is nearest. */
 function holdsOf(facts: ExplainFacts): string[] {
-  const { state, image, homeTakenBy, nodes, place, failures, nextTryAt } = facts
+  const { state, image, homeTakenBy, nodes, place, failures, nextTryAt, pool } = facts
   if (!AT_REST.includes(state))
     return state === 'lost'
       ? ['It cannot start before its last run is known to have ended.']
@@ -108,6 +154,8 @@ function holdsOf(facts: ExplainFacts): string[] {
         ? ['It starts anew once its last run has ended.']
         : []
   const holds: string[] = []
+  if (pool !== null && pool.reset !== null)
+    holds.push('It waits for its reset: it starts for nobody before that.')
   if (state === 'failed' && nextTryAt !== null && failures > 0)
     holds.push(`${times(failures)}; by itself it is not tried again before ${nextTryAt}.`)
   if (place.kind === 'held') holds.push(`It waits: ${place.reason}.`)
@@ -116,7 +164,7 @@ function holdsOf(facts: ExplainFacts): string[] {
     holds.push(`The image ${image.next}, for which its tag ${image.tag} stands, is blocked.`)
   if (homeTakenBy !== null)
     holds.push(`The desktop ${homeTakenBy} has the same home, and a home has one writer at a time.`)
-  if (nodes === 0) holds.push('No node takes desktops now: each is stopped, blocked or silent.')
+  if (nodes === 0) holds.push('No node takes desktops now: each is stopped, blocked, looked after or silent.')
   if (place.kind === 'queued')
     holds.push(`It waits for a free place to start, as number ${place.position} in the queue.`)
   return holds.length === 0 ? ['Nothing holds it: it starts any moment.'] : holds
@@ -133,6 +181,13 @@ function blocksOf(blocked: readonly string[]): string[] {
   return blocked.length === 0
     ? []
     : [`Blocked: ${blocked.join(', ')}. Nobody comes in until an administrator says otherwise.`]
+}
+
+function maintenanceOf(maintenance: ExplainFacts['maintenance']): string[] {
+  return maintenance.map(
+    ({ what, said }) =>
+      `Looked after: ${what}. Nobody new comes in until an administrator opens it; users read: ${said}.`,
+  )
 }
 
 function failureOf({ state, fault, failures }: ExplainFacts): string[] {

@@ -12,6 +12,7 @@ export type HomeState = 'in use' | 'free' | 'trash'
 
 /** The home that a desktop's present boot writes to. */
 export interface Home {
+  /** That of its row; of a pool's desktop, which has none, the desktop's with a minus. */
   readonly id: number
   /** Below `path.storage.homefs`. */
   readonly path: string
@@ -56,6 +57,25 @@ export function usualHomePath(
 ): string {
   const folder = owner.tenantId === FIRST_TENANT ? '' : `@${owner.tenantId}/`
   return `${folder}${owner.login}-${owner.flavourId}${SUFFIXES[kind]}`
+}
+
+/** Below `path.storage.homefs`: homes of pools' desktops. No tenant's folder is called so. */
+export const POOLED = '@pool'
+
+/**
+ * The home of a pool's desktop: its own, not its user's, since it runs before anybody knows whose it will be. It goes with a reset,
+ * and has no row: the desktop's says all of it.
+ */
+export function pooledHome(desktop: {
+  readonly id: number
+  readonly epoch: number
+  readonly hypervisor: HypervisorKind | null
+  readonly flavour: { readonly homeMb: number }
+}): Home {
+  const { id, epoch, flavour } = desktop
+  const kind = homeKind(desktop.hypervisor ?? 'lxc', flavour.homeMb)
+  const limitMb = kind === 'directory' ? 0 : flavour.homeMb
+  return { id: -id, path: `${POOLED}/${id}${SUFFIXES[kind]}`, kind, limitMb, isMade: false, epoch }
 }
 
 /** Of a virtual machine's disk, in megabytes, when nothing is said. It takes no room until it is used. */

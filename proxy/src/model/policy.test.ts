@@ -12,6 +12,7 @@ const WISHES: readonly PolicyWish[] = [
   { kind: 'stop' },
   { kind: 'look on' },
   { kind: 'share' },
+  { kind: 'share usb' },
   { kind: 'create', owned: 0 },
 ]
 const [ANN, BOB] = [7, 8]
@@ -41,11 +42,11 @@ describe('without rules, for every role, owner, plugin, block and wish', () => {
   }
   /** Said once more, as a table instead of as a function: who may ever do what. */
   const MAY: Readonly<Record<string, readonly string[]>> = {
-    'user own': ['list', 'open', 'stop', 'share'],
+    'user own': ['list', 'open', 'stop', 'share', 'share usb'],
     'user foreign': [],
-    'power own': ['list', 'open', 'stop', 'share', 'create'],
+    'power own': ['list', 'open', 'stop', 'share', 'share usb', 'create'],
     'power foreign': [],
-    'support own': ['list', 'open', 'stop', 'share', 'look on'],
+    'support own': ['list', 'open', 'stop', 'share', 'share usb', 'look on'],
     'support foreign': ['stop', 'look on'],
   }
   const all = USER_ROLES.flatMap((role) =>
@@ -76,6 +77,7 @@ describe('without rules, for every role, owner, plugin, block and wish', () => {
       allowed: true,
       clipboard: 'both',
       folders: { access: 'rw', roots: [] },
+      ports: true,
       printing: true,
       audio: true,
       usb: true,
@@ -142,7 +144,7 @@ describe('of two rules that match', () => {
 
   test('each decides what it speaks of', () => {
     const rules: PolicyRule[] = [
-      { name: 'a', about: {}, says: { clipboard: 'in', printing: false } },
+      { name: 'a', about: {}, says: { clipboard: 'in', ports: false, printing: false } },
       {
         name: 'b',
         about: {},
@@ -153,6 +155,7 @@ describe('of two rules that match', () => {
       allowed: true,
       clipboard: 'in',
       folders: { access: 'ro', roots: ['/media'] },
+      ports: false,
       printing: false,
       audio: true,
       usb: false,
@@ -232,6 +235,7 @@ describe('for any rules and circumstances', () => {
       folders: maybe(
         fc.record({ access: fc.constantFrom(...FOLDER_ACCESS), roots: fc.constantFrom([], ['/media']) }),
       ),
+      ports: maybe(fc.boolean()),
       printing: maybe(fc.boolean()),
       audio: maybe(fc.boolean()),
       usb: maybe(fc.boolean()),
@@ -265,6 +269,7 @@ describe('for any rules and circumstances', () => {
     displays: [],
     clipboard: 'none',
     folders: { access: 'off', roots: [] },
+    ports: false,
     printing: false,
     audio: false,
     usb: false,
@@ -274,11 +279,12 @@ describe('for any rules and circumstances', () => {
   /** What a decision comes to, as a list of everything it lets through. */
   function passes(decision: ReturnType<typeof decidePolicy>): string[] {
     if (!decision.allowed) return []
-    const { clipboard, folders, printing, audio, usb } = decision
+    const { clipboard, folders, ports, printing, audio, usb } = decision
     return [
       'come in',
       ...(clipboard === 'both' ? ['in', 'out'] : clipboard === 'none' ? [] : [clipboard]),
       ...FOLDER_ACCESS.slice(1, FOLDER_ACCESS.indexOf(folders.access) + 1),
+      ...(ports ? ['ports'] : []),
       ...(printing ? ['printing'] : []),
       ...(audio ? ['audio'] : []),
       ...(usb ? ['usb'] : []),

@@ -17,6 +17,8 @@ export interface PolicySays {
     /** Folders of hers that may be shared, with what is below them; empty: all. */
     readonly roots: readonly string[]
   }
+  /** Whether her client may reach ports of the desktop. */
+  readonly ports: boolean
   readonly printing: boolean
   readonly audio: boolean
   readonly usb: boolean
@@ -52,6 +54,8 @@ export type PolicyWish =
   | { readonly kind: 'look on' }
   /** Having folders of her own machine in it. */
   | { readonly kind: 'share' }
+  /** Having USB devices of her own machine in it. */
+  | { readonly kind: 'share usb' }
   /** Making a desktop of her own, when she has `owned` already. */
   | { readonly kind: 'create'; readonly owned: number }
 
@@ -80,7 +84,7 @@ export interface Circumstances {
 }
 
 /** What a session may have. */
-export type SessionGrant = Pick<PolicySays, 'clipboard' | 'folders' | 'printing' | 'audio' | 'usb'>
+export type SessionGrant = Pick<PolicySays, 'clipboard' | 'folders' | 'ports' | 'printing' | 'audio' | 'usb'>
 
 export type Grant = { readonly allowed: true } & SessionGrant
 
@@ -96,6 +100,7 @@ const DEFAULTS: PolicySays = {
   displays: DISPLAY_KINDS,
   clipboard: 'both',
   folders: { access: 'rw', roots: [] },
+  ports: true,
   printing: true,
   audio: true,
   usb: true,
@@ -139,6 +144,10 @@ export function decidePolicy(rules: readonly PolicyRule[], circumstances: Circum
     const { value, rule } = decide('folders')
     if (value.access === 'off') return refused(rule, 'to share folders', 'Work without them')
   }
+  if (wish.kind === 'share usb') {
+    const { value, rule } = decide('usb')
+    if (!value) return refused(rule, 'to share USB devices', 'Work without them')
+  }
   if (wish.kind === 'create') {
     const { value, rule } = decide('quota')
     if (wish.owned >= value) return refused(rule, `more than ${value} desktops`, 'Give one of yours back')
@@ -147,6 +156,7 @@ export function decidePolicy(rules: readonly PolicyRule[], circumstances: Circum
     allowed: true,
     clipboard: decide('clipboard').value,
     folders: decide('folders').value,
+    ports: decide('ports').value,
     printing: decide('printing').value,
     audio: decide('audio').value,
     usb: decide('usb').value,
@@ -161,6 +171,7 @@ function isWithinReach({ guest, desktop, hers, wish }: Circumstances): boolean {
     case 'list':
     case 'open':
     case 'share':
+    case 'share usb':
       return own
     case 'stop':
       return own || guest.role === 'support'

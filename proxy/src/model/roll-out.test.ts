@@ -134,6 +134,14 @@ describe('a roll-out goes on', () => {
     ['not while one of the canary is in use', facts([item(), item({ ...OLD, used: true })]), { do: 'wait' }],
     ['not while one of the canary starts', facts([item(), item({ vmState: 'booting' })]), { do: 'wait' }],
     ['not when nobody of the canary runs', facts([item(REST)]), { do: 'wait' }],
+    [
+      'without one that has failed and is tried again, later and later',
+      facts([item({ wave: 2 }), item({ wave: 2, ...FAILED, wished: true })], {
+        ...{ wave: 2, waves: 3 },
+        settings: { ...SETTINGS, stopOn: 2 },
+      }),
+      { do: 'send', wave: 3 },
+    ],
     ['without one that was stopped meanwhile', facts([item(), item(REST)]), { do: 'send' }],
     [
       'without one that has another tag now',

@@ -195,9 +195,12 @@ function waitOfCanary(items: readonly RollOutItem[]): string | undefined {
   return well.length === 0 ? 'no desktop of the canary runs: start one' : undefined
 }
 
-/** Whoever waits for its user, or for its next start, keeps nobody from going on. */
+/**
+ * Whoever waits for its user, or for its next start, keeps nobody from going on; nor does one that has failed, which is
+ * counted already and is tried again with longer and longer pauses.
+ */
 function waitOfWave(items: readonly RollOutItem[]): string | undefined {
-  const busy = items.filter((item) => isMoving(item) || isDue(item))
+  const busy = items.filter((item) => item.failure === null && (isMoving(item) || isDue(item)))
   return busy.length === 0 ? undefined : `${busy.length} of ${items.length} are being started anew`
 }
 

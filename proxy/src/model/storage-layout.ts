@@ -1,4 +1,5 @@
 import { basename, join } from 'node:path'
+import type { OverlayKind } from './overlay.ts'
 
 /** The folders of a node's storage; QVD's keys of the same names (compatibility page 10.2). */
 export interface StorageFolders {
@@ -21,6 +22,17 @@ export interface PlacedImage {
   readonly id: number
   /** Absolute: it is used where it lies. Otherwise the name of a file that was added from the staging folder. */
   readonly path: string
+}
+
+/** What a desktop writes outside its home, as far as its place on the disk depends on it. */
+export interface PlacedOverlay {
+  /** The number of the desktop. */
+  readonly id: number
+  readonly ownerId: number
+  readonly flavour: { readonly id: number }
+  readonly image: { readonly id: number }
+  /** `snapshot` where it is missing. */
+  readonly overlay?: OverlayKind
 }
 
 /** What began as another thing's name and is about to be removed; QVD's word. */
@@ -57,25 +69,49 @@ export function unpackedName(file: string): string {
 }
 
 /** The folder of what a container writes, in `path.storage.overlayfs` (compatibility page 7.5). */
-export function overlayFolderName(imageId: number, vmId: number): string {
-  return `${imageId}-${vmId}-overlayfs`
+export function overlayFolderName(overlay: PlacedOverlay): string {
+  return `${overlayStem(overlay)}-overlayfs`
 }
 
 /** The disk of what a virtual machine writes, in `path.storage.overlays` (compatibility page 7.4). */
-export function overlayDiskName(imageId: number, vmId: number): string {
-  return `${imageId}-${vmId}-overlay.qcow2`
+export function overlayDiskName(overlay: PlacedOverlay): string {
+  return `${overlayStem(overlay)}-overlay.qcow2`
 }
 
-/** Whose overlay a name is; `undefined`: no overlay's. Names without an image are those of the first versions of Ostler. */
+/**
+ * An overlay lies over one image: with another image a desktop gets another overlay, since what was written over one system is no
+ * part of another. A kept one is called as one that is not, as with QVD; one that goes with a user bears her number and the flavour's.
+ */
+function overlayStem({ id, ownerId, flavour, image, overlay }: PlacedOverlay): string {
+  return overlay === 'user' ? `${image.id}-user-${ownerId}-${flavour.id}` : `${image.id}-${id}`
+}
+
+/** Which desktop's overlay a name is; `undefined`: no desktop's. Names without an image are those of the first versions of Ostler. */
 export function overlayOwner(name: string): { imageId: number | undefined; vmId: number } | undefined {
   const found = /^(\d+)-(\d+)-(?:overlayfs|overlay\.qcow2)$/.exec(name) ?? /^()(\d+)(?:\.qcow2)?$/.exec(name)
   if (found === null) return undefined
   return { imageId: found[1] === '' ? undefined : Number(found[1]), vmId: Number(found[2]) }
 }
 
-/** The file that is locked while a desktop has its overlay. */
+/** Who has an overlay that goes with a user, by its name or its lock's; `undefined`: it is no such name. */
+export function userOverlayOwner(name: string): { userId: number; flavourId: number } | undefined {
+  const found =
+    /^\d+-user-(\d+)-(\d+)-(?:overlayfs|overlay\.qcow2)$/.exec(name) ??
+    /^lock\.user-(\d+)-(\d+)-overlay$/.exec(name)
+  return found === null ? undefined : { userId: Number(found[1]), flavourId: Number(found[2]) }
+}
+
+/** The file that is locked while a desktop has its overlay, or its user's. */
 export function overlayLockName(vmId: number): string {
   return `lock.${vmId}-overlay`
+}
+
+/** The file that is locked besides while a desktop has an overlay that goes with its user: her other desktops have the same. */
+export function userOverlayLockName({
+  ownerId,
+  flavour,
+}: Pick<PlacedOverlay, 'ownerId' | 'flavour'>): string {
+  return `lock.user-${ownerId}-${flavour.id}-overlay`
 }
 
 /** What an image is known by, beside it in the folder of images. */

@@ -1,5 +1,5 @@
 /**
- * What a ticket opens: through a tunnel to a desktop (`console`, `support`, `serial`, `ssh`, `folder`), a display of
+ * What a ticket opens: through a tunnel to a desktop (`console`, `support`, `serial`, `ssh`, `folder`, `usb`), a display of
  * it (`vnc`, `spice`, `rdp`), or the door of the desktop's own node for a door of another one (`hop`).
  */
 export const TICKET_KINDS = [
@@ -8,6 +8,7 @@ export const TICKET_KINDS = [
   'serial',
   'ssh',
   'folder',
+  'usb',
   'vnc',
   'spice',
   'rdp',

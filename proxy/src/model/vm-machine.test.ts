@@ -46,3 +46,18 @@ test('every state in which processes may exist can lose its node', () => {
 test('a lost desktop shows to clients as a zombie, and only it', () => {
   expect(VM_STATES.filter((state) => vmMachine[state].qvd === 'zombie')).toEqual(['lost'])
 })
+
+test('C-105: clients hear the words of QVD’s table vm_states, each of which stands for what they know it as', () => {
+  // QVD's tables are imported, never read in place (architecture, Ownership of data): what is alike are the words, and the columns of a dump.
+  const words = VM_STATES.map((state) => [state, vmMachine[state].qvd])
+  expect(Object.fromEntries(words)).toEqual({
+    stopped: 'stopped',
+    preparing: 'starting',
+    booting: 'starting',
+    running: 'running',
+    stopping: 'stopping',
+    killing: 'stopping',
+    lost: 'zombie',
+    failed: 'stopped',
+  })
+})

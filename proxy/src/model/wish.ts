@@ -1,5 +1,5 @@
 /** What somebody wants of a desktop, highest precedence first. */
-export const WISH_KINDS = ['fence', 'block', 'stop', 'expire', 'run', 'spare'] as const
+export const WISH_KINDS = ['fence', 'block', 'maintenance', 'stop', 'expire', 'run', 'spare'] as const
 export type WishKind = (typeof WISH_KINDS)[number]
 
 /** A row that anyone may add and nobody overwrites. */
@@ -29,6 +29,7 @@ export interface MergedWish<W> {
 const GOAL: Readonly<Record<WishKind, 'up' | 'down'>> = {
   fence: 'down',
   block: 'down',
+  maintenance: 'down',
   stop: 'down',
   expire: 'down',
   run: 'up',
@@ -48,7 +49,7 @@ export function mergeWishes<W extends Pick<Wish, 'number' | 'kind'>>(
 /** Wishes that are for one event and done with it, unlike a block, which lasts until it is lifted. */
 export const ONE_TIME_WISHES: Readonly<Record<'up' | 'down', readonly WishKind[]>> = {
   up: ['run', 'spare'],
-  down: ['stop', 'expire'],
+  down: ['maintenance', 'stop', 'expire'],
 }
 
 /** A wish to try a failed desktop anew. It has no goal: it only takes back that nobody but an administrator starts it. */

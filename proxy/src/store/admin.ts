@@ -1,17 +1,23 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { DisplayKind } from '@ostler/contract/identity.ts'
 import { sql } from 'kysely'
+import type { PropertyOwner } from '@ostler/contract/admin-api.ts'
 import { addNamed } from './added.ts'
 import { faultOfFlavour, refusalOfFlavour } from './flavour-limits.ts'
 import { MACHINE_DISPLAYS } from '../model/display.ts'
 import { homeLimit } from '../model/home.ts'
 import { type FlavourHypervisor, MACHINE } from '../model/hypervisor-kind.ts'
+import type { DiskRates } from '../model/disk-rates.ts'
 import type { NetworkRates } from '../model/network-rates.ts'
+import type { OverlayKind } from '../model/overlay.ts'
 import type { UserRole } from '../model/user.ts'
 import type { VmState } from '../model/vm-machine.ts'
 import { type AddressPool, takeAddress } from './addresses.ts'
+import { userOfDesktop } from './desktop-user.ts'
 import { imageStandings } from './image-copies.ts'
-import { userState } from './seats.ts'
+import { propertyTable } from './properties.ts'
+import { userStateOf } from './seats.ts'
+import type { ListQuery } from './listing.ts'
 import type { Db } from './open.ts'
 import { transact } from './transact.ts'
 import { requireUser } from './users.ts'
@@ -50,11 +56,16 @@ export async function addFlavour(
     hypervisor?: FlavourHypervisor | undefined
     /** Megabytes of a new home; 0: no limit. What its hypervisor needs if not given. */
     homeMb?: number | undefined
+    overlay?: OverlayKind
     /** All tenants' if not given. */
     tenantId?: number | undefined
     maxDesktops?: number | undefined
     maxPerUser?: number | undefined
     rates?: NetworkRates
+    diskRates?: DiskRates
+    /** So many per cent of its starts take at most so many seconds; nothing is promised if not given. */
+    sloSeconds?: number | undefined
+    sloPercent?: number | undefined
   },
 ): Promise<number> {
   const { hypervisor, displays = hypervisor === MACHINE ? MACHINE_DISPLAYS : undefined } = flavour
@@ -65,12 +76,17 @@ export async function addFlavour(
     is_application: flavour.isApplication,
     ...(displays === undefined ? {} : { displays }),
     ...(hypervisor === undefined ? {} : { hypervisor }),
+    ...(flavour.overlay === undefined ? {} : { overlay: flavour.overlay }),
     home_mb: homeLimit(hypervisor ?? null, flavour.homeMb),
     tenant_id: flavour.tenantId ?? null,
     max_desktops: flavour.maxDesktops ?? null,
     max_per_user: flavour.maxPerUser ?? null,
     net_in_kbit: flavour.rates?.inKbit ?? null,
     net_out_kbit: flavour.rates?.outKbit ?? null,
+    disk_iops: flavour.diskRates?.iops ?? null,
+    disk_kbytes: flavour.diskRates?.kbytes ?? null,
+    slo_seconds: flavour.sloSeconds ?? null,
+    ...(flavour.sloPercent === undefined ? {} : { slo_percent: flavour.sloPercent }),
   }
   return await addNamed('osf', flavour.name, () =>
     db.insertInto('flavour').values(row).returning('id').executeTakeFirstOrThrow(),
@@ -113,34 +129,63 @@ export async function addDesktop(
   )
 }
 
-/** Rows for the lists of `qa`, by kind. */
-export async function listObjects(
+/** Columns by which a list can be narrowed and which it does not show: QVD's numbers, and `property.KEY`. */
+export const NARROWING = {
+  tenant: [],
+  user: ['user_id', 'name', 'properties'],
+  host: ['host_id', 'properties'],
+  osf: ['osf_id', 'properties'],
+  di: ['di_id', 'osf_id', 'properties'],
+  vm: ['vm_id', 'user_id', 'osf_id', 'ip', 'host_id', 'di_id', 'properties'],
+} as const
+
+/** All properties of a row, as one value; it is made only where something asks for it. */
+function propertiesOf(kind: PropertyOwner, table: string) {
+  const { table: properties, owner } = propertyTable(kind)
+  return sql<Record<string, string>>`
+    (SELECT jsonb_object_agg(key, value) FROM ${properties} AS of WHERE ${sql.ref(`of.${owner}`)} = ${sql.ref(`${table}.id`)})`
+}
+
+/**
+ * Rows for the lists of `qa`, by kind, with the columns of `NARROWING`.
+ * @param tenantId those of one tenant alone.
+ * @param shared with flavours and images also those that are of all tenants, or only her own.
+ */
+export function listObjects(
   db: Db,
   kind: 'tenant' | 'user' | 'host' | 'osf' | 'di' | 'vm',
-): Promise<Record<string, unknown>[]> {
+  tenantId?: number,
+  shared: 'and shared' | 'own' = 'and shared',
+): ListQuery {
+  const isNarrow = tenantId !== undefined
+  const tenant = tenantId ?? 0
   switch (kind) {
     case 'tenant':
-      return await db
+      return db
         .selectFrom('tenant')
         .select(['id', 'name', 'blocked'])
         .where('id', '>', 0)
-        .orderBy('id')
-        .execute()
+        .$if(isNarrow, (rows) => rows.where('id', '=', tenant))
     case 'user':
-      return await db
+      return db
         .selectFrom('users')
         .innerJoin('tenant', 'tenant.id', 'tenant_id')
         .select(['users.id', 'users.login', 'tenant.name as tenant', 'users.role', 'users.blocked'])
-        .orderBy('users.id')
-        .execute()
+        .select([
+          'users.id as user_id',
+          'users.login as name',
+          propertiesOf('user', 'users').as('properties'),
+        ])
+        .$if(isNarrow, (rows) => rows.where('users.tenant_id', '=', tenant))
     case 'host':
-      return await db
+      return db
         .selectFrom('host')
         .select(['id', 'name', 'state', 'blocked', 'memory_mb as memory', 'seen_at as seen'])
-        .orderBy('id')
-        .execute()
+        .select('door_address as address')
+        .select(sql<number>`(SELECT count(*)::int FROM ostler.vm WHERE vm.host_id = host.id)`.as('desktops'))
+        .select(['id as host_id', propertiesOf('host', 'host').as('properties')])
     case 'osf':
-      return await db
+      return db
         .selectFrom('flavour')
         .leftJoin('tenant', 'tenant.id', 'flavour.tenant_id')
         .select(['flavour.id', 'flavour.name', 'memory_mb as memory', 'cpu_percent', 'is_application'])
@@ -148,16 +193,28 @@ export async function listObjects(
           'displays',
           'hypervisor',
           'home_mb',
+          'overlay',
           'tenant.name as tenant',
           'max_desktops',
           'max_per_user',
           'net_in_kbit as net_in',
           'net_out_kbit as net_out',
+          'disk_iops',
+          'disk_kbytes as disk_rate',
+          'slo_seconds',
+          'slo_percent',
         ])
-        .orderBy('flavour.id')
-        .execute()
+        .select(['flavour.id as osf_id', propertiesOf('osf', 'flavour').as('properties')])
+        .$if(isNarrow, (rows) =>
+          rows.where((eb) =>
+            eb.or([
+              eb('flavour.tenant_id', '=', tenant),
+              ...(shared === 'own' ? [] : [eb('flavour.tenant_id', 'is', null)]),
+            ]),
+          ),
+        )
     case 'di':
-      return await db
+      return db
         .selectFrom('disk_image')
         .innerJoin('flavour', 'flavour.id', 'flavour_id')
         .select([
@@ -172,38 +229,51 @@ export async function listObjects(
           'disk_image.blocked',
           imageStandings.as('state'),
         ])
-        .orderBy('disk_image.id')
-        .execute()
+        .select(['disk_image.id as di_id', 'disk_image.flavour_id as osf_id'])
+        .select(propertiesOf('di', 'disk_image').as('properties'))
+        .$if(isNarrow, (rows) =>
+          rows.where((eb) =>
+            eb.or([
+              eb('flavour.tenant_id', '=', tenant),
+              ...(shared === 'own' ? [] : [eb('flavour.tenant_id', 'is', null)]),
+            ]),
+          ),
+        )
     case 'vm':
-      return await db
+      // What is told of a desktop from elsewhere is looked up for the rows that are shown. As joins all of it would cost more to plan
+      // than to read, in every request, and be read of every desktop before a page is cut.
+      return db
         .selectFrom('vm')
-        .innerJoin('users', 'users.id', 'user_id')
-        .innerJoin('tenant', 'tenant.id', 'users.tenant_id')
-        .innerJoin('flavour', 'flavour.id', 'flavour_id')
-        .leftJoin('host', 'host.id', 'host_id')
-        .leftJoin('seat', 'seat.vm_id', 'vm.id')
-        .leftJoin('disk_image as running', 'running.id', 'vm.disk_image_id')
-        .select([
+        .innerJoin('users', (join) => join.on('users.id', '=', userOfDesktop))
+        .select((eb) => [
           'vm.id',
           'vm.name',
           'users.login as user',
-          'tenant.name as tenant',
-          'flavour.name as osf',
+          eb.selectFrom('tenant').select('name').whereRef('id', '=', 'users.tenant_id').as('tenant'),
+          eb.selectFrom('flavour').select('name').whereRef('id', '=', 'vm.flavour_id').as('osf'),
           'vm.state',
-          'host.name as host',
+          eb.selectFrom('host').select('name').whereRef('id', '=', 'vm.host_id').as('host'),
           'address',
           'vm.blocked',
-          userState.as('user_state'),
+          userStateOf(sql.ref('vm.id')).as('user_state'),
           'vm.di_tag',
-          'running.name as di',
+          eb.selectFrom('disk_image').select('name').whereRef('id', '=', 'vm.disk_image_id').as('di'),
+          eb
+            .selectFrom('image_tag as tagged')
+            .innerJoin('disk_image as next', 'next.id', 'tagged.disk_image_id')
+            .select('next.name')
+            .whereRef('tagged.flavour_id', '=', 'vm.flavour_id')
+            .whereRef('tagged.tag', '=', 'vm.di_tag')
+            .as('di_next'),
           'vm.expire_soft',
           'vm.expire_hard',
           'vm.agent_verdict as agent',
           'vm.failures',
           'vm.fault',
         ])
-        .orderBy('vm.id')
-        .execute()
+        .select(['vm.id as vm_id', 'users.id as user_id', 'vm.flavour_id as osf_id', 'vm.address as ip'])
+        .select(['vm.host_id', 'vm.disk_image_id as di_id', propertiesOf('vm', 'vm').as('properties')])
+        .$if(isNarrow, (rows) => rows.where('users.tenant_id', '=', tenant))
   }
 }
 
@@ -222,6 +292,11 @@ export async function desktopByName(db: Db, name: string): Promise<number> {
   return await idOf(db, 'vm', 'vm', name)
 }
 
+/** The number of a node, by its `nodename`. Throws `object.unknown`. */
+export async function hostByName(db: Db, name: string): Promise<number> {
+  return await idOf(db, 'host', 'host', name)
+}
+
 /** A desktop by its name or, where none is called so, its number. Throws `object.unknown`. */
 export async function desktopByWord(
   db: Db,
@@ -238,7 +313,7 @@ export async function desktopByWord(
 
 async function idOf(
   db: Db,
-  table: 'flavour' | 'disk_image' | 'vm',
+  table: 'flavour' | 'disk_image' | 'vm' | 'host',
   kind: string,
   name: string,
 ): Promise<number> {

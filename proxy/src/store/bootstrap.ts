@@ -11,8 +11,15 @@ export async function bootstrapDatabase(superuser: DatabaseAddress, database: st
   try {
     await client.connect()
     for (const role of Object.values(ROLES)) {
-      const known = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [role])
-      if (known.rowCount === 0) await client.query(`CREATE ROLE ${client.escapeIdentifier(role)} LOGIN`)
+      const name = client.escapeIdentifier(role)
+      const { rows } = await client.query<{ rolcanlogin: boolean }>(
+        'SELECT rolcanlogin FROM pg_roles WHERE rolname = $1',
+        [role],
+      )
+      const [known] = rows
+      if (known === undefined) await client.query(`CREATE ROLE ${name} LOGIN`)
+      // A move to a server was killed half-way, or is taken back.
+      else if (!known.rolcanlogin) await client.query(`ALTER ROLE ${name} LOGIN`)
     }
     const known = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [database])
     if (known.rowCount === 0)

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Db } from './open.ts'
 import { addTicket, type NewTicket } from './tickets.ts'
+import { transact } from './transact.ts'
 
 /** A console that somebody was given a ticket for and that waits for the authority's signature. */
 export interface ConsoleOrder {
@@ -15,7 +16,7 @@ export interface ConsoleOrder {
 
 /** Adds a ticket for a console, and asks the node of its desktop to sign it. */
 export async function orderConsole(db: Db, ticket: Omit<NewTicket, 'kind'>, account: string): Promise<void> {
-  await db.transaction().execute(async (tx) => {
+  await transact(db, async (tx) => {
     await addTicket(tx, { ...ticket, kind: 'console' })
     const { digest, vmId, epoch, by, seconds } = ticket
     await tx

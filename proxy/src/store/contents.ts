@@ -17,6 +17,9 @@ export interface Snapshot extends AsyncDisposable {
 const CONNECT_MS = 5_000
 /** A large table takes a while to be read. */
 const STATEMENT_MS = 600_000
+/** Rows are compared as text: two servers must write them alike, whatever their own settings are. */
+const AS_TEXT =
+  '-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex -c extra_float_digits=1'
 const TRIAL_PREFIX = 'ostler_trial_'
 
 /** @param superuser whom no row-level security hides a row from. @throws Fault `database.unavailable`. */
@@ -50,6 +53,11 @@ export async function readContents(superuser: DatabaseAddress): Promise<Contents
   } finally {
     await client.end().catch(() => {})
   }
+}
+
+/** The rows of all tables together. */
+export function rowsOf(contents: Contents): number {
+  return [...contents.values()].reduce((sum, { rows }) => sum + rows, 0)
 }
 
 /** Names of the tables that are not alike, sorted. */
@@ -114,6 +122,7 @@ async function connect(address: DatabaseAddress): Promise<pg.Client> {
     connectionTimeoutMillis: CONNECT_MS,
     query_timeout: STATEMENT_MS,
     application_name: 'ostler backup',
+    options: AS_TEXT,
   })
   // The query that breaks is rejected besides.
   client.on('error', () => {})

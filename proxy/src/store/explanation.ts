@@ -4,11 +4,14 @@ import { explain, type ExplainFacts } from '../model/explain.ts'
 import { startPlaces } from '../model/start-queue.ts'
 import { RESET_WISH } from '../model/wish.ts'
 import { readFailedStarts } from './failed-starts.ts'
+import { userOfDesktop } from './desktop-user.ts'
 import { homeTakenBy } from './homes.ts'
 import type { Db } from './open.ts'
+import { poolOfDesktop } from './pools.ts'
 import { readSeat } from './seats.ts'
 import { readHookResults } from './session-hooks.ts'
-import { HOST_SILENT_SECONDS, readStartQueue } from './start-queue.ts'
+import { HOST_SILENT_SECONDS } from '../model/host.ts'
+import { readStartQueue } from './start-queue.ts'
 import { readTimeline } from './vms.ts'
 
 /** Why a desktop is as it is: in words, and what they rest on. */
@@ -66,12 +69,14 @@ type Desktop = Awaited<ReturnType<typeof readDesktop>>
 async function readDesktop(db: Db, id: number) {
   return await db
     .selectFrom('vm')
-    .innerJoin('users', 'users.id', 'vm.user_id')
+    .innerJoin('users', (join) => join.on('users.id', '=', userOfDesktop))
+    .innerJoin('flavour', 'flavour.id', 'vm.flavour_id')
+    .leftJoin('pool', 'pool.id', 'vm.pool_id')
     .innerJoin('tenant', 'tenant.id', 'users.tenant_id')
     .leftJoin('host', 'host.id', 'vm.host_id')
     .leftJoin('disk_image as running', 'running.id', 'vm.disk_image_id')
     .leftJoin('image_tag', (join) =>
-      join.onRef('image_tag.flavour_id', '=', 'vm.flavour_id').onRef('tag', '=', 'di_tag'),
+      join.onRef('image_tag.flavour_id', '=', 'vm.flavour_id').onRef('tag', '=', 'vm.di_tag'),
     )
     .leftJoin('disk_image as next', (join) =>
       join.on('next.id', '=', sql<number>`coalesce(vm.image_pin, image_tag.disk_image_id)`),
@@ -81,14 +86,16 @@ async function readDesktop(db: Db, id: number) {
       'vm.name',
       'vm.state',
       'state_since',
-      'di_tag',
+      'vm.di_tag',
       'running.name as running',
       'next.name as next',
     ])
-    .select(['expire_soft', 'expire_hard', 'hypervisor', 'warning', 'fault', 'fault_code', 'fault_cure'])
+    .select(['expire_soft', 'expire_hard', 'vm.hypervisor', 'warning', 'fault', 'fault_code', 'fault_cure'])
     .select(['failures', 'next_try_at', 'agent_verdict', 'agent_said', 'agent_since', 'host.name as host'])
     .select(['vm.blocked', 'users.blocked as userBlocked', 'tenant.blocked as tenantBlocked'])
     .select(['host.blocked as hostBlocked', 'next.blocked as imageBlocked'])
+    .select(['vm.maintenance', 'users.maintenance as userMaintenance', 'host.maintenance as hostMaintenance'])
+    .select(['flavour.maintenance as flavourMaintenance', 'pool.maintenance as poolMaintenance'])
     .where('vm.id', '=', id)
     .executeTakeFirstOrThrow()
 }
@@ -110,6 +117,16 @@ async function readFacts(db: Db, vm: Desktop): Promise<Omit<ExplainFacts, 'seat'
     ...(vm.tenantBlocked ? ['the tenant of its user'] : []),
     ...(vm.hostBlocked === true ? ['its node'] : []),
   ]
+  const sentences = {
+    'the desktop': vm.maintenance,
+    'its user': vm.userMaintenance,
+    'its flavour': vm.flavourMaintenance,
+    'its pool': vm.poolMaintenance,
+    'its node': vm.hostMaintenance,
+  }
+  const maintenance = Object.entries(sentences).flatMap(([what, said]) =>
+    said === null ? [] : [{ what, said }],
+  )
   return {
     name: vm.name,
     state: vm.state,
@@ -121,6 +138,8 @@ async function readFacts(db: Db, vm: Desktop): Promise<Omit<ExplainFacts, 'seat'
     place: places.get(vm.id) ?? { kind: 'next' },
     image: { tag: vm.di_tag, next: vm.next, blocked: vm.imageBlocked ?? false },
     blocked,
+    maintenance,
+    pool: (await poolOfDesktop(db, vm.id)) ?? null,
     homeTakenBy: (await homeTakenBy(db, vm.id)) ?? null,
     nodes: await openNodes(db),
     failures: vm.failures,
@@ -136,7 +155,7 @@ async function readFacts(db: Db, vm: Desktop): Promise<Omit<ExplainFacts, 'seat'
 /** How many nodes take desktops now. */
 async function openNodes(db: Db): Promise<number> {
   const { rows } = await sql<{ count: number }>`
-    SELECT count(*)::int AS count FROM ostler.host WHERE state = 'running' AND NOT blocked
+    SELECT count(*)::int AS count FROM ostler.host WHERE state = 'running' AND NOT blocked AND maintenance IS NULL
       AND seen_at > now() - make_interval(secs => ${HOST_SILENT_SECONDS})`.execute(db)
   return rows[0]?.count ?? 0
 }

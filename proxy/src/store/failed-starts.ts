@@ -40,3 +40,18 @@ export async function readFailedStarts(db: Db, vmId: number): Promise<KeptFailur
     .execute()
   return rows.map(({ at, bytes, ...row }) => ({ ...row, at: at.toISOString(), bytes: Number(bytes) }))
 }
+
+/** What this node has kept of failed starts whose desktops were removed. */
+export async function leftFailedStarts(db: Db, hostId: number): Promise<{ id: number; folder: string }[]> {
+  return await db
+    .selectFrom('failed_start')
+    .select(['id', 'folder'])
+    .where('host_id', '=', hostId)
+    .where('vm_id', 'is', null)
+    .orderBy('id')
+    .execute()
+}
+
+export async function forgetFailedStart(db: Db, id: number): Promise<void> {
+  await db.deleteFrom('failed_start').where('id', '=', id).execute()
+}

@@ -1,5 +1,6 @@
 import type { FirstDesktop, Provided } from '../model/first-desktop.ts'
 import { type AddressPool, takeAddress } from './addresses.ts'
+import { freeName } from './desktop-names.ts'
 import { refusalOfFlavour } from './flavour-limits.ts'
 import type { Db } from './open.ts'
 import { transact } from './transact.ts'
@@ -69,10 +70,4 @@ async function findId(db: Db, tenantId: number, login: string): Promise<number |
     .where('login', '=', login)
     .executeTakeFirst()
   return row?.id
-}
-
-async function freeName(db: Db, names: readonly string[]): Promise<string | undefined> {
-  const rows = await db.selectFrom('vm').select('name').where('name', 'in', names).execute()
-  const taken = new Set(rows.map((row) => row.name))
-  return names.find((name) => !taken.has(name))
 }

@@ -51,13 +51,22 @@ export function faultOfFlavour({ why, flavour, most }: FlavourRefusal): Fault {
   return new Fault('quota.reached', { what, most, osf: flavour })
 }
 
-/** Limits of a flavour, as they are in its row; null: none. */
+/** Limits of a flavour, and what it promises, as they are in its row; null: none. */
 type FlavourLimits = {
-  readonly [K in 'max_desktops' | 'max_per_user' | 'net_in_kbit' | 'net_out_kbit']?: number | null | undefined
+  readonly [K in LimitColumn]?: number | null | undefined
 }
+type LimitColumn =
+  | 'max_desktops'
+  | 'max_per_user'
+  | 'net_in_kbit'
+  | 'net_out_kbit'
+  | 'disk_iops'
+  | 'disk_kbytes'
+  | 'slo_seconds'
+  | 'slo_percent'
 
 /**
- * Sets or clears limits of a flavour. Desktops that there are stay; what they may receive and send counts from their next start on.
+ * Sets or clears limits of a flavour, or its promise. Desktops that there are stay; what they may receive, send, read and write counts from their next start on.
  * @throws Fault `object.unknown`.
  */
 export async function setFlavourLimits(db: Db, name: string, limits: FlavourLimits): Promise<void> {

@@ -12,13 +12,17 @@ export interface GroupRow {
   readonly members: string
 }
 
-export async function listGroups(db: Db): Promise<GroupRow[]> {
+/** The groups of a tenant, or of all. */
+export async function listGroups(db: Db, tenantId: number | undefined): Promise<GroupRow[]> {
   const { rows } = await sql<GroupRow>`
     SELECT user_group.id, user_group.name, tenant.name AS tenant,
       coalesce((SELECT string_agg(login, ',' ORDER BY login)
         FROM ostler.group_member JOIN ostler.users ON users.id = user_id
         WHERE group_id = user_group.id), '') AS members
-    FROM ostler.user_group JOIN ostler.tenant ON tenant.id = tenant_id ORDER BY user_group.id`.execute(db)
+    FROM ostler.user_group JOIN ostler.tenant ON tenant.id = tenant_id
+    WHERE ${tenantId ?? null}::int IS NULL OR tenant_id = ${tenantId ?? null}::int ORDER BY user_group.id`.execute(
+    db,
+  )
   return rows
 }
 

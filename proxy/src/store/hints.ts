@@ -5,7 +5,7 @@ import type { DatabaseAddress } from './open.ts'
 /**
  * What changed: a desktop's row or wishes, who sits at it, an order for its console, a node's row, the configuration, or
  * that a backup was asked for, homes are to be moved, an image was added, storage is to be looked through, there is something
- * of which administrators are told, or a job.
+ * of which administrators are told, a job, or a table that lists of administrators show.
  */
 export type HintChannel =
   | 'ostler_vm'
@@ -18,6 +18,7 @@ export type HintChannel =
   | 'ostler_storage'
   | 'ostler_notice'
   | 'ostler_job'
+  | 'ostler_admin'
 
 const RECONNECT_MS = 500
 

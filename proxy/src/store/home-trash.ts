@@ -1,7 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { HomeKept, HomeListed } from '@ostler/contract/homes.ts'
 import { type RawBuilder, sql } from 'kysely'
-import { type HomeKind, homeLimit, TRASH, usualHomePath } from '../model/home.ts'
+import { type HomeKind, homeLimit, POOLED, TRASH, usualHomePath } from '../model/home.ts'
 import { AT_REST } from '../model/start-queue.ts'
 import { freePath } from './homes.ts'
 import type { Db } from './open.ts'
@@ -13,14 +13,16 @@ export interface HomeOf {
   readonly flavourId: number
 }
 
-/** Every home, those in the trash last. */
-export async function listHomes(db: Db): Promise<HomeListed[]> {
+/** The homes of users of a tenant, or every one; those in the trash last. */
+export async function listHomes(db: Db, tenantId?: number): Promise<HomeListed[]> {
   const { rows } = await sql<HomeListed>`
     SELECT home.id, home.login AS user, home.tenant, home.flavour AS osf, home.kind, home.path, host.name AS host,
       home.limit_mb, home.state, vm.name AS vm, home.purge_at AS purge,
       CASE WHEN home.made_at IS NULL THEN 'not made yet' WHEN home.purging THEN 'being removed'
         WHEN home.moving_to IS NOT NULL THEN 'on its way to ' || home.moving_to END AS now, home.trouble
     FROM ostler.home LEFT JOIN ostler.host ON host.id = home.host_id LEFT JOIN ostler.vm ON vm.id = home.writer_vm
+    WHERE ${tenantId ?? null}::int IS NULL OR EXISTS (
+      SELECT FROM ostler.users WHERE users.id = home.user_id AND users.tenant_id = ${tenantId ?? null}::int)
     ORDER BY home.trashed_at IS NOT NULL, home.id`.execute(db)
   return rows
 }
@@ -34,11 +36,17 @@ export async function deleteDesktop(db: Db, vmId: number, days: number): Promise
   return await change(db, async (tx) => {
     const vm = await tx
       .selectFrom('vm')
-      .select(['name', 'state', 'user_id', 'flavour_id'])
+      .select(['name', 'state', 'user_id', 'flavour_id', 'pool_id'])
       .where('id', '=', vmId)
       .forUpdate()
       .executeTakeFirst()
     if (vm === undefined) throw new Fault('object.unknown', { kind: 'vm', name: String(vmId) })
+    if (vm.pool_id !== null)
+      throw new Fault('object.inUse', {
+        kind: 'vm',
+        name: vm.name,
+        reason: 'it is of a pool: qa pool edit, del',
+      })
     if (!AT_REST.includes(vm.state))
       throw new Fault('object.inUse', { kind: 'vm', name: vm.name, reason: `it is ${vm.state}` })
     await removeDesktops(tx, [vmId])
@@ -52,7 +60,7 @@ export async function deleteDesktop(db: Db, vmId: number, days: number): Promise
 }
 
 /**
- * Removes a user with her desktops, which must be at rest. Her homes go to the trash.
+ * Removes a user with her desktops, which must be at rest, and none a pool's. Her homes go to the trash.
  * @throws Fault `object.inUse`.
  */
 export async function deleteUser(
@@ -67,6 +75,8 @@ export async function deleteUser(
       .where('id', '=', userId)
       .forUpdate()
       .executeTakeFirstOrThrow()
+    const pooled = await pooledOf(tx, userId)
+    if (pooled !== undefined) throw new Fault('object.inUse', { kind: 'user', name: login, reason: pooled })
     const hers = await tx
       .selectFrom('vm')
       .select(['id', 'name', 'state'])
@@ -99,6 +109,7 @@ export async function deleteFlavour(db: Db, flavourId: number, days: number): Pr
     for (const [table, word] of [
       ['vm', 'desktop'],
       ['disk_image', 'disk image'],
+      ['pool', 'pool'],
     ] as const) {
       const first = await tx
         .selectFrom(table)
@@ -113,6 +124,20 @@ export async function deleteFlavour(db: Db, flavourId: number, days: number): Pr
     await tx.deleteFrom('flavour').where('id', '=', flavourId).execute()
     return homes
   })
+}
+
+/** What of a pool is a user's, in words; `undefined`: nothing. */
+async function pooledOf(tx: Db, userId: number): Promise<string | undefined> {
+  const owned = tx.selectFrom('pool').select('name').where('owner_id', '=', userId)
+  const pool = await owned.executeTakeFirst()
+  if (pool !== undefined) return `pool ${pool.name} stands on it: qa pool del`
+  const held = await tx
+    .selectFrom('vm')
+    .select('name')
+    .where('dirty_user_id', '=', userId)
+    .forUpdate()
+    .executeTakeFirst()
+  return held && `desktop ${held.name} of a pool is hers, or was not reset yet`
 }
 
 /** Puts a home into the trash. @throws Fault `home.refused`, `object.unknown`. */
@@ -191,6 +216,10 @@ export async function adoptHome(
   return await change(db, async (tx) => {
     const owner = await namesOf(tx, of)
     const path = found.path ?? usualHomePath({ ...owner, flavourId: of.flavourId }, found.kind)
+    if (path.startsWith(`${POOLED}/`))
+      throw new Fault('request.invalid', {
+        problem: 'path: there are homes of pools, which end with a reset',
+      })
     const present = await tx
       .selectFrom('home')
       .select(['id', 'path', 'made_at', 'state'])
@@ -224,7 +253,8 @@ export async function adoptHome(
 }
 
 /**
- * Changes what new homes of a flavour may hold; those that have a size grow with it, and never shrink.
+ * Changes what new homes of a flavour may hold; those that have a size grow with it, at once where hkd has them mounted, and never
+ * shrink.
  * @throws Fault `request.invalid` for a machine's disk without a size.
  */
 export async function setHomeLimit(db: Db, flavourId: number, limitMb: number): Promise<void> {
@@ -238,6 +268,7 @@ export async function setHomeLimit(db: Db, flavourId: number, limitMb: number): 
     .set({ home_mb: homeLimit(hypervisor, limitMb) })
     .where('id', '=', flavourId)
     .execute()
+  await sql`SELECT pg_notify('ostler_home', '')`.execute(db)
 }
 
 /** No start is placed meanwhile, and hkd hears that there may be something to move. */

@@ -38,6 +38,31 @@ export async function homesToPurge(db: Db, hostId: number): Promise<HomeWork[]> 
   return rows
 }
 
+/** A home of a desktop of a node whose flavour has come to allow more than it was mounted with. */
+export interface HomeToGrow {
+  readonly id: number
+  readonly path: string
+  readonly limitMb: number
+}
+
+/** Homes in files that are in use on a node and are to grow; those at rest grow when they are mounted. */
+export async function homesToGrow(db: Db, hostId: number): Promise<HomeToGrow[]> {
+  const { rows } = await sql<HomeToGrow>`
+    SELECT home.id, home.path, flavour.home_mb AS "limitMb"
+    FROM ostler.home JOIN ostler.flavour ON flavour.id = home.flavour_id
+    WHERE home.kind = 'image' AND home.writer_host = ${hostId} AND home.made_at IS NOT NULL
+      AND home.trashed_at IS NULL AND home.moving_to IS NULL AND flavour.home_mb > home.limit_mb
+    ORDER BY home.id`.execute(db)
+  return rows
+}
+
+/** Writes down how large a home is by now. */
+export async function homeGrown(db: Db, { id, limitMb }: HomeToGrow): Promise<void> {
+  await sql`
+    UPDATE ostler.home SET limit_mb = greatest(limit_mb, ${limitMb}::int), trouble = NULL
+    WHERE id = ${id} AND trashed_at IS NULL`.execute(db)
+}
+
 /** Removes the row of a home that has no files any more, or never had any. */
 export async function homePurged(db: Db, id: number): Promise<void> {
   await db.deleteFrom('home').where('id', '=', id).where('trashed_at', 'is not', null).execute()

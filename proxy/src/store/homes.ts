@@ -4,33 +4,68 @@ import type { HypervisorKind } from '../model/hypervisor-kind.ts'
 import type { Db } from './open.ts'
 
 /** What a start must know about the home of its desktop. */
-interface HomeInWay {
+export interface HomeInWay {
   /** Why the desktop cannot start with it now. */
   readonly refusal: string | undefined
   /** The only node that has it. */
   readonly hostId: number | null
 }
 
+/** One of several that were looked at. */
+export interface LookedAtHome extends HomeInWay {
+  /** Whose it is. */
+  readonly vmId: number
+  /** Its desktop's. */
+  readonly name: string
+  /** The same for desktops that would share a home. */
+  readonly key: string
+}
+
 /** Looks at the home of a desktop, and keeps others from changing its row until the transaction ends. */
 export async function lookAtHome(tx: Db, vmId: number): Promise<HomeInWay> {
-  const { rows } = await sql<{ hostId: number | null; moving: boolean; writer: number | null }>`
-    SELECT home.host_id AS "hostId", home.moving_to IS NOT NULL AS moving, home.writer_vm AS writer
-    FROM ostler.home JOIN ostler.vm USING (user_id, flavour_id)
-    WHERE vm.id = ${vmId} AND home.trashed_at IS NULL FOR UPDATE OF home`.execute(tx)
-  const [home] = rows
-  if (home === undefined) return { refusal: undefined, hostId: null }
-  const { hostId, writer } = home
-  if (home.moving) return { hostId, refusal: 'its home is being brought back from the trash: try again' }
-  if (writer === null || writer === vmId) return { hostId, refusal: undefined }
-  const other = await tx
-    .selectFrom('vm')
-    .select(['name', 'state'])
-    .where('id', '=', writer)
-    .executeTakeFirst()
-  return {
-    hostId,
-    refusal: `desktop ${other?.name ?? writer} has the same home, and is ${other?.state ?? 'gone'}`,
-  }
+  const home = (await lookAtHomes(tx, [vmId])).get(vmId)
+  return { refusal: home?.refusal, hostId: home?.hostId ?? null }
+}
+
+/**
+ * Looks at the homes of desktops, and keeps others from changing their rows until the transaction ends.
+ * @returns by desktop, also where a home has no row yet, or is a pool's.
+ */
+export async function lookAtHomes(
+  tx: Db,
+  vmIds: readonly number[],
+): Promise<ReadonlyMap<number, LookedAtHome>> {
+  const { rows } = await sql<{
+    vmId: number
+    own: string
+    key: string
+    hostId: number | null
+    moving: boolean
+    writer: number | null
+    name: string | null
+    state: string | null
+  }>`
+    WITH held AS (
+      SELECT home.* FROM ostler.home JOIN ostler.vm USING (user_id, flavour_id)
+      WHERE vm.id = ANY (${[...vmIds]}) AND vm.pool_id IS NULL AND home.trashed_at IS NULL
+      ORDER BY home.id FOR UPDATE OF home)
+    SELECT vm.id AS "vmId", vm.name AS own, held.host_id AS "hostId", held.moving_to IS NOT NULL AS moving, held.writer_vm AS writer,
+      CASE WHEN vm.pool_id IS NULL THEN vm.user_id || '/' || vm.flavour_id ELSE '@' || vm.id END AS key,
+      other.name, other.state
+    FROM ostler.vm LEFT JOIN (SELECT DISTINCT ON (id) * FROM held) AS held
+        ON vm.pool_id IS NULL AND held.user_id = vm.user_id AND held.flavour_id = vm.flavour_id
+      LEFT JOIN ostler.vm AS other ON other.id = held.writer_vm
+    WHERE vm.id = ANY (${[...vmIds]})`.execute(tx)
+  return new Map(
+    rows.map(({ vmId, own, key, hostId, moving, writer, name, state }) => {
+      const refusal = moving
+        ? 'its home is being brought back from the trash: try again'
+        : writer === null || writer === vmId
+          ? undefined
+          : `desktop ${name ?? writer} has the same home, and is ${state ?? 'gone'}`
+      return [vmId, { vmId, name: own, key, hostId, refusal }] as const
+    }),
+  )
 }
 
 /** The other desktop that has the home of this one now, by name; without locking anything. */
@@ -38,13 +73,15 @@ export async function homeTakenBy(db: Db, vmId: number): Promise<string | undefi
   const { rows } = await sql<{ name: string }>`
     SELECT other.name FROM ostler.vm JOIN ostler.home USING (user_id, flavour_id)
       JOIN ostler.vm AS other ON other.id = home.writer_vm
-    WHERE vm.id = ${vmId} AND home.trashed_at IS NULL AND other.id <> vm.id`.execute(db)
+    WHERE vm.id = ${vmId} AND vm.pool_id IS NULL AND home.trashed_at IS NULL AND other.id <> vm.id`.execute(
+    db,
+  )
   return rows[0]?.name
 }
 
 /**
  * Gives the home of a desktop's user and flavour to one boot of it, if nobody else writes to it; where there is none yet, a row says
- * which one will be made. It is the boot's until the desktop is at rest.
+ * which one will be made. It is the boot's until the desktop is at rest. A pool's desktop has one of its own (model/home.ts).
  *
  * @returns whether the boot has it.
  */
@@ -53,18 +90,52 @@ export async function claimHome(
   boot: { vmId: number; epoch: number; hostId: number; hypervisor: HypervisorKind },
 ): Promise<boolean> {
   const { vmId, epoch, hostId } = boot
+  if (await isPooled(tx, vmId)) return true
   const { rows } = await sql<{ id: number }>`
     UPDATE ostler.home SET writer_vm = ${vmId}, writer_epoch = ${epoch}, writer_host = ${hostId},
-      writer_since = clock_timestamp(),
-      limit_mb = CASE WHEN home.kind = 'directory' THEN 0
-        WHEN home.kind = 'image' THEN greatest(home.limit_mb, flavour.home_mb)
-        WHEN home.made_at IS NULL THEN flavour.home_mb ELSE home.limit_mb END
+      writer_since = clock_timestamp(), trouble = NULL,
+      limit_mb = ${limitOfClaimed}
     FROM ostler.vm JOIN ostler.flavour ON flavour.id = flavour_id
     WHERE vm.id = ${vmId} AND home.id = ${await inService(tx, vmId, boot.hypervisor)}
       AND home.trashed_at IS NULL AND home.moving_to IS NULL
       AND (home.writer_vm IS NULL OR home.writer_vm = vm.id)
       AND (home.host_id IS NULL OR home.host_id = ${hostId}) RETURNING home.id`.execute(tx)
   return rows.length > 0
+}
+
+/**
+ * `claimHome` for many boots at once, of which it takes those whose home has a row and is not another one's.
+ * @returns numbers of the desktops that have what they need: theirs, or a pool's own.
+ */
+export async function claimMadeHomes(
+  tx: Db,
+  boots: readonly { vmId: number; epoch: number; hostId: number }[],
+): Promise<ReadonlySet<number>> {
+  if (boots.length === 0) return new Set()
+  const { rows } = await sql<{ vmId: number }>`
+    WITH boot AS (
+      SELECT * FROM json_to_recordset(${JSON.stringify(boots)}::json) AS boot ("vmId" int, epoch int, "hostId" int)),
+    claimed AS (
+      UPDATE ostler.home SET writer_vm = vm.id, writer_epoch = boot.epoch, writer_host = boot."hostId",
+        writer_since = clock_timestamp(), trouble = NULL, limit_mb = ${limitOfClaimed}
+      FROM boot JOIN ostler.vm ON vm.id = boot."vmId" JOIN ostler.flavour ON flavour.id = vm.flavour_id
+      WHERE vm.pool_id IS NULL AND home.user_id = vm.user_id AND home.flavour_id = vm.flavour_id
+        AND home.trashed_at IS NULL AND home.moving_to IS NULL
+        AND (home.writer_vm IS NULL OR home.writer_vm = vm.id)
+        AND (home.host_id IS NULL OR home.host_id = boot."hostId") RETURNING vm.id)
+    SELECT id AS "vmId" FROM claimed
+    UNION ALL SELECT vm.id FROM boot JOIN ostler.vm ON vm.id = "vmId" WHERE pool_id IS NOT NULL`.execute(tx)
+  return new Set(rows.map(({ vmId }) => vmId))
+}
+
+/** A home grows with its flavour. Needs `ostler.home` and its `flavour`. */
+const limitOfClaimed = sql`CASE WHEN home.kind = 'directory' THEN 0
+  WHEN home.kind = 'image' THEN greatest(home.limit_mb, flavour.home_mb)
+  WHEN home.made_at IS NULL THEN flavour.home_mb ELSE home.limit_mb END`
+
+async function isPooled(tx: Db, vmId: number): Promise<boolean> {
+  const pooled = tx.selectFrom('vm').select('id').where('id', '=', vmId).where('pool_id', 'is not', null)
+  return (await pooled.executeTakeFirst()) !== undefined
 }
 
 /** The home in service of a desktop's user and flavour; a row is added where there is none. */

@@ -47,6 +47,14 @@ export async function noteImageCopy(
       sha256 = coalesce(excluded.sha256, image_copy.sha256), updated_at = now()`.execute(db)
 }
 
+/** The names of files that some node is still to bring. */
+export async function filesToBring(db: Db): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ path: string }>`
+    SELECT path FROM ostler.disk_image WHERE path NOT LIKE '/%' AND NOT EXISTS (
+      SELECT FROM ostler.image_copy WHERE disk_image_id = disk_image.id AND state = 'ready')`.execute(db)
+  return new Set(rows.map(({ path }) => path))
+}
+
 /** How the images stand, for lists: on each node that has said something. */
 export const imageStandings = sql<string>`coalesce(
   (SELECT string_agg(host.name || ': ' || copy.state ||

@@ -6,6 +6,7 @@ import { AT_REST } from '../model/start-queue.ts'
 import { addNamed } from './added.ts'
 import { requireNoRollOut } from './open-roll-out.ts'
 import type { Db } from './open.ts'
+import { transact } from './transact.ts'
 
 /** A disk image to be added to a flavour. */
 export interface NewImage {
@@ -43,7 +44,7 @@ export async function addImage(
   image: NewImage,
   expiry: Expiry,
 ): Promise<{ id: number; version: string; expiring: number }> {
-  return await db.transaction().execute(async (tx) => {
+  return await transact(db, async (tx) => {
     await lockFlavour(tx, image.flavourId)
     const version = image.version ?? (await nextVersion(tx, image.flavourId))
     const flavour = await readFlavour(tx, image.flavourId)
@@ -89,7 +90,7 @@ export async function tagImage(
   tag: string,
   expiry: Expiry,
 ): Promise<{ expiring: number }> {
-  return await db.transaction().execute(async (tx) => {
+  return await transact(db, async (tx) => {
     const flavourId = await flavourOf(tx, id)
     await lockFlavour(tx, flavourId)
     const old = await findTag(tx, flavourId, tag)
@@ -107,7 +108,7 @@ export async function tagImage(
  * @throws Fault `image.tag` for a version, for a tag that desktops have, and for one that is not on this image.
  */
 export async function untagImage(db: Db, id: number, tag: string): Promise<void> {
-  await db.transaction().execute(async (tx) => {
+  await transact(db, async (tx) => {
     const flavourId = await flavourOf(tx, id)
     await lockFlavour(tx, flavourId)
     const old = await findTag(tx, flavourId, tag)
@@ -138,7 +139,7 @@ export async function changeDesktopTag(
   tag: string,
   expiry: Expiry,
 ): Promise<{ expiring: number }> {
-  return await db.transaction().execute(async (tx) => {
+  return await transact(db, async (tx) => {
     const vm = await tx
       .selectFrom('vm')
       .select(['flavour_id', 'di_tag'])
@@ -183,7 +184,7 @@ export async function blockImage(db: Db, id: number, blocked: boolean): Promise<
  * @throws Fault `image.inUse` while desktops run it or start by one of its tags.
  */
 export async function deleteImage(db: Db, id: number): Promise<void> {
-  await db.transaction().execute(async (tx) => {
+  await transact(db, async (tx) => {
     const flavourId = await flavourOf(tx, id)
     await lockFlavour(tx, flavourId)
     const { rows } = await sql<{ name: string }>`

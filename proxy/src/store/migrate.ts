@@ -19,9 +19,18 @@ import * as homes from './migrations/0018-homes.ts'
 import * as storage from './migrations/0019-storage.ts'
 import * as knownNodes from './migrations/0020-known-nodes.ts'
 import * as health from './migrations/0021-health.ts'
+import * as pools from './migrations/0022-pools.ts'
 import * as jobs from './migrations/0023-jobs.ts'
 import * as squashfs from './migrations/0024-squashfs.ts'
 import * as startCount from './migrations/0025-start-count.ts'
+import * as oneNode from './migrations/0026-one-node.ts'
+import * as administrators from './migrations/0027-administrators.ts'
+import * as portRules from './migrations/0028-port-rules.ts'
+import * as administration from './migrations/0029-administration.ts'
+import * as nodes from './migrations/0030-nodes.ts'
+import * as placement from './migrations/0031-placement.ts'
+import * as slo from './migrations/0032-slo.ts'
+import * as usbTickets from './migrations/0033-usb-tickets.ts'
 
 /** Forward only: a released migration never changes, a mistake is mended by the next one. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -42,9 +51,18 @@ const MIGRATIONS: Record<string, Migration> = {
   '0019-storage': storage,
   '0020-known-nodes': knownNodes,
   '0021-health': health,
+  '0022-pools': pools,
   '0023-jobs': jobs,
   '0024-squashfs': squashfs,
   '0025-start-count': startCount,
+  '0026-one-node': oneNode,
+  '0027-administrators': administrators,
+  '0028-port-rules': portRules,
+  '0029-administration': administration,
+  '0030-nodes': nodes,
+  '0031-placement': placement,
+  '0032-slo': slo,
+  '0033-usb-tickets': usbTickets,
 }
 
 /**

@@ -36,6 +36,7 @@ export async function readPolicyRules(db: Db): Promise<PolicyRule[]> {
       displays: row.displays,
       clipboard: row.clipboard,
       folders: row.folders === null ? null : { access: row.folders, roots: row.folder_roots ?? [] },
+      ports: row.ports,
       printing: row.printing,
       audio: row.audio,
       usb: row.usb,
@@ -52,9 +53,11 @@ export interface PolicyRuleText {
   readonly says: string
 }
 
-/** The rules in their order, for reading. */
-export async function listPolicyRules(db: Db): Promise<PolicyRuleText[]> {
-  const rows = await ruleRows(db).execute()
+/** The rules of all tenants, or those about one alone, in their order, for reading. */
+export async function listPolicyRules(db: Db, tenantId: number | undefined): Promise<PolicyRuleText[]> {
+  const rows = await ruleRows(db)
+    .$if(tenantId !== undefined, (rules) => rules.where('rule.tenant_id', '=', tenantId ?? 0))
+    .execute()
   return rows.map((row) => ({
     position: row.position,
     name: row.name,
@@ -73,6 +76,7 @@ export async function listPolicyRules(db: Db): Promise<PolicyRuleText[]> {
       clipboard: row.clipboard,
       folders: row.folders,
       roots: row.folder_roots,
+      ports: row.ports,
       printing: row.printing,
       audio: row.audio,
       usb: row.usb,
@@ -120,6 +124,7 @@ export async function addPolicyRule(db: Db, rule: NewPolicyRule): Promise<number
             clipboard: says.clipboard ?? null,
             folders: says.folders?.access ?? null,
             folder_roots: says.folders?.roots ?? null,
+            ports: says.ports ?? null,
             printing: says.printing ?? null,
             audio: says.audio ?? null,
             usb: says.usb ?? null,

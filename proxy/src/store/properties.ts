@@ -1,5 +1,6 @@
 import type { KeyValue, PropertyOwner } from '@ostler/contract/admin-api.ts'
 import { sql } from 'kysely'
+import { userOfDesktop } from './desktop-user.ts'
 import type { Db } from './open.ts'
 
 /** What has properties, and in which table they are. */
@@ -8,6 +9,7 @@ const TABLES = {
   osf: { table: 'flavour_property', id: 'flavour_id' },
   di: { table: 'image_property', id: 'image_id' },
   vm: { table: 'vm_property', id: 'vm_id' },
+  host: { table: 'host_property', id: 'host_id' },
 } as const satisfies Record<PropertyOwner, { table: string; id: string }>
 
 /** The properties of something, by key. */
@@ -15,6 +17,20 @@ export async function listProperties(db: Db, of: PropertyOwner, id: number): Pro
   const { table, owner } = place(of)
   const { rows } = await sql<KeyValue>`
     SELECT key, value FROM ${table} WHERE ${owner} = ${id} ORDER BY key`.execute(db)
+  return rows
+}
+
+/** The properties of several, by number and key. */
+export async function propertiesOfAll(
+  db: Db,
+  of: PropertyOwner,
+  ids: readonly number[],
+): Promise<(KeyValue & { readonly id: number })[]> {
+  const { table, owner } = place(of)
+  const { rows } = await sql<KeyValue & { id: number }>`
+    SELECT ${owner} AS id, key, value FROM ${table} WHERE ${owner} = ANY (${[...ids]}) ORDER BY 1, key`.execute(
+    db,
+  )
   return rows
 }
 
@@ -50,7 +66,8 @@ export async function deleteProperties(
  */
 export async function sessionProperties(db: Db, vmId: number): Promise<KeyValue[]> {
   const { rows } = await sql<KeyValue>`
-    WITH desktop AS (SELECT id, flavour_id, disk_image_id AS image_id, user_id FROM ostler.vm WHERE id = ${vmId})
+    WITH desktop AS (SELECT id, flavour_id, disk_image_id AS image_id,
+      ${userOfDesktop} AS user_id FROM ostler.vm WHERE id = ${vmId})
     SELECT key, value FROM (
       SELECT 1 AS rank, key, value FROM ostler.flavour_property JOIN desktop USING (flavour_id)
       UNION ALL SELECT 2, key, value FROM ostler.image_property JOIN desktop USING (image_id)
@@ -61,6 +78,12 @@ export async function sessionProperties(db: Db, vmId: number): Promise<KeyValue[
 }
 
 function place(of: PropertyOwner) {
+  const { table, owner } = propertyTable(of)
+  return { table, owner: sql.ref(owner) }
+}
+
+/** The table of the properties of a kind, and its column that says whose each is. */
+export function propertyTable(of: PropertyOwner) {
   const { table, id } = TABLES[of]
-  return { table: sql.table(`ostler.${table}`), owner: sql.ref(id) }
+  return { table: sql.table(`ostler.${table}`), owner: id }
 }

@@ -1,6 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
 import pg from 'pg'
+import { JOIN_ROLE } from '../model/invitation.ts'
 import { ROLES } from './bootstrap.ts'
 import type { DatabaseAddress } from './open.ts'
 
@@ -35,6 +36,19 @@ export async function prepareServer({ setup, passwords }: RemoteServer): Promise
       for (const role of Object.values(ROLES)) await makeRole(client, role, passwords[role] ?? '')
       await makeDatabase(client, setup.database)
     })
+  } catch (cause) {
+    throw faultOf(cause, setup)
+  }
+}
+
+/**
+ * Makes the role that takes invitations, unless it gets in already.
+ * @throws Fault `database.rights`, `database.unavailable`.
+ */
+export async function prepareJoinRole(setup: DatabaseAddress, password: string): Promise<void> {
+  if (await canConnect({ ...setup, user: JOIN_ROLE, password: () => password })) return
+  try {
+    await withClient({ ...setup, database: 'postgres' }, (client) => makeRole(client, JOIN_ROLE, password))
   } catch (cause) {
     throw faultOf(cause, setup)
   }

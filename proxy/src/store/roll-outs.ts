@@ -10,6 +10,7 @@ import {
 } from '../model/roll-out.ts'
 import { AT_REST } from '../model/start-queue.ts'
 import type { VmState } from '../model/vm-machine.ts'
+import { userOfDesktop } from './desktop-user.ts'
 import { type Expiry, findTag, lockFlavour, putTag } from './images.ts'
 import { logJob, requireJobIn, tellOfJob } from './jobs.ts'
 import { requireNoRollOut } from './open-roll-out.ts'
@@ -183,10 +184,11 @@ const wishedVm = sql<boolean>`EXISTS (
   SELECT FROM ostler.wish WHERE wish.vm_id = vm.id AND kind IN ('run', 'spare') AND closed_at IS NULL
     AND (expires_at IS NULL OR expires_at > now()))`
 
-/** It is not blocked, and no other desktop has its home, which has one writer. */
+/** It is not blocked, and no other desktop has its home, which has one writer; each of a pool has one of its own. */
 const startableVm = sql<boolean>`(NOT vm.blocked AND NOT EXISTS (
   SELECT FROM ostler.vm AS other
-  WHERE other.user_id = vm.user_id AND other.flavour_id = vm.flavour_id AND other.id <> vm.id))`
+  WHERE vm.pool_id IS NULL AND other.pool_id IS NULL AND other.user_id = vm.user_id
+    AND other.flavour_id = vm.flavour_id AND other.id <> vm.id))`
 
 async function readDesktops(
   tx: Db,
@@ -197,7 +199,8 @@ async function readDesktops(
     SELECT vm.id AS "vmId", vm.name, vm.state, host.name AS host, running.name AS runs, ${usedVm} AS used,
       CASE WHEN ${userState} <> 'disconnected' THEN users.login END AS user,
       ${startableVm} AS startable
-    FROM ostler.vm JOIN ostler.users ON users.id = vm.user_id LEFT JOIN ostler.host ON host.id = vm.host_id
+    FROM ostler.vm JOIN ostler.users ON users.id = ${userOfDesktop}
+      LEFT JOIN ostler.host ON host.id = vm.host_id
       LEFT JOIN ostler.seat ON seat.vm_id = vm.id LEFT JOIN ostler.disk_image AS running ON running.id = vm.disk_image_id
     WHERE vm.flavour_id = ${flavourId} AND vm.di_tag = ${tag}
     ORDER BY vm.id`.execute(tx)

@@ -1,3 +1,4 @@
+import type { AdministratorRole } from '@ostler/contract/administrators.ts'
 import type { DisplayKind } from '@ostler/contract/identity.ts'
 import type { JobItemState, JobState } from '@ostler/contract/jobs.ts'
 import type { TimelineStep } from '@ostler/contract/timeline.ts'
@@ -9,7 +10,9 @@ import type { HostCounter, HostState } from '../model/host.ts'
 import type { HomeKind, HomeState } from '../model/home.ts'
 import type { FlavourHypervisor, HypervisorKind } from '../model/hypervisor-kind.ts'
 import type { NoticeChannel, NoticeKind } from '../model/notice.ts'
+import type { OverlayKind } from '../model/overlay.ts'
 import type { PolicySays } from '../model/policy.ts'
+import type { PoolAssignment } from '../model/pool.ts'
 import type { RollOutSettings } from '../model/roll-out.ts'
 import type { SslFileName } from '../model/door-certificate.ts'
 import type { SeatState } from '../model/seat.ts'
@@ -19,6 +22,8 @@ import type { VmState } from '../model/vm-machine.ts'
 import type { RESET_WISH, WishKind } from '../model/wish.ts'
 
 type Timestamp = ColumnType<Date, Date | undefined, Date>
+/** What users read while something is looked after; null: it is not. */
+type Sentence = ColumnType<string | null, never, string | null>
 type OptionalTimestamp = ColumnType<Date | null, Date | null | undefined, Date | null>
 
 /** All tables, in the schema `ostler`. Ids are plain integers: they stand in URLs and container names. */
@@ -32,9 +37,30 @@ export interface Database {
     seen_at: Timestamp
     state: Generated<HostState>
     blocked: Generated<boolean>
+    maintenance: Sentence
     /** Where doors of other nodes reach its door; null before that has been open. */
     door_address: ColumnType<string | null, string | null | undefined, string | null>
     door_port: ColumnType<number | null, number | null | undefined, number | null>
+    /** 0.8 of its bogomips. */
+    cpu: Generated<number>
+    /** Where hkds of other nodes ask its hkd; null before it was in service. */
+    peer_address: ColumnType<string | null, string | null | undefined, string | null>
+    peer_port: ColumnType<number | null, number | null | undefined, number | null>
+    /** So long others must have seen nothing of it before it is lost. */
+    lost_after_ms: Generated<number>
+    /** The driver hands out a bigint as text. Grows with each node that comes into service; 0: never was. */
+    standing: ColumnType<string, number | undefined, number>
+    /** The highest of others that it knows of. */
+    told_standing: ColumnType<string, number | undefined, number>
+  }
+  /** A node that is to join; what it needs, sealed. */
+  host_invitation: {
+    host_id: number
+    /** SHA-256 of what takes it. */
+    digest: Buffer
+    sealed: string
+    made_at: Timestamp
+    expires_at: Timestamp
   }
   /** QVD's counters, which others read too. */
   host_counters: { host_id: number } & { [K in HostCounter]: Generated<number> }
@@ -42,6 +68,46 @@ export interface Database {
     id: Generated<number>
     name: string
     blocked: Generated<boolean>
+  }
+  administrator: {
+    id: Generated<number>
+    name: string
+    role: AdministratorRole
+    /** Null: of all tenants. */
+    tenant_id: ColumnType<number | null, number | null | undefined, never>
+    blocked: Generated<boolean>
+    made_at: Timestamp
+  }
+  administrator_token: {
+    id: Generated<number>
+    administrator_id: number
+    kind: 'token' | 'invitation'
+    name: string
+    /** SHA-256 of its text. */
+    digest: Buffer
+    /** Permissions; null: all of its owner's. */
+    scope: ColumnType<readonly string[] | null, readonly string[] | null | undefined, never>
+    made_at: Timestamp
+    expires_at: Timestamp
+    used_at: OptionalTimestamp
+    used_from: ColumnType<string | null, string | null | undefined, string | null>
+  }
+  /** What administrators changed, and tried to. */
+  audit: {
+    id: Generated<string>
+    at: Timestamp
+    request: string
+    by: string
+    role: string
+    tenant_id: number | null
+    address: string
+    action: string
+    object: string
+    status: number
+    said: ColumnType<unknown, string | null, never>
+    before: ColumnType<unknown, string | null, never>
+    after: ColumnType<unknown, string | null, never>
+    fault: string | null
   }
   config: {
     tenant_id: Generated<number>
@@ -55,6 +121,7 @@ export interface Database {
     login: string
     password: string
     blocked: Generated<boolean>
+    maintenance: Sentence
   }
   /** Null: not asked for, or not said. */
   policy_rule: {
@@ -73,6 +140,7 @@ export interface Database {
     clipboard: PolicySays['clipboard'] | null
     folders: PolicySays['folders']['access'] | null
     folder_roots: readonly string[] | null
+    ports: boolean | null
     printing: boolean | null
     audio: boolean | null
     usb: boolean | null
@@ -95,6 +163,11 @@ export interface Database {
   }
   vm_property: {
     vm_id: number
+    key: string
+    value: string
+  }
+  host_property: {
+    host_id: number
     key: string
     value: string
   }
@@ -170,6 +243,9 @@ export interface Database {
     hypervisor: ColumnType<FlavourHypervisor | null, FlavourHypervisor | null | undefined, FlavourHypervisor>
     /** Size of a new home in megabytes; 0: no limit. */
     home_mb: Generated<number>
+    /** What becomes of what its desktops write outside their homes. */
+    overlay: Generated<OverlayKind>
+    maintenance: Sentence
     /** Whose it is; null: all tenants'. */
     tenant_id: ColumnType<number | null, number | null | undefined, never>
     /** How many desktops it may have, and how many of one user; null: any number. */
@@ -178,6 +254,12 @@ export interface Database {
     /** What one of them may receive and send; null: any number. */
     net_in_kbit: ColumnType<number | null, number | null | undefined, number | null>
     net_out_kbit: ColumnType<number | null, number | null | undefined, number | null>
+    /** What one of them may read, and write, in a second; null: any number. */
+    disk_iops: ColumnType<number | null, number | null | undefined, number | null>
+    disk_kbytes: ColumnType<number | null, number | null | undefined, number | null>
+    /** So many per cent of its starts take at most so many seconds; null: nothing is promised. */
+    slo_seconds: ColumnType<number | null, number | null | undefined, number | null>
+    slo_percent: Generated<number>
   }
   /** Homes: of a user and a flavour, one of each in service. Paths are below `path.storage.homefs`. */
   home: {
@@ -236,7 +318,8 @@ export interface Database {
   /** Starts that failed, of which something was kept. */
   failed_start: {
     id: Generated<number>
-    vm_id: number
+    /** Null: its desktop was removed, and the files are to go, too. */
+    vm_id: number | null
     host_id: number
     epoch: number
     at: Timestamp
@@ -288,6 +371,17 @@ export interface Database {
     expire_soft: OptionalTimestamp
     expire_hard: OptionalTimestamp
     expiry_told_at: OptionalTimestamp
+    maintenance: Sentence
+    /** Whose desktops it is one of; null: nobody's but its user's. */
+    pool_id: ColumnType<number | null, number | null | undefined, never>
+    /** Who has this desktop of a pool. */
+    assigned_user_id: ColumnType<number | null, never, number | null>
+    assigned_at: ColumnType<Date | null, never, Date | null>
+    /** Whose data it may hold: cleared by a reset that was verified, and by nothing else. */
+    dirty_user_id: ColumnType<number | null, never, number | null>
+    dirty_since: ColumnType<Date | null, never, Date | null>
+    /** How often it was found empty. */
+    generation: ColumnType<number, never, number>
     // facts, written by hkd alone
     state: Generated<VmState>
     prior: Generated<VmState>
@@ -316,6 +410,59 @@ export interface Database {
     hypervisor: ColumnType<HypervisorKind | null, never, HypervisorKind>
     /** What an administrator should know about the present boot. */
     warning: ColumnType<string | null, string | null | undefined, string | null>
+  }
+  /** Desktops that are alike, and whose they are for now. Its number is none of a desktop. */
+  pool: {
+    id: Generated<number>
+    name: string
+    tenant_id: number
+    /** Stands for the user of a desktop that nobody has. */
+    owner_id: number
+    flavour_id: number
+    di_tag: Generated<string>
+    assign: Generated<PoolAssignment>
+    /** Desktops that there are. */
+    size: number
+    /** Desktops that run and wait for somebody. */
+    spare: Generated<number>
+    /** Desktops that may be somebody's or run at once. */
+    most: number
+    /** Minutes after which a desktop that was left is stopped; null: never. */
+    stop_minutes: ColumnType<number | null, number | null | undefined, number | null>
+    everyone: Generated<boolean>
+    logins: Generated<readonly string[]>
+    groups: Generated<readonly string[]>
+    maintenance: Sentence
+  }
+  /** A user who waits for a desktop of a pool: asked for by her door, answered by hkd alone. */
+  pool_claim: {
+    number: Generated<number>
+    pool_id: number
+    user_id: number
+    at: Timestamp
+    expires_at: Timestamp
+    closed_at: OptionalTimestamp
+    vm_id: ColumnType<number | null, never, number>
+    outcome: ColumnType<string | null, never, string>
+  }
+  /** Nodes where a desktop of a pool may have left something. */
+  vm_remains: { vm_id: number; host_id: number; since: Timestamp }
+  /** Each time that a desktop of a pool was found empty. */
+  vm_reset: { vm_id: number; generation: number; of_user_id: number; host_id: number; at: Timestamp }
+  /** Images that are to be made of what desktops have become. */
+  capture: {
+    id: Generated<number>
+    vm_id: number
+    flavour_id: number
+    version: string | null
+    tag: string | null
+    by: string
+    asked_at: Timestamp
+    host_id: ColumnType<number | null, never, number>
+    stage: Generated<string>
+    ended_at: OptionalTimestamp
+    image_id: ColumnType<number | null, never, number>
+    fault: ColumnType<string | null, never, string>
   }
   vm_edge: { prior: VmState; state: VmState }
   vm_log: {
@@ -358,6 +505,8 @@ export interface Database {
     state: SeatState
     /** The door of the connection that has the desktop, as NODE/PID; null once it was given back or taken away. */
     door: string | null
+    /** Of the last claim; null: of an older version. */
+    user_id: ColumnType<number | null, number | null | undefined, number | null>
     /** How the holder is described to the one whom she displaces. */
     label: string
     since: Timestamp

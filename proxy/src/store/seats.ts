@@ -1,4 +1,5 @@
-import { sql } from 'kysely'
+import { Fault } from '@ostler/contract/fault.ts'
+import { type Expression, type RawBuilder, sql } from 'kysely'
 import type { SeatState } from '../model/seat.ts'
 import type { Db } from './open.ts'
 import { prepared } from './prepared.ts'
@@ -18,6 +19,8 @@ export interface SeatLoss {
   readonly endedBy: string | null
 }
 
+/** What the table's trigger says of a seat at somebody else's desktop (migrations/0022-pools.ts). */
+const NOT_HERS = 'OSP01'
 /** So long a seat of a door that is heard of no more counts as taken. */
 const LEASE = sql`interval '15 seconds'`
 /** What is left of a lease when it is renewed. */
@@ -27,18 +30,23 @@ const RENEW_BELOW = sql`interval '10 seconds'`
 export const userState = sql<SeatState>`
   CASE WHEN seat.lease_until > now() THEN seat.state ELSE 'disconnected' END`
 
+/** The same of a desktop, where seats are not joined. @param vmId an expression of its number. */
+export function userStateOf(vmId: Expression<number>): RawBuilder<SeatState> {
+  return sql`coalesce((SELECT ${userState} FROM ostler.seat WHERE seat.vm_id = ${vmId}), 'disconnected')`
+}
+
 interface ClaimRow {
   readonly epoch: number
   readonly displaced: string | null
 }
 
-const claim = prepared<Pick<Seat, 'vmId' | 'door'> & { label: string }, ClaimRow>(
-  (_, { vmId, door, label }) => sql<ClaimRow>`
+const claim = prepared<Pick<Seat, 'vmId' | 'door'> & { label: string; userId: number | null }, ClaimRow>(
+  (_, { vmId, door, label, userId }) => sql<ClaimRow>`
     WITH claimed AS (
-      INSERT INTO ostler.seat (vm_id, epoch, state, door, label, lease_until)
-      VALUES (${vmId}, 1, 'connecting', ${door}, ${label}, now() + ${LEASE})
+      INSERT INTO ostler.seat (vm_id, epoch, state, door, label, user_id, lease_until)
+      VALUES (${vmId}, 1, 'connecting', ${door}, ${label}, ${userId}::int, now() + ${LEASE})
       ON CONFLICT (vm_id) DO UPDATE SET epoch = seat.epoch + 1, state = excluded.state, door = excluded.door,
-        label = excluded.label, since = now(), lease_until = excluded.lease_until, ended_by = NULL,
+        label = excluded.label, user_id = excluded.user_id, since = now(), lease_until = excluded.lease_until, ended_by = NULL,
         displaced = CASE WHEN ${userState} <> 'disconnected' THEN seat.label END
       RETURNING vm_id, epoch, displaced)
     SELECT epoch, displaced, pg_notify('ostler_seat', vm_id::text) FROM claimed`,
@@ -48,15 +56,22 @@ const claim = prepared<Pick<Seat, 'vmId' | 'door'> & { label: string }, ClaimRow
  * Takes the seat of a desktop, whoever has it: one statement, so of many simultaneous claims the last one has it
  * and each earlier holder finds its epoch gone.
  *
+ * @param userId who claims it. A desktop of a pool has no seat for anybody but who has it.
  * @returns the seat with its new epoch, and who was displaced.
+ * @throws Fault `desktop.notHers` for a desktop of a pool that is not hers, or no longer.
  */
 export async function claimSeat(
   db: Db,
   vmId: number,
   door: string,
   label: string,
+  userId: number | null = null,
 ): Promise<{ seat: Seat; displaced: string | undefined }> {
-  const [row] = (await claim(db, { vmId, door, label })).rows
+  const { rows } = await claim(db, { vmId, door, label, userId }).catch((cause: unknown) => {
+    if ((cause as { code?: unknown }).code !== NOT_HERS) throw cause
+    throw new Fault('desktop.notHers', { desktop: vmId }, { cause })
+  })
+  const [row] = rows
   if (row === undefined) throw new Error('a claim without an answer')
   return { seat: { vmId, epoch: row.epoch, door }, displaced: row.displaced ?? undefined }
 }
@@ -103,7 +118,7 @@ export async function endedShares(
   if (seats.length === 0) return new Map()
   const { rows } = await sql<{ index: number } & SeatLoss>`
     SELECT (mine.index - 1)::int AS index, coalesce(label, '') AS label,
-      coalesce(ended_by, CASE WHEN seat.epoch = mine.epoch OR seat.epoch IS NULL THEN 'the client' END) AS "endedBy"
+      CASE WHEN seat.epoch > mine.epoch THEN ended_by ELSE 'the client' END AS "endedBy"
     FROM unnest(${numbers(seats)}::int[], ${epochs(seats)}::int[]) WITH ORDINALITY AS mine (vm_id, epoch, index)
     LEFT JOIN ostler.seat USING (vm_id)
     WHERE seat.epoch IS DISTINCT FROM mine.epoch OR seat.door IS NULL`.execute(db)
@@ -143,15 +158,30 @@ export async function freeLapsedSeats(db: Db): Promise<number[]> {
   return rows.map((row) => row.vm_id)
 }
 
-const release = prepared<Seat & Record<string, unknown>, never>(
-  (_, { vmId, epoch, door }) => sql<never>`
-    UPDATE ostler.seat SET state = 'disconnected', door = NULL, lease_until = now()
+const release = prepared<Seat & { endedBy: string | null } & Record<string, unknown>, never>(
+  (_, { vmId, epoch, door, endedBy }) => sql<never>`
+    UPDATE ostler.seat SET state = 'disconnected', door = NULL, lease_until = now(), ended_by = ${endedBy}
     WHERE vm_id = ${vmId} AND epoch = ${epoch} AND door = ${door}`,
 )
 
-/** Gives a seat back, if it still is what it was. */
-export async function releaseSeat(db: Db, seat: Seat): Promise<void> {
-  await release(db, { ...seat })
+/**
+ * Gives a seat back, if it still is what it was.
+ * @param endedBy what ended it on purpose; `null`: its connection has ended.
+ */
+export async function releaseSeat(db: Db, seat: Seat, endedBy: string | null = null): Promise<void> {
+  await release(db, { ...seat, endedBy })
+}
+
+/** How the seat of a desktop stands: whose it is, and how it ended. `undefined` when nobody has ever sat there. */
+export async function seatNow(
+  db: Db,
+  vmId: number,
+): Promise<{ epoch: number; label: string; door: string | null; endedBy: string | null } | undefined> {
+  return await db
+    .selectFrom('seat')
+    .select(['epoch', 'label', 'door', 'ended_by as endedBy'])
+    .where('vm_id', '=', vmId)
+    .executeTakeFirst()
 }
 
 /** The same with many seats. */

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { DoorPems } from '../model/door-certificate.ts'
 import type { Db } from './open.ts'
+import { transact } from './transact.ts'
 
 /** What an administrator has set for all doors, as everybody but hkd sees it. */
 export interface SslFiles extends Omit<DoorPems, 'key'> {
@@ -19,7 +20,7 @@ export async function setSslFiles(
     ...(ca === undefined ? [] : [{ name: 'ca', content: ca, sealed: null } as const]),
     ...(crl === undefined ? [] : [{ name: 'crl', content: crl, sealed: null } as const]),
   ] as const
-  await db.transaction().execute(async (tx) => {
+  await transact(db, async (tx) => {
     // Two who set it at once must not mix their files.
     await sql`SELECT pg_advisory_xact_lock(hashtext('ostler.ssl_file'))`.execute(tx)
     await tx.deleteFrom('ssl_file').execute()
@@ -30,7 +31,7 @@ export async function setSslFiles(
 
 /** Takes it away, and tells hkd. Returns whether there was one. */
 export async function deleteSslFiles(db: Db): Promise<boolean> {
-  return await db.transaction().execute(async (tx) => {
+  return await transact(db, async (tx) => {
     const { numDeletedRows } = await tx.deleteFrom('ssl_file').executeTakeFirst()
     await hint(tx)
     return numDeletedRows > 0n

@@ -1,10 +1,9 @@
 import { sql } from 'kysely'
+import { HOST_SILENT_SECONDS } from '../model/host.ts'
 import { AT_REST, STARTING, type StartQueue } from '../model/start-queue.ts'
 import { RESET_WISH } from '../model/wish.ts'
+import { userOfDesktop } from './desktop-user.ts'
 import type { Db } from './open.ts'
-
-/** A node that says nothing for so long takes no desktops. */
-export const HOST_SILENT_SECONDS = 20
 
 /** Reads, in one statement, everything on which the order of starts rests, as of now: a placing may have waited for its lock. */
 export async function readStartQueue(db: Db): Promise<StartQueue> {
@@ -18,15 +17,15 @@ export async function readStartQueue(db: Db): Promise<StartQueue> {
     places AS (
       SELECT greatest(0, starting_max - count(vm.id)) AS free
       FROM ostler.host LEFT JOIN ostler.vm ON vm.host_id = host.id AND vm.state = ANY (${[...STARTING]})
-      WHERE host.state = 'running' AND NOT host.blocked
+      WHERE host.state = 'running' AND NOT host.blocked AND host.maintenance IS NULL
         AND seen_at > now() - make_interval(secs => ${HOST_SILENT_SECONDS})
       GROUP BY host.id)
     SELECT
       (SELECT CASE WHEN is_called THEN last_value ELSE 0 END::int FROM ostler.start_count) AS starts,
       (SELECT coalesce(sum(free), 0)::int FROM places) AS free,
-      (SELECT coalesce(json_agg(user_id), '[]') FROM ostler.vm WHERE state = ANY (${[...STARTING]}))
+      (SELECT coalesce(json_agg(${userOfDesktop}), '[]') FROM ostler.vm WHERE state = ANY (${[...STARTING]}))
         AS "startingUsers",
-      (SELECT coalesce(json_agg(json_build_object('vmId', vm.id, 'userId', vm.user_id, 'held', vm.held,
+      (SELECT coalesce(json_agg(json_build_object('vmId', vm.id, 'userId', ${userOfDesktop}, 'held', vm.held,
           'wishes', open.wishes)), '[]')
         FROM open JOIN ostler.vm ON vm.id = open.vm_id WHERE vm.state = ANY (${[...AT_REST]})) AS waiting`.execute(
     db,

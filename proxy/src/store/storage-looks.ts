@@ -3,6 +3,7 @@ import type { StorageLook, StoragePurge } from '@ostler/contract/storage-api.ts'
 import { sql } from 'kysely'
 import type { DiskImageKind } from '../model/disk-image.ts'
 import type { Db } from './open.ts'
+import { transact } from './transact.ts'
 
 /** What a look has found. */
 export interface FoundOrphan {
@@ -45,7 +46,7 @@ export async function readLooks(db: Db, ids: readonly number[]): Promise<Storage
  * @throws Fault `storage.orphan` when a number is none of the last day, or was removed already; then nothing is asked for.
  */
 export async function askForPurge(db: Db, ids: readonly number[]): Promise<void> {
-  await db.transaction().execute(async (tx) => {
+  await transact(db, async (tx) => {
     const asked = await tx
       .updateTable('storage_orphan')
       .set({ purge_asked_at: sql<Date>`now()` })
@@ -79,11 +80,15 @@ export async function readPurges(db: Db, ids: readonly number[]): Promise<Storag
 /** What there are rows of, against which a storage is held. */
 export async function storageRows(db: Db): Promise<{
   desktops: ReadonlySet<number>
+  users: ReadonlySet<number>
+  flavours: ReadonlySet<number>
   images: { id: number; name: string; kind: DiskImageKind; path: string }[]
 }> {
-  const desktops = await db.selectFrom('vm').select('id').execute()
+  const numbers = async (table: 'vm' | 'users' | 'flavour'): Promise<ReadonlySet<number>> =>
+    new Set((await db.selectFrom(table).select('id').execute()).map(({ id }) => id))
   const images = await db.selectFrom('disk_image').select(['id', 'name', 'kind', 'path']).execute()
-  return { desktops: new Set(desktops.map(({ id }) => id)), images }
+  const [desktops, users, flavours] = [await numbers('vm'), await numbers('users'), await numbers('flavour')]
+  return { desktops, users, flavours, images }
 }
 
 /** The looks that a node was asked for and has not made. Old ones are forgotten. */
@@ -107,7 +112,7 @@ export async function endLook(
   id: number,
   outcome: readonly FoundOrphan[] | { readonly fault: string },
 ): Promise<void> {
-  await db.transaction().execute(async (tx) => {
+  await transact(db, async (tx) => {
     const found = 'fault' in outcome ? [] : outcome
     if (found.length > 0)
       await tx

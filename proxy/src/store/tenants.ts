@@ -2,6 +2,7 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { sql } from 'kysely'
 import type { Db } from './open.ts'
 import { requireTenant } from './users.ts'
+import { transact } from './transact.ts'
 
 /** Gives a tenant another name. @throws Fault `object.unknown`, `object.exists`. */
 export async function renameTenant(db: Db, name: string, to: string): Promise<void> {
@@ -18,7 +19,7 @@ export async function renameTenant(db: Db, name: string, to: string): Promise<vo
  * @throws Fault `object.unknown`, `tenant.inUse`.
  */
 export async function deleteTenant(db: Db, name: string): Promise<void> {
-  await db.transaction().execute(async (tx) => {
+  await transact(db, async (tx) => {
     const id = await requireTenant(tx, name)
     await sql`SELECT id FROM ostler.tenant WHERE id = ${id} FOR UPDATE`.execute(tx)
     const { rows } = await sql<{ users: number; flavours: number }>`

@@ -93,7 +93,7 @@ export async function replaceHash(db: Db, userId: number, before: string, after:
 }
 
 /** The number of the tenant whose users need not name it. */
-const FIRST_TENANT = 1
+export const FIRST_TENANT = 1
 
 /** The number of a tenant that has users. @throws Fault `object.unknown`. */
 export async function requireTenant(db: Db, name: string | undefined): Promise<number> {

@@ -4,18 +4,18 @@ import { sql } from 'kysely'
 import type { DiskImageKind } from '../model/disk-image.ts'
 import type { ExpiryFacts } from '../model/expiry.ts'
 import type { Home } from '../model/home.ts'
-import type { HostLoad } from '../model/host.ts'
-import { AT_REST, startOrder } from '../model/start-queue.ts'
+import { AT_REST } from '../model/start-queue.ts'
 import type { FlavourHypervisor, HypervisorKind } from '../model/hypervisor-kind.ts'
+import type { DiskRates } from '../model/disk-rates.ts'
 import type { NetworkRates } from '../model/network-rates.ts'
+import type { OverlayKind } from '../model/overlay.ts'
 import type { VmEvent, VmState } from '../model/vm-machine.ts'
 import { ONE_TIME_WISHES, RESET_WISH, type Wish, type WishKind } from '../model/wish.ts'
 import type { AgentVerdict } from '../model/agent-verdict.ts'
-import { claimHome, freeHome, homeOfVm, lookAtHome } from './homes.ts'
-import { hostLoads } from './hosts.ts'
+import { userOfDesktop } from './desktop-user.ts'
+import { freeHome, homeOfVm } from './homes.ts'
 import type { Db } from './open.ts'
 import { prepared } from './prepared.ts'
-import { readStartQueue } from './start-queue.ts'
 import { transact } from './transact.ts'
 
 /** A desktop as the door and the lists see it. */
@@ -39,6 +39,9 @@ export interface VmRow {
   readonly fault: string | null
   /** What runs its present boot, or ran its last one. */
   readonly hypervisor: HypervisorKind | null
+  readonly poolId: number | null
+  /** What users read while it, its flavour, its user or its node is looked after; null: it is open. */
+  readonly maintenance: string | null
 }
 
 /** What hkd needs to run a desktop. */
@@ -52,8 +55,11 @@ export interface VmPlan extends VmRow {
     readonly memoryMb: number
     readonly cpuPercent: number
     readonly hypervisor: FlavourHypervisor | null
+    readonly homeMb: number
     readonly rates: NetworkRates
+    readonly diskRates: DiskRates
   }
+  readonly overlay: OverlayKind
   /** What its tag stands for; `null` when its flavour has no image with it, or only a blocked one. */
   readonly image: {
     readonly id: number
@@ -86,7 +92,7 @@ export interface VmPlan extends VmRow {
 const COLUMNS = [
   'vm.id',
   'vm.name',
-  'vm.user_id as ownerId',
+  'users.id as ownerId',
   'users.tenant_id as tenantId',
   'flavour.name as flavourName',
   'vm.blocked',
@@ -99,14 +105,21 @@ const COLUMNS = [
   'vm.agent_at as agentAt',
   'vm.fault',
   'vm.hypervisor',
+  'vm.pool_id as poolId',
 ] as const
+
+/** Needs `ostler.vm`, and its `flavour` and `users`. */
+const maintenanceOfDesktop = sql<string | null>`
+  coalesce(vm.maintenance, flavour.maintenance, users.maintenance,
+    (SELECT host.maintenance FROM ostler.host WHERE host.id = vm.host_id))`
 
 function vmRows(db: Db) {
   return db
     .selectFrom('vm')
-    .innerJoin('users', 'users.id', 'vm.user_id')
+    .innerJoin('users', (join) => join.on('users.id', '=', userOfDesktop))
     .innerJoin('flavour', 'flavour.id', 'vm.flavour_id')
     .select(COLUMNS)
+    .select(maintenanceOfDesktop.as('maintenance'))
 }
 
 const vmById = prepared<{ id: number }, VmRow>((db, { id }) => vmRows(db).where('vm.id', '=', id))
@@ -117,7 +130,7 @@ export async function findVm(db: Db, id: number): Promise<VmRow | undefined> {
 
 export async function listVms(db: Db, ownerId?: number): Promise<VmRow[]> {
   const all = vmRows(db).orderBy('vm.id')
-  return await (ownerId === undefined ? all : all.where('vm.user_id', '=', ownerId)).execute()
+  return await (ownerId === undefined ? all : all.where(userOfDesktop, '=', ownerId)).execute()
 }
 
 /** How many desktops of a node are in each state; those that nobody is in are not there. */
@@ -156,15 +169,17 @@ export async function vmsToStep(db: Db, hostId: number): Promise<VmToStep[]> {
 /** Everything about one desktop that a step needs, read in one statement. */
 export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
   const { rows } = await sql<VmPlan>`
-    SELECT vm.id, vm.name, vm.user_id AS "ownerId", users.tenant_id AS "tenantId",
+    SELECT vm.id, vm.name, users.id AS "ownerId", users.tenant_id AS "tenantId",
       flavour.name AS "flavourName", vm.blocked,
       flavour.is_application AS "isApplication", flavour.displays, vm.state, vm.epoch, vm.host_id AS "hostId",
       vm.address, vm.agent_at AS "agentAt", vm.fault, vm.held, vm.hypervisor,
       (extract(epoch FROM clock_timestamp() - vm.state_since) * 1000)::float8 AS "ageMs",
       users.login,
       json_build_object('id', flavour.id, 'name', flavour.name, 'memoryMb', flavour.memory_mb,
-        'cpuPercent', flavour.cpu_percent, 'hypervisor', flavour.hypervisor,
-        'rates', json_build_object('inKbit', flavour.net_in_kbit, 'outKbit', flavour.net_out_kbit)) AS flavour,
+        'cpuPercent', flavour.cpu_percent, 'hypervisor', flavour.hypervisor, 'homeMb', flavour.home_mb,
+        'rates', json_build_object('inKbit', flavour.net_in_kbit, 'outKbit', flavour.net_out_kbit),
+        'diskRates', json_build_object('iops', flavour.disk_iops, 'kbytes', flavour.disk_kbytes)) AS flavour,
+      flavour.overlay, vm.pool_id AS "poolId", ${maintenanceOfDesktop} AS maintenance,
       vm.di_tag AS tag, ${homeOfVm} AS home,
       (SELECT json_build_object('id', id, 'name', name, 'kind', kind, 'path', path)
         FROM ostler.disk_image WHERE NOT disk_image.blocked AND id = coalesce(vm.image_pin,
@@ -184,7 +199,8 @@ export async function planVm(db: Db, id: number): Promise<VmPlan | undefined> {
       vm.agent_verdict AS "agentVerdict", vm.fault_code AS "faultCode", vm.fault_cure AS "faultCure",
       EXISTS (SELECT FROM ostler.seat WHERE vm_id = vm.id AND state = 'connected' AND lease_until > now())
         AS seated
-    FROM ostler.vm JOIN ostler.users ON users.id = user_id JOIN ostler.flavour ON flavour.id = flavour_id
+    FROM ostler.vm JOIN ostler.users ON users.id = ${userOfDesktop}
+      JOIN ostler.flavour ON flavour.id = vm.flavour_id
     WHERE vm.id = ${id}`.execute(db)
   return rows[0]
 }
@@ -243,60 +259,6 @@ interface Served {
  */
 export async function moveVm(db: Db, move: Transition): Promise<number | undefined> {
   return await transact(db, (tx) => moveIn(tx, move))
-}
-
-/** Why a desktop could not be placed. */
-export interface Refusal {
-  readonly refusal: string
-}
-
-/** Its turn has not come: whoever is before it, or a place that is free on no node which could take it. */
-export const NOT_YET = 'not yet'
-
-/**
- * Places a desktop that is to start and moves it to `preparing`, in one transaction that no other placing overlaps:
- * what one start takes of a node, or of a home, the next one sees. The order of starts is kept.
- *
- * @param choose gets the nodes and says which one, or none.
- * @param asking the node that places it.
- * @returns as `moveVm`, or why not.
- */
-export async function placeVm(
-  db: Db,
-  move: Omit<Transition, 'hostId'>,
-  choose: (hosts: readonly HostLoad[]) => number | undefined,
-  asking?: number,
-): Promise<number | undefined | Refusal | typeof NOT_YET> {
-  return await transact(db, async (tx) => {
-    await sql`SELECT pg_advisory_xact_lock(hashtext('ostler.place'))`.execute(tx)
-    const home = await lookAtHome(tx, move.vm.id)
-    if (home.refusal !== undefined) return { refusal: home.refusal }
-    const hosts = (await hostLoads(tx, asking)).filter(({ id }) => home.hostId === null || home.hostId === id)
-    if (hosts.length === 0)
-      return {
-        refusal:
-          home.hostId === null
-            ? 'no node takes desktops now'
-            : 'the node with its home takes no desktops now',
-      }
-    if (choose(hosts) === undefined) return { refusal: 'no node has enough memory free' }
-    const queue = await readStartQueue(tx)
-    if (!startOrder(queue).slice(0, queue.free).includes(move.vm.id)) return NOT_YET
-    const hostId = choose(hosts.filter(({ starting, startingMax }) => starting < startingMax))
-    return hostId === undefined ? NOT_YET : await moveAndClaim(tx, { ...move, hostId })
-  })
-}
-
-/** A boot has the home of its desktop from its first moment on, or is none. */
-async function moveAndClaim(
-  tx: Db,
-  move: Transition & { readonly hostId: number },
-): Promise<number | undefined> {
-  const { vm, hostId, hypervisor = 'lxc' } = move
-  const epoch = await moveIn(tx, move)
-  if (epoch !== undefined && !(await claimHome(tx, { vmId: vm.id, epoch, hostId, hypervisor })))
-    throw new Error(`the home of desktop ${vm.id} was taken although its row was held`)
-  return epoch
 }
 
 const NO_AGENT = { agent_verdict: null, agent_said: null, agent_since: null }
