@@ -1,5 +1,6 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { parseProperties } from '@ostler/kit/properties.ts'
+import { insertedRows, type InsertedRow } from './dumped-inserts.ts'
 
 /** A key of a QVD's configuration. */
 export interface DumpedKey {
@@ -18,16 +19,29 @@ export interface ConfigurationDump {
 /** In 4.x this is the tenant of what is true for all (compatibility page 10.1). */
 const ALL = '-1'
 const COPY = /^COPY\s+(?:"?\w+"?\.)?"?(\w+)"?\s*(?:\(([^)]*)\))?\s+FROM\s+stdin;\s*$/i
+const INSERT = /^INSERT\s+INTO\s+(?:"?\w+"?\.)?"?(?:configs|tenants)"?\s/im
+/** What a statement means that names no columns: those of QVD's tables, in their order. */
+const COLUMNS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  configs: [
+    ['key', 'value'],
+    ['tenant_id', 'key', 'value'],
+  ],
+  tenants: [
+    ['id', 'name'],
+    ['id', 'name', 'description', 'blocked'],
+  ],
+}
 const HEADER = /^"?(?:tenant_id"?,"?)?key"?,"?value"?/i
 
 /**
- * Reads the configuration of a QVD: a `node.conf`, the table `configs` as `pg_dump` writes it (also among other tables), or
- * as CSV, with a tenant's number first as in 4.x or without as in 3.x.
+ * Reads the configuration of a QVD: a `node.conf`, the table `configs` as `pg_dump` writes it (also among other tables, and with
+ * `--inserts`), or as CSV, with a tenant's number first as in 4.x or without as in 3.x.
  * @throws Fault `request.invalid` naming the first line that is none of them.
  */
 export function parseConfigurationDump(text: string): ConfigurationDump {
   const lines = text.replace(/^\ufeff/, '').split(/\r?\n/)
   if (lines.some((line) => COPY.test(line))) return fromCopy(lines)
+  if (INSERT.test(text)) return fromInserts(text)
   const first = lines.find((line) => line.trim() !== '') ?? ''
   if (HEADER.test(first) || /^(?:-?\d+|"-?\d+"),/.test(first))
     return { keys: fromCsv(text), tenants: new Map() }
@@ -61,6 +75,29 @@ function fromCopy(lines: readonly string[]): ConfigurationDump {
     }
   }
   return { keys, tenants }
+}
+
+function fromInserts(text: string): ConfigurationDump {
+  const keys: DumpedKey[] = []
+  const tenants = new Map<string, string>()
+  for (const { line, table, columns: named, cells } of rowsIn(text)) {
+    const columns = named ?? COLUMNS[table]?.find(({ length }) => length === cells.length)
+    if (columns?.length !== cells.length)
+      throw invalid(line, `has ${cells.length} values: dump it with --column-inserts`)
+    const cell = (column: string): string | undefined => cells[columns.indexOf(column)]
+    if (table === 'tenants') tenants.set(cell('id') ?? '', cell('name') ?? '')
+    else keys.push(dumped(cell('tenant_id'), cell('key') ?? '', cell('value') ?? ''))
+  }
+  return { keys, tenants }
+}
+
+/** @throws Fault `request.invalid`. */
+function rowsIn(text: string): InsertedRow[] {
+  try {
+    return [...insertedRows(text, Object.keys(COLUMNS))]
+  } catch (error) {
+    throw new Fault('request.invalid', { problem: error instanceof Error ? error.message : String(error) })
+  }
 }
 
 const COPY_ESCAPES: Readonly<Record<string, string>> = {

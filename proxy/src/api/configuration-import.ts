@@ -4,7 +4,7 @@ import { setConfigurations } from '../store/configuration-import.ts'
 import type { Db } from '../store/open.ts'
 import { requireTenant } from '../store/users.ts'
 import type { ConfigurationDesk, ConfigurationSource } from './configuration.ts'
-import { type DumpedKey, parseConfigurationDump } from './configuration-dump.ts'
+import { type ConfigurationDump, type DumpedKey, parseConfigurationDump } from './configuration-dump.ts'
 
 interface ImportOrder {
   readonly text: string
@@ -32,9 +32,17 @@ export class ConfigurationImport {
    * @throws Fault `request.invalid` when the text is neither a `node.conf` nor a dump, or a tenant here is not named;
    * `object.unknown` when the named one is not there.
    */
-  async take({ text, tenants: named, apply }: ImportOrder): Promise<ImportAnswer> {
+  async take({ text, tenants, apply }: ImportOrder): Promise<ImportAnswer> {
     const dump = parseConfigurationDump(text)
-    const nameOf = (number: string): string | undefined => named[number] ?? dump.tenants.get(number)
+    return await this.takeKeys(
+      { ...dump, tenants: new Map([...dump.tenants, ...Object.entries(tenants)]) },
+      apply,
+    )
+  }
+
+  /** The same of keys that were read already. */
+  async takeKeys(dump: ConfigurationDump, apply: boolean): Promise<ImportAnswer> {
+    const nameOf = (number: string): string | undefined => dump.tenants.get(number)
     const numbers = [...new Set(dump.keys.map(({ tenant }) => tenant ?? null))]
     const keys: ImportedKey[] = []
     const groups: { tenantId: number | undefined; values: Record<string, string> }[] = []

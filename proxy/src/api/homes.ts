@@ -1,8 +1,8 @@
 import { ADMIN_OBJECTS } from '@ostler/contract/admin-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { adoptBody, type HomeKept, HOMES_PATH, type Removed, restoreBody } from '@ostler/contract/homes.ts'
-import type { Hono } from 'hono'
 import { join } from 'node:path'
+import * as z from 'zod'
 import { desktopByName, flavourByName } from '../store/admin.ts'
 import {
   adoptHome,
@@ -14,8 +14,9 @@ import {
   restoreHome,
   trashHome,
 } from '../store/home-trash.ts'
-import type { Db } from '../store/open.ts'
-import { body } from './body.ts'
+import { homeRow, removed } from './answers.ts'
+import type { UserFinder } from './finding.ts'
+import { listRoute, type Named, nothing, type Route, route } from './route.ts'
 
 export interface HomeSettings {
   /** `path.storage.homefs` */
@@ -24,56 +25,142 @@ export interface HomeSettings {
   readonly trashDays: number
 }
 
-/** The number of a user. */
-export type FindUser = (tenant: string | undefined, login: string) => Promise<number>
+const HOME: Named = { kind: 'home', in: 'path', key: 'id' }
+const home = z.looseObject({ id: z.int(), path: z.string() })
 
-/** Homes, and the removal of what has them: desktops, users, flavours. hkd moves the files. */
-export function addHomeRoutes(app: Hono, db: Db, settings: HomeSettings, findUser: FindUser): void {
-  const { folder, trashDays: days } = settings
+/** Homes. hkd moves the files. */
+export function homeRoutes(settings: HomeSettings, users: UserFinder): Route[] {
+  const { folder } = settings
+  const same = { needs: 'home.change', reach: 'tenant' } as const
+  return [
+    listRoute({
+      path: HOMES_PATH,
+      summary: 'Homes, those in the trash last.',
+      needs: 'home.see',
+      row: homeRow,
+      hints: ['ostler_home', 'ostler_admin'],
+      rows: listHomes,
+    }),
+    route({
+      method: 'post',
+      path: HOMES_PATH,
+      summary: "Says that what lies at a path is somebody's home.",
+      needs: 'home.change',
+      about: [{ kind: 'user', in: 'body', key: 'user' }],
+      makes: 'home',
+      body: adoptBody,
+      answer: home,
+      status: 201,
+      run: async ({ db, body: { tenant, user: login, osf, kind, path } }) => {
+        const of = { userId: await users.find(db, tenant, login), flavourId: await flavourByName(db, osf) }
+        const adopted = await adoptHome(db, of, { kind, path })
+        return { ...adopted, path: join(folder, adopted.path) }
+      },
+    }),
+    route({
+      ...same,
+      method: 'delete',
+      path: `${HOMES_PATH}/:id`,
+      summary: 'Puts a home into the trash.',
+      about: [HOME],
+      answer: removed,
+      run: async ({ db, part }) =>
+        told(settings, await trashHome(db, numberOf(part('id')), settings.trashDays)),
+    }),
+    route({
+      ...same,
+      method: 'post',
+      path: `${HOMES_PATH}/:id/restore`,
+      summary: 'Brings a home back from the trash, also for somebody else.',
+      about: [
+        HOME,
+        { kind: 'user', in: 'body', key: 'user' },
+        { kind: 'osf', in: 'body', key: 'osf', shared: true },
+      ],
+      body: restoreBody,
+      answer: z.looseObject({ ...removed.shape, path: z.string(), login: z.string() }),
+      run: async ({ db, part, body: { tenant, user: login, osf: flavour } }) => {
+        const target = {
+          ...(login === undefined ? {} : { userId: await users.find(db, tenant, login) }),
+          ...(flavour === undefined ? {} : { flavourId: await flavourByName(db, flavour) }),
+        }
+        const { displaced, path, ...restored } = await restoreHome(
+          db,
+          numberOf(part('id')),
+          target,
+          settings.trashDays,
+        )
+        return { ...restored, ...told(settings, displaced), path: join(folder, path) }
+      },
+    }),
+    route({
+      ...same,
+      method: 'post',
+      path: `${HOMES_PATH}/:id/purge`,
+      summary: 'Removes a home in the trash for good.',
+      about: [HOME],
+      body: nothing.optional(),
+      run: async ({ db, part }) => {
+        await purgeHome(db, numberOf(part('id')))
+        return {}
+      },
+    }),
+  ]
+}
+
+/** The removal of what has homes: desktops, users, flavours. */
+export function removalRoutes(settings: HomeSettings, users: UserFinder): Route[] {
   const { user, osf, vm } = ADMIN_OBJECTS
-  const told = (homes: readonly HomeKept[], desktops = 0): Removed => ({
+  return [
+    route({
+      method: 'delete',
+      path: `${vm.path}/:name`,
+      summary: 'Removes a desktop that is at rest; its home goes to the trash.',
+      needs: 'desktop.change',
+      reach: 'tenant',
+      about: [{ kind: 'vm', in: 'path', key: 'name' }],
+      answer: removed,
+      run: async ({ db, part }) =>
+        told(settings, await deleteDesktop(db, await desktopByName(db, part('name')), settings.trashDays)),
+    }),
+    route({
+      method: 'delete',
+      path: `${user.path}/:login`,
+      summary: 'Removes a user with her desktops; her homes go to the trash.',
+      needs: 'user.change',
+      reach: 'tenant',
+      about: [{ kind: 'user', in: 'path', key: 'login' }],
+      query: z.strictObject({ tenant: z.string().optional() }),
+      answer: removed,
+      run: async ({ db, part, query: { tenant } }) => {
+        const userId = await users.find(db, tenant, part('login'))
+        const { desktops, homes } = await deleteUser(db, userId, settings.trashDays)
+        return told(settings, homes, desktops)
+      },
+    }),
+    route({
+      method: 'delete',
+      path: `${osf.path}/:name`,
+      summary: 'Removes a flavour without desktops; its homes go to the trash.',
+      needs: 'flavour.change',
+      reach: 'tenant',
+      about: [{ kind: 'osf', in: 'path', key: 'name' }],
+      answer: removed,
+      run: async ({ db, part }) =>
+        told(settings, await deleteFlavour(db, await flavourByName(db, part('name')), settings.trashDays)),
+    }),
+  ]
+}
+
+function told({ folder }: HomeSettings, homes: readonly HomeKept[], desktops = 0): Removed {
+  return {
     desktops,
-    homes: homes.map(({ until, ...home }) => ({
-      ...home,
-      path: join(folder, home.path),
+    homes: homes.map(({ until, ...kept }) => ({
+      ...kept,
+      path: join(folder, kept.path),
       until: until.toISOString(),
     })),
-  })
-  app.get(HOMES_PATH, async (context) => context.json(await listHomes(db)))
-  app.post(HOMES_PATH, async (context) => {
-    const { tenant, user: login, osf: flavour, kind, path } = await body(context, adoptBody)
-    const of = { userId: await findUser(tenant, login), flavourId: await flavourByName(db, flavour) }
-    const adopted = await adoptHome(db, of, { kind, path })
-    return context.json({ ...adopted, path: join(folder, adopted.path) }, 201)
-  })
-  app.delete(`${HOMES_PATH}/:id`, async (context) =>
-    context.json(told(await trashHome(db, numberOf(context.req.param('id')), days))),
-  )
-  app.post(`${HOMES_PATH}/:id/restore`, async (context) => {
-    const { tenant, user: login, osf: flavour } = await body(context, restoreBody)
-    const id = numberOf(context.req.param('id'))
-    const target = {
-      ...(login === undefined ? {} : { userId: await findUser(tenant, login) }),
-      ...(flavour === undefined ? {} : { flavourId: await flavourByName(db, flavour) }),
-    }
-    const { displaced, path, ...restored } = await restoreHome(db, id, target, days)
-    return context.json({ ...restored, ...told(displaced), path: join(folder, path) })
-  })
-  app.post(`${HOMES_PATH}/:id/purge`, async (context) => {
-    await purgeHome(db, numberOf(context.req.param('id')))
-    return context.json({})
-  })
-  app.delete(`${vm.path}/:name`, async (context) =>
-    context.json(told(await deleteDesktop(db, await desktopByName(db, context.req.param('name')), days))),
-  )
-  app.delete(`${user.path}/:login`, async (context) => {
-    const userId = await findUser(context.req.query('tenant'), context.req.param('login'))
-    const { desktops, homes } = await deleteUser(db, userId, days)
-    return context.json(told(homes, desktops))
-  })
-  app.delete(`${osf.path}/:name`, async (context) =>
-    context.json(told(await deleteFlavour(db, await flavourByName(db, context.req.param('name')), days))),
-  )
+  }
 }
 
 function numberOf(text: string): number {

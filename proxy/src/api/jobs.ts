@@ -1,25 +1,54 @@
 import { JOB_ORDERS, type JobOrder, JOBS_PATH } from '@ostler/contract/jobs.ts'
 import { Fault } from '@ostler/contract/fault.ts'
-import type { Hono } from 'hono'
+import * as z from 'zod'
 import { listJobs, orderJob, showJob } from '../store/jobs.ts'
-import type { Db } from '../store/open.ts'
+import { jobRow, jobShown } from './answers.ts'
+import { listRoute, type Route, route } from './route.ts'
 
-/** Who orders: whoever can open the socket is the administrator. */
-export const ORDERED_BY = 'administrator'
+const query = z.strictObject({
+  after: z.string().optional().describe('the last line of the log that is known'),
+})
 
 /** Shows jobs, and orders something of them. hkd does them. */
-export function addJobRoutes(app: Hono, db: Db): void {
-  app.get(JOBS_PATH, async (context) => context.json(await listJobs(db)))
-  app.get(`${JOBS_PATH}/:number`, async (context) => {
-    const after = Number(context.req.query('after') ?? 0)
-    if (!Number.isSafeInteger(after)) throw new Fault('request.invalid', { problem: 'after is a number' })
-    return context.json(await showJob(db, jobNumber(context.req.param('number')), after))
-  })
-  for (const order of Object.keys(JOB_ORDERS) as JobOrder[])
-    app.post(`${JOBS_PATH}/:number/${order}`, async (context) => {
-      await orderJob(db, jobNumber(context.req.param('number')), order, ORDERED_BY)
-      return context.json({})
-    })
+export function jobRoutes(): Route[] {
+  return [
+    listRoute({
+      path: JOBS_PATH,
+      summary: 'The newest jobs, newest first.',
+      needs: 'job.see',
+      reach: 'all',
+      row: jobRow,
+      hints: ['ostler_job'],
+      rows: (db) => listJobs(db),
+    }),
+    route({
+      method: 'get',
+      path: `${JOBS_PATH}/:number`,
+      summary: 'A job with its desktops and its log.',
+      needs: 'job.see',
+      query,
+      answer: jobShown,
+      hints: ['ostler_job', 'ostler_vm'],
+      gatherMs: 1_000,
+      run: async ({ db, part, query: { after: text = '0' } }) => {
+        const after = Number(text)
+        if (!Number.isSafeInteger(after)) throw new Fault('request.invalid', { problem: 'after is a number' })
+        return await showJob(db, jobNumber(part('number')), after)
+      },
+    }),
+    ...(Object.keys(JOB_ORDERS) as JobOrder[]).map((order) =>
+      route({
+        method: 'post',
+        path: `${JOBS_PATH}/:number/${order}`,
+        summary: `Orders a job to ${order}.`,
+        needs: 'job.change',
+        run: async ({ db, part, caller }) => {
+          await orderJob(db, jobNumber(part('number')), order, caller.name)
+          return {}
+        },
+      }),
+    ),
+  ]
 }
 
 /** The number in a path. @throws Fault `object.unknown`. */

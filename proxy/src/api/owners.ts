@@ -1,14 +1,12 @@
 import { ADMIN_OBJECTS } from '@ostler/contract/admin-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { flavourEdit, tenantEdit } from '@ostler/contract/model-api.ts'
-import type { Hono } from 'hono'
 import type { NetworkRates } from '../model/network-rates.ts'
 import { flavourByName } from '../store/admin.ts'
 import { setFlavourLimits } from '../store/flavour-limits.ts'
 import { setHomeLimit } from '../store/home-trash.ts'
-import type { Db } from '../store/open.ts'
 import { deleteTenant, renameTenant } from '../store/tenants.ts'
-import { body } from './body.ts'
+import { type Named, type Route, route } from './route.ts'
 
 /**
  * What desktops of a new flavour may receive and send.
@@ -27,25 +25,52 @@ export function ratesOf(said: {
   return rates
 }
 
+const TENANT: Named = { kind: 'tenant', in: 'path', key: 'name' }
+
 /** Changes of tenants and flavours. */
-export function addOwnerRoutes(app: Hono, db: Db): void {
+export function ownerRoutes(): Route[] {
   const { tenant, osf } = ADMIN_OBJECTS
-  app.patch(`${tenant.path}/:name`, async (context) => {
-    await renameTenant(db, context.req.param('name'), (await body(context, tenantEdit)).name)
-    return context.json({})
-  })
-  app.delete(`${tenant.path}/:name`, async (context) => {
-    await deleteTenant(db, context.req.param('name'))
-    return context.json({})
-  })
-  app.patch(`${osf.path}/:name`, async (context) => {
-    const said = await body(context, flavourEdit)
-    const { net_in: net_in_kbit, net_out: net_out_kbit, user_storage_size: homeMb, ...more } = said
-    const name = context.req.param('name')
-    await db.transaction().execute(async (tx) => {
-      if (homeMb !== undefined) await setHomeLimit(tx, await flavourByName(tx, name), homeMb)
-      await setFlavourLimits(tx, name, { ...more, net_in_kbit, net_out_kbit })
-    })
-    return context.json({})
-  })
+  return [
+    route({
+      method: 'patch',
+      path: `${tenant.path}/:name`,
+      summary: 'Gives a tenant another name.',
+      needs: 'tenant.change',
+      about: [TENANT],
+      body: tenantEdit,
+      run: async ({ db, part, body: { name } }) => {
+        await renameTenant(db, part('name'), name)
+        return {}
+      },
+    }),
+    route({
+      method: 'delete',
+      path: `${tenant.path}/:name`,
+      summary: 'Removes a tenant that has nothing any more.',
+      needs: 'tenant.change',
+      about: [TENANT],
+      run: async ({ db, part }) => {
+        await deleteTenant(db, part('name'))
+        return {}
+      },
+    }),
+    route({
+      method: 'patch',
+      path: `${osf.path}/:name`,
+      summary:
+        'Changes how many desktops a flavour may have, what they and their homes may hold, and how soon they are there.',
+      needs: 'flavour.change',
+      reach: 'tenant',
+      about: [{ kind: 'osf', in: 'path', key: 'name' }],
+      body: flavourEdit,
+      run: async ({ db, part, body: said }) => {
+        const { net_in: net_in_kbit, net_out: net_out_kbit, disk_rate: disk_kbytes, ...others } = said
+        const { user_storage_size: homeMb, ...more } = others
+        const name = part('name')
+        if (homeMb !== undefined) await setHomeLimit(db, await flavourByName(db, name), homeMb)
+        await setFlavourLimits(db, name, { ...more, net_in_kbit, net_out_kbit, disk_kbytes })
+        return {}
+      },
+    }),
+  ]
 }

@@ -12,7 +12,7 @@ export function policyRule(
   said: NewPolicyRuleBody,
   ids: { readonly tenantId: number | undefined; readonly flavourId: number | undefined },
 ): NewPolicyRule {
-  const { use, displays, clipboard, printing, audio, usb, quota } = said
+  const { use, displays, clipboard, ports, printing, audio, usb, quota } = said
   if (said.from !== undefined) requireRanges(said.from)
   return {
     name: said.name,
@@ -30,6 +30,7 @@ export function policyRule(
       displays,
       clipboard,
       folders: said.folders === undefined ? undefined : { access: said.folders, roots: said.roots ?? [] },
+      ports,
       printing,
       audio,
       usb,

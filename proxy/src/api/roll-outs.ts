@@ -6,37 +6,49 @@ import {
   rollOutBody,
   runBody,
 } from '@ostler/contract/jobs.ts'
-import type { Hono } from 'hono'
 import { parseAtTime } from '../model/at-time.ts'
 import { isTried, type RollOutSettings } from '../model/roll-out.ts'
 import { AT_REST } from '../model/start-queue.ts'
 import { imageByName } from '../store/admin.ts'
-import type { Db } from '../store/open.ts'
 import { type PreviewedDesktop, previewRollOut, runRollOut } from '../store/roll-outs.ts'
-import { body } from './body.ts'
-import { jobNumber, ORDERED_BY } from './jobs.ts'
+import { rollOut } from './answers.ts'
+import { jobNumber } from './jobs.ts'
+import { type Route, route } from './route.ts'
 
 /** Previews roll-outs of disk images, and begins what was previewed. */
-export function addRollOutRoutes(app: Hono, db: Db): void {
-  app.post(ROLL_OUTS_PATH, async (context) => {
-    const { di, di_id, tag, canary, wave, pause, soft, hard, idle, ...more } = await body(
-      context,
-      rollOutBody,
-    )
-    const times = whenNow({ soft, hard })
-    const settings = { canary, wave, pauseMs: pause * 1_000, soft, hard, idle, stopOn: more['stop-on'] }
-    const imageId = di_id ?? (await imageByName(db, di ?? ''))
-    const preview = await previewRollOut(db, { imageId, tag, settings, by: ORDERED_BY })
-    const { jobId, token, image, old, waves, desktops } = preview
-    const lines = desktops.map((desktop) => line(desktop, settings, times))
-    const answer: RollOutPreview = { job: jobId, token, image, old, tag, waves, lines }
-    return context.json(answer, 201)
-  })
-  app.post(`${JOBS_PATH}/:number/run`, async (context) => {
-    const { token } = await body(context, runBody)
-    await runRollOut(db, jobNumber(context.req.param('number')), token, ORDERED_BY)
-    return context.json({})
-  })
+export function rollOutRoutes(): Route[] {
+  return [
+    route({
+      method: 'post',
+      path: ROLL_OUTS_PATH,
+      summary: 'Previews a roll-out of a disk image: nothing happens yet.',
+      needs: 'job.change',
+      body: rollOutBody,
+      answer: rollOut,
+      status: 201,
+      run: async ({ db, caller, body: asked }) => {
+        const { di, di_id, tag, canary, wave, pause, soft, hard, idle, ...more } = asked
+        const times = whenNow({ soft, hard })
+        const settings = { canary, wave, pauseMs: pause * 1_000, soft, hard, idle, stopOn: more['stop-on'] }
+        const imageId = di_id ?? (await imageByName(db, di ?? ''))
+        const preview = await previewRollOut(db, { imageId, tag, settings, by: caller.name })
+        const { jobId, token, image, old, waves, desktops } = preview
+        const lines = desktops.map((desktop) => line(desktop, settings, times))
+        return { job: jobId, token, image, old, tag, waves, lines } satisfies RollOutPreview
+      },
+    }),
+    route({
+      method: 'post',
+      path: `${JOBS_PATH}/:number/run`,
+      summary: 'Begins a job that was previewed, unless the world has changed meanwhile.',
+      needs: 'job.change',
+      body: runBody,
+      run: async ({ db, part, caller, body: { token } }) => {
+        await runRollOut(db, jobNumber(part('number')), token, caller.name)
+        return {}
+      },
+    }),
+  ]
 }
 
 interface Times {

@@ -2,7 +2,9 @@ import { type Log, openLog } from '@ostler/kit/log.ts'
 import { logSettings } from '@ostler/kit/log/options.ts'
 import { Scope } from '@ostler/kit/scope.ts'
 import { serveUntilSignalled } from '@ostler/kit/service.ts'
+import cluster from 'node:cluster'
 import { loadNodeConfig, type NodeValues } from '../wiring/node-config.ts'
+import { tellReady } from './tell-ready.ts'
 
 /**
  * The life of a service: configuration, log, start, serve until it is told to stop, close everything.
@@ -17,6 +19,7 @@ export async function runService(
   const { values, log } = await openService(name, configFile)
   await using scope = new Scope()
   await start(values, log, scope, configFile)
+  if (cluster.isPrimary) await tellReady()
   await serveUntilSignalled(scope, log, closeWithinMs)
 }
 

@@ -5,6 +5,7 @@ export async function asking<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch (cause) {
+    if (cause instanceof Fault) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new Fault('database.unavailable', { reason }, { cause })
   }

@@ -13,7 +13,9 @@ import { digestOf } from '../model/ticket-text.ts'
 import { sessionProperties } from '../store/properties.ts'
 import { removeToken } from '../store/tokens.ts'
 import { findVm, type VmRow } from '../store/vms.ts'
-import { type AccessParts, requireAccess, type Visitor } from './access.ts'
+import { requireAccess, type Visitor } from './access.ts'
+import type { OwnDesktopParts } from './own-desktops.ts'
+import { awaitPoolDesktop } from './pool-desk.ts'
 import { awaitRunning, type StartNews, startText } from './start/await-running.ts'
 import type { BootSteps } from './start/boot-steps.ts'
 import type { DoorMetrics } from './door-metrics.ts'
@@ -24,7 +26,7 @@ import type { StartLine } from './start/start-line.ts'
 import { issueToken } from './tokens.ts'
 import type { VmNews } from './start/vm-news.ts'
 
-export interface DoorParts extends AccessParts {
+export interface DoorParts extends OwnDesktopParts {
   readonly host: HostWatch
   readonly seats: SeatKeeper
   readonly news: VmNews
@@ -109,16 +111,20 @@ export async function openDesktop(
 ): Promise<OpenDesktop> {
   using _opening = parts.metrics.opening(request.display)
   const wish = { kind: 'open', display: request.display } as const
-  const { vm: found, grant } = await requireAccess(parts, request, request.vmId, wish)
+  const { vm: found, grant } = await requireAccess(parts, request, request.vmId, wish, (pool) =>
+    awaitPoolDesktop(parts, pool, request.guest, progress, signal),
+  )
   const way = requireWay(found, request.display, grant)
   const tell = (news: StartNews): void => progress(startText(news))
   const vm = await awaitRunning(parts, found, request.guest, tell, signal)
   const { parameters, token } = await parametersOf(parts, request, vm, grant)
   const label = `${request.guest.login}, ${VIEWER[request.display]}`
-  const claimed = await parts.seats.claim(vm.id, label).catch(async (error: unknown) => {
-    await revoke(parts, token)
-    throw error
-  })
+  const claimed = await parts.seats
+    .claim(vm.id, label, request.guest.user.id)
+    .catch(async (error: unknown) => {
+      await revoke(parts, token)
+      throw error
+    })
   const seat = withToken(parts, claimed, token)
   const claimedAt = performance.now()
   parts.metrics.seatClaimed(request.display)

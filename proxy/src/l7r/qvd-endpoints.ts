@@ -1,6 +1,13 @@
 import { parseClientOptions } from '@ostler/contract/client-options.ts'
 import { CONNECTION_HEADER } from '@ostler/contract/connection-id.ts'
-import { NX_UPGRADE, SLAVE_KEY_HEADER, TICKET_HEADER, UPGRADE_TOKENS } from '@ostler/contract/desktop.ts'
+import {
+  NX_UPGRADE,
+  SEAT_HEADER,
+  SEAT_PATH,
+  SLAVE_KEY_HEADER,
+  TICKET_HEADER,
+  UPGRADE_TOKENS,
+} from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { DisplayKind } from '@ostler/contract/identity.ts'
 import { TUNNEL_PATH, TUNNEL_TICKET_PATH, TUNNEL_UPGRADE } from '@ostler/contract/tunnel.ts'
@@ -14,6 +21,7 @@ import { carry } from './viewer/carry.ts'
 import { issueChannelTicket } from './viewer/display-tickets.ts'
 import { type DoorParts, type OpenDesktop, openDesktop } from './open-desktop.ts'
 import { interimProgress, replyFault, replyJson, replyOn, type Reply } from './respond.ts'
+import { seatFate } from './seat-fate.ts'
 import { randomLetters } from './random-letters.ts'
 import type { SignIn } from './sign-in.ts'
 import { issueToken, keepParameters } from './tokens.ts'
@@ -97,6 +105,11 @@ export function qvdEndpoints(
       // The original ends the value with a line feed, which no header can carry (T11).
       const auth_token = Buffer.from(token).toString('base64')
       replyJson(reply, { auth_params_id: parametersId, auth_token })
+    },
+    [SEAT_PATH]: async (request, reply, visit) => {
+      const guest = await known(request, visit)
+      const asked = request.parameters.get('seat')
+      replyJson(reply, await seatFate(parts, visitor(request, guest), asked))
     },
     [TUNNEL_TICKET_PATH]: async (request, reply, visit) => {
       const guest = await known(request, visit)
@@ -213,6 +226,7 @@ async function openStream(
     // The line that matters most here: every failure before it is an HTTP status, and after it none can be.
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${token}\r\n${extra}` +
+        `${SEAT_HEADER}: ${opened.vm.id}.${seat.epoch}\r\n` +
         `${CONNECTION_HEADER}: ${request.connection.id}\r\n\r\n`,
     )
   } catch (error) {
@@ -243,7 +257,11 @@ async function carryStream(
   const openedAt = performance.now()
   try {
     const count = parts.metrics.streamOpens(display, opened.display.socket)
-    await carry(opened, socket, { head, signal: cut, count }, log)
+    const first = firstToEnd(socket, opened.display.socket)
+    const by = await carry(opened, socket, { head, signal: cut, count }, log)
+    // A line that is cut ends the display, too: what ended first counts.
+    if (by === 'idle' || by === 'age' || (by === 'display' && first() !== 'client'))
+      seat.endedBy(`door:${by}`)
     if (display === 'nx' && performance.now() - openedAt < parts.shortSessionMs)
       parts.host.count('short_sessions')
   } catch (error) {
@@ -252,6 +270,13 @@ async function carryStream(
   } finally {
     await seat[Symbol.asyncDispose]()
   }
+}
+
+function firstToEnd(client: Duplex, display: Duplex): () => 'client' | 'display' | undefined {
+  let first: 'client' | 'display' | undefined
+  client.once('end', () => (first ??= 'client'))
+  display.once('end', () => (first ??= 'display'))
+  return () => first
 }
 
 function visitor(request: DoorRequest, guest: SignedIn): Visitor {

@@ -1,4 +1,4 @@
-import { VM_INFO_HEADER } from '@ostler/contract/desktop.ts'
+import { FAULT_HEADER, VM_INFO_HEADER } from '@ostler/contract/desktop.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { cause } from '@ostler/kit/log/cause.ts'
 import type { Log } from '@ostler/kit/log.ts'
@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream'
 const INTERIM_EVERY_MS = 800
 const FIRST_INTERIM_MS = 500
 const LINGER_MS = 2_000
+const MAX_FAULT_TEXT = 2_048
 
 /** The answer to one request, however its connection stands. */
 export interface Reply {
@@ -106,11 +107,11 @@ function headerText(text: string): string {
 
 /** Answers with JSON in ASCII, as QVD's clients expect. */
 export function replyJson(reply: Reply, body: unknown): void {
-  const text = JSON.stringify(body, undefined, 3).replace(
-    /[\u0080-\uffff]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
-  reply.final(200, 'application/json', `${text}\n`)
+  reply.final(200, 'application/json', `${ascii(JSON.stringify(body, undefined, 3))}\n`)
+}
+
+function ascii(json: string): string {
+  return json.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /**
@@ -119,8 +120,15 @@ export function replyJson(reply: Reply, body: unknown): void {
  */
 export function replyFault(reply: Reply, error: unknown, log: Log): void {
   const fault = asFault(error, log)
-  const challenge = fault.status === 401 ? { 'WWW-Authenticate': 'Basic realm="QVD"' } : undefined
-  reply.final(fault.status, 'text/plain', `${sentence(fault)}${referenceOf(fault)}\r\n`, challenge)
+  const challenge = fault.status === 401 ? { 'WWW-Authenticate': 'Basic realm="QVD"' } : {}
+  const headers = { ...challenge, [FAULT_HEADER]: faultText(fault) }
+  reply.final(fault.status, 'text/plain', `${sentence(fault)}${referenceOf(fault)}\r\n`, headers)
+}
+
+/** The code and what it is about, for clients that know our codes; what is too long for a header is left away. */
+function faultText({ code, detail }: Fault): string {
+  const whole = ascii(JSON.stringify({ fault: code, detail }))
+  return whole.length <= MAX_FAULT_TEXT ? whole : JSON.stringify({ fault: code })
 }
 
 /** Failures after a desktop was acquired are wrapped as QVD's clients know them. */

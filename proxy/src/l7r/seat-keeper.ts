@@ -17,6 +17,7 @@ import {
   type SeatLoss,
 } from '../store/seats.ts'
 import { asking } from './asking.ts'
+import { lossFault, type SeatEnd } from './seat-end.ts'
 
 /** A part in a seat: that of the connection that claimed it, or of a further one of the same client. */
 export interface SeatShare extends AsyncDisposable {
@@ -39,6 +40,8 @@ export interface HeldSeat extends SeatShare {
    * @throws as `confirm`, and Fault `desktop.unknown` when the desktop is gone.
    */
   occupy(): Promise<void>
+  /** Says what has ended it on purpose, for whoever asks later: told when it is given back. */
+  endedBy(what: SeatEnd): void
 }
 
 interface Held {
@@ -48,6 +51,7 @@ interface Held {
   readonly connection: string | undefined
   readonly abort: AbortController
   state: SeatState
+  endedBy: SeatEnd | undefined
 }
 
 /** A further connection of whoever has a desktop, perhaps by another door. */
@@ -94,16 +98,18 @@ export class SeatKeeper implements AsyncDisposable {
   /**
    * Takes a desktop for a connection, whoever has it.
    * @param label how to name this connection to whom it displaces: user and kind of client.
-   * @throws Fault `database.unavailable`, or `server.stopping` when this door takes nobody any more.
+   * @param userId who it is for.
+   * @throws Fault `desktop.notHers`, `database.unavailable`, or `server.stopping` when this door takes nobody any more.
    */
-  async claim(vmId: number, label: string): Promise<HeldSeat> {
-    const { seat, displaced } = await asking(claimSeat(this.#db, vmId, this.#door, label))
+  async claim(vmId: number, label: string, userId: number | null = null): Promise<HeldSeat> {
+    const { seat, displaced } = await asking(claimSeat(this.#db, vmId, this.#door, label, userId))
     const held: Held = {
       seat,
       label,
       connection: cause(),
       abort: new AbortController(),
       state: 'connecting',
+      endedBy: undefined,
     }
     if (this.#closed) {
       await this.#release([seat])
@@ -130,11 +136,12 @@ export class SeatKeeper implements AsyncDisposable {
         held.abort.signal.throwIfAborted()
         if (!ours) throw new Fault('desktop.unknown')
       },
+      endedBy: (what) => (held.endedBy = what),
       [Symbol.asyncDispose]: async () => {
         if (this.#held.get(vmId) === held) this.#held.delete(vmId)
         this.#endShares(seat, new Fault('desktop.disconnected', { by: 'the client' }))
         // Who was displaced has nothing to give back, and a door that closes has given everything back.
-        if (!held.abort.signal.aborted && !this.#closed) await this.#release([seat])
+        if (!held.abort.signal.aborted && !this.#closed) await this.#release([seat], held.endedBy)
       },
     }
   }
@@ -231,7 +238,7 @@ export class SeatKeeper implements AsyncDisposable {
 
   async #checkShares(shares: readonly Share[]): Promise<void> {
     const ended = await endedShares(this.#db, shares)
-    for (const [index, loss] of ended) shares[index]?.abort.abort(faultOf(loss))
+    for (const [index, loss] of ended) shares[index]?.abort.abort(lossFault(loss))
   }
 
   /** What shares a seat of this door ends with it, at once. */
@@ -244,7 +251,7 @@ export class SeatKeeper implements AsyncDisposable {
     if (held.abort.signal.aborted) return
     const { vmId, epoch } = held.seat
     if (this.#held.get(vmId) === held) this.#held.delete(vmId)
-    const fault = faultOf(loss)
+    const fault = lossFault(loss)
     this.#onLost(loss.endedBy === null ? 'moved' : 'disconnected')
     // Who claimed it has another connection.
     const { connection, label: whose } = held
@@ -253,11 +260,13 @@ export class SeatKeeper implements AsyncDisposable {
     this.#endShares(held.seat, fault)
   }
 
-  async #release(seats: readonly Seat[]): Promise<void> {
+  async #release(seats: readonly Seat[], endedBy: SeatEnd | null = null): Promise<void> {
     const [first] = seats
     // One seat is given back with every session that ends: that statement is a prepared one.
     const given =
-      first !== undefined && seats.length === 1 ? releaseSeat(this.#db, first) : releaseSeats(this.#db, seats)
+      first !== undefined && seats.length === 1
+        ? releaseSeat(this.#db, first, endedBy)
+        : releaseSeats(this.#db, seats)
     await given.catch((error: unknown) =>
       this.#log.warn('seats not given back, their lease ends by itself', { seats, error }),
     )
@@ -268,10 +277,4 @@ export class SeatKeeper implements AsyncDisposable {
     if (!this.#away) this.#log.warn('seats cannot be looked after, streams go on', { error })
     this.#away = true
   }
-}
-
-function faultOf({ label, endedBy }: SeatLoss): Fault {
-  return endedBy === null
-    ? new Fault('desktop.moved', { by: label })
-    : new Fault('desktop.disconnected', { by: endedBy })
 }

@@ -5,6 +5,7 @@ import { sessionParameters, type SessionWords } from './session-parameters.ts'
 const STRICT: SessionGrant = {
   clipboard: 'in',
   folders: { access: 'ro', roots: ['/media', '/srv'] },
+  ports: false,
   printing: false,
   audio: true,
   usb: false,
@@ -35,6 +36,9 @@ test('C-46: properties win over what the client asks for, plugins over both, the
       ['custom.a', 'client'],
       ['custom.b', 'client'],
       ['qvd.ostler.policy.clipboard', 'both'],
+      ['qvd.ostler.policy.folders', 'rw'],
+      ['qvd.ostler.policy.folders.roots', '/'],
+      ['qvd.ostler.policy.ports', '1'],
     ]),
     properties: [
       { key: 'custom.a', value: 'flavour' },
@@ -62,6 +66,7 @@ test('C-46: properties win over what the client asks for, plugins over both, the
     'qvd.ostler.policy.clipboard': 'in',
     'qvd.ostler.policy.folders': 'ro',
     'qvd.ostler.policy.folders.roots': '/media,/srv',
+    'qvd.ostler.policy.ports': '0',
     'qvd.ostler.policy.printing': '0',
     'qvd.ostler.policy.audio': '1',
     'qvd.ostler.policy.usb': '0',
@@ -96,7 +101,7 @@ test.each([
 })
 
 test('too many parameters are refused with their number', () => {
-  const properties = Array.from({ length: 295 }, (_, index) => ({ key: `custom.${index}`, value: '' }))
+  const properties = Array.from({ length: 294 }, (_, index) => ({ key: `custom.${index}`, value: '' }))
   expect(faultOf({ properties })).toMatchObject({
     code: 'session.tooManyParameters',
     detail: { count: 301, limit: 300 },

@@ -44,6 +44,7 @@ export function sessionParameters(words: SessionWords): Record<string, string> {
     [POLICY_PARAMETERS.clipboard]: grant.clipboard,
     [POLICY_PARAMETERS.folders]: grant.folders.access,
     [POLICY_PARAMETERS.roots]: grant.folders.roots.join(','),
+    [POLICY_PARAMETERS.ports]: flag(grant.ports),
     [POLICY_PARAMETERS.printing]: flag(grant.printing),
     [POLICY_PARAMETERS.audio]: flag(grant.audio),
     [POLICY_PARAMETERS.usb]: flag(grant.usb),

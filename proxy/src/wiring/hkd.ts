@@ -1,52 +1,47 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
-import { pidFileHolder, takePidFile } from '@ostler/kit/pid-file.ts'
-import { comesToHold } from '@ostler/kit/poll.ts'
-import { isAlive, signalProcess } from '@ostler/kit/process-table.ts'
+import { takePidFile } from '@ostler/kit/pid-file.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
-import { chmodSync, mkdirSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
-import { leastLoaded } from '../balance/balancer.ts'
-import { ConsoleSigner } from '../hkd/console-signer.ts'
-import { DoorSsl } from '../hkd/door-ssl.ts'
-import { HomeKeeper } from '../hkd/home-keeper.ts'
+import { join } from 'node:path'
+import { CaptureKeeper } from '../hkd/capture-keeper.ts'
 import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
 import { keepIdentities } from '../hkd/identities.ts'
-import { JobKeeper } from '../hkd/job-keeper.ts'
-import { keepLogShort } from '../hkd/log-keeper.ts'
+import { watchPromises } from '../hkd/slo-metrics.ts'
 import { openTrust } from '../hkd/trust.ts'
-import { giveBackHomes } from '../hypervisor/homes/housed.ts'
-import type { Hypervisors } from '../hypervisor/hypervisor.ts'
-import { ensureBridge, removeBridge } from '../hypervisor/lxc/network.ts'
-import { runFoldersHere } from '../hypervisor/run-folders.ts'
-import { type HintChannel, listenForHints } from '../store/hints.ts'
-import { registerHost, requireKnownHost, setHostState, setStartingMax } from '../store/hosts.ts'
+import { ensureBridge } from '../hypervisor/lxc/network.ts'
+import { judgeStarts } from '../model/slo.ts'
+import { registerHost, requireKnownHost, setHostState } from '../store/hosts.ts'
+import type { Db } from '../store/open.ts'
+import { readStarts } from '../store/slo.ts'
 import { countDesktops } from '../store/vms.ts'
 import { answerLocally } from './asked-locally.ts'
-import { keepBackups } from './backup.ts'
-import { closeFence, openFence } from './desktop-network.ts'
+import { openBalancer } from './balancer.ts'
 import { findingsInFile } from './check-config.ts'
+import { openFence } from './desktop-network.ts'
 import { healthRules } from './health-options.ts'
-import { openHomesOf, openHypervisors } from './hypervisors.ts'
+import { heavyWork } from './heavy-work.ts'
+import { fenceProgramHere, openLease } from './host-lease.ts'
+import { listenByTable } from './hint-table.ts'
+import { openKeepers } from './hkd-keepers.ts'
+import { openHypervisors } from './hypervisors.ts'
 import { LiveConfig } from './live-config.ts'
-import { nodeCluster, openNodeDatabase } from './node-database.ts'
 import type { NodeValues } from './node-config.ts'
+import { openNodeDatabase } from './node-database.ts'
 import {
   doorIdentityFile,
-  givenCertificateFile,
-  givenSslFile,
   hkdPidFile,
   hkdSocket,
   nodeKeyFile,
   requireAccount,
   subnetOf,
 } from './node-parts.ts'
-import { keepNotices } from './notify.ts'
 import { preflight } from './preflight.ts'
+import { watchProcess } from './process-metrics.ts'
 import { isRemote } from './remote-database.ts'
 import { careForStorage } from './storage.ts'
-import { watchProcess } from './process-metrics.ts'
 
 /** Starts the housekeeping daemon: database, trust, network, then the desktops. */
 export async function startHkd(
@@ -59,14 +54,7 @@ export async function startHkd(
   for (const { kind, keys, text } of findingsInFile(configFile))
     if (kind !== 'unknown') log.warn('configuration', { keys: keys.join(', '), warning: text })
   const door = requireAccount(inFile['l7r.as_user'])
-  mkdirSync(inFile['path.run'], { recursive: true, mode: 0o755 })
-  const pidFile = takePidFile(hkdPidFile(inFile))
-  if ('holder' in pidFile) throw new Fault('node.running', { program: 'ostler-hkd', pid: pidFile.holder.pid })
-  scope.own(pidFile.taken)
-
-  // What guests have written must not be within reach of the node's users: a set-user-id file, say.
-  mkdirSync(inFile['path.storage.root'], { recursive: true, mode: 0o755 })
-  chmodSync(inFile['path.storage.root'], 0o700)
+  claimFolders(inFile, scope)
   const { db, address } = await openNodeDatabase(inFile, cgroups, log, scope)
   const live = await LiveConfig.open(db, configFile, log)
   const config = live.values
@@ -74,93 +62,51 @@ export async function startHkd(
   scope.own(await keepIdentities({ trust, file: doorIdentityFile(config), door, log }))
   await ensureBridge(config['vm.network.bridge'], subnetOf(config))
 
-  const memoryMb = Math.floor(totalmem() / 2 ** 20) - config['internal.vm.cgroup.memory_reserve']
-  await requireKnownHost(db, config['nodename'])
-  const hostId = await registerHost(db, config['nodename'], memoryMb, config['hkd.vm.starting.max'])
-  await setHostState(db, hostId, 'starting')
-  scope.defer(() =>
-    setHostState(db, hostId, 'stopped').catch((error: unknown) =>
-      log.warn('the end of this node could not be written down', { error }),
+  const hostId = await registerNode(config, db)
+  const metrics = new HkdMetrics(() => countDesktops(db, hostId))
+  const onTick = (): void => metrics.ticked()
+  const node = { live, db, hostId, trust, door, metrics, log }
+  const reach = { config, configFile, address, onTick, fenceProgram: fenceProgramHere() }
+  const lease = isRemote(config) ? await openLease({ ...node, ...reach }, scope) : undefined
+  if (lease === undefined) await beginAlone(db, hostId, log, scope)
+  watchProcess(metrics.registry, 'ostler_hkd', db, scope)
+  watchPromises(metrics.registry, async () =>
+    (await readStarts(db, { days: 30, promised: true })).map(({ counted, hops }) =>
+      judgeStarts(counted, hops),
     ),
   )
-  const metrics = new HkdMetrics(() => countDesktops(db, hostId))
-  watchProcess(metrics.registry, 'ostler_hkd', db, scope)
   const fence = await openFence(config, db, hostId, log, scope)
-  const onReady = (): void => housekeeper.lookAtAll()
-  const storage = careForStorage(config, { db, hostId, metrics, log }, onReady, scope)
+  const storage = careForStorage(
+    config,
+    { ...node, gate: heavyWork(live) },
+    () => housekeeper.lookAtAll(),
+    scope,
+  )
+  const golden = join(config['path.storage.root'], 'golden')
+  const captures = new CaptureKeeper({ db, hostId, golden, log })
   const housekeeper: Housekeeper = new Housekeeper({
-    db,
-    hostId,
-    hypervisors: openHypervisors(config, cgroups, fence, storage.guard),
+    ...{ db, hostId, trust, metrics, captures, log },
+    hypervisors: openHypervisors(config, cgroups, fence, storage.guard, lease && (() => lease.mayRun)),
+    ...(lease === undefined ? {} : { lives: () => Promise.resolve() }),
     holds: (image) => storage.holds(image),
-    balancer: leastLoaded,
-    trust,
+    balancer: await openBalancer(config),
     run: config['path.run'],
     displayUid: door.uid,
     homesShared: config['storage.homefs.shared'],
     get remindMs() {
       return live.values['internal.hkd.agent.expiration_monitor.delay'] * 1_000
     },
-    metrics,
-    imagesAtOnce: config['internal.hkd.max_heavy'],
+    imageGate: heavyWork(live),
     ...healthRules(config),
-    log,
   })
   scope.own(housekeeper)
   // Desktops are placed on nodes that run.
   await setHostState(db, hostId, 'running')
   housekeeper.start()
-  const consoles = scope.own(new ConsoleSigner(db, hostId, trust, log))
-  const ssl = scope.own(
-    new DoorSsl({
-      db,
-      trust,
-      file: givenSslFile(config),
-      publicFile: givenCertificateFile(config),
-      reader: door,
-      log,
-    }),
-  )
-  const backups = scope.own(keepBackups(() => live.values, db, log))
-  metrics.backupVerifiedAt = () => backups.verifiedAt
-  const homes = scope.own(
-    new HomeKeeper({
-      ...{ db, hostId, log },
-      homes: config['path.storage.homefs'],
-      mustBeMounted: config['storage.homefs.mounted'],
-      trashDays: config['storage.trash.days'],
-    }),
-  )
-  const notices = scope.own(keepNotices(config, db, log))
-  scope.own(keepLogShort(db, config['log.keep.days'], log))
-  const jobs = scope.own(new JobKeeper(db, hostId, log))
-  live.onChange((values) => {
-    setStartingMax(db, hostId, values['hkd.vm.starting.max']).catch((error: unknown) =>
-      log.warn('hkd.vm.starting.max was not written down', { error }),
-    )
-  })
-  const keeping = scope.own(live.keepUp())
-  const onHint = (channel: HintChannel | undefined, vmId: number | undefined): void => {
-    if (channel === undefined || channel === 'ostler_config') {
-      ssl.look()
-      keeping.now()
-    }
-    if (channel === undefined || channel === 'ostler_backup') backups.look()
-    if (channel === undefined || channel === 'ostler_home') homes.look()
-    if (channel === undefined || channel === 'ostler_storage') storage.look()
-    if (channel === undefined || channel === 'ostler_notice') notices.look()
-    if (channel === undefined || channel === 'ostler_job') jobs.look()
-    if (channel !== undefined && NOT_OF_DESKTOPS.includes(channel)) return
-    if (channel === 'ostler_vm') jobs.lookAtOpen()
-    if (channel !== 'ostler_vm') consoles.look()
-    if (channel === 'ostler_ticket') return
-    if (vmId === undefined) housekeeper.lookAtAll()
-    else housekeeper.look(vmId)
-  }
-  const channels = ['ostler_vm', 'ostler_ticket', ...NOT_OF_DESKTOPS] as const
-  scope.own(listenForHints(address, channels, onHint, log))
+  const hints = openKeepers({ ...node, housekeeper, storage, captures }, scope)
+  scope.own(listenByTable(address, hints, log))
   // The last to be put on is the first to be taken off: what is under way may take a while to end.
-  scope.defer(() => setHostState(db, hostId, 'stopping'))
+  scope.defer(async () => void (await setHostState(db, hostId, 'stopping')))
   await answerLocally(
     { 'GET /metrics': () => metrics.registry.metrics() },
     { socket: hkdSocket(config), loopback: config['hkd.metrics.listen'] },
@@ -170,53 +116,40 @@ export async function startHkd(
   log.info('node ready', { host: hostId })
 }
 
-/** Hints that have nothing to do with what a desktop should be doing. */
-const NOT_OF_DESKTOPS: readonly HintChannel[] = [
-  'ostler_config',
-  'ostler_backup',
-  'ostler_home',
-  'ostler_storage',
-  'ostler_notice',
-  'ostler_job',
-]
-
-const STOP_HKD_MS = 15_000
-const STOP_DESKTOPS_MS = 10_000
-
-/**
- * Stops everything of this node: a running hkd, the desktops, the bridge, and PostgreSQL last. Works from any
- * state that a crash left behind.
- */
-export async function shutDownNode(config: NodeValues, log: Log): Promise<void> {
-  const cgroups = preflight('ostler-hkd')
-  const hkd = pidFileHolder(hkdPidFile(config))
-  if (hkd !== undefined) {
-    signalProcess(hkd, 'SIGTERM')
-    await comesToHold(() => !isAlive(hkd), STOP_HKD_MS, 50)
-    signalProcess(hkd, 'SIGKILL')
-  }
-  // Desktops that cannot be stopped must not keep the rest from it.
-  const hypervisors = openHypervisors(config, cgroups)
-  const trouble = await stopDesktops(hypervisors, config['path.run'], log)
-    .then(() => giveBackHomes(openHomesOf(config, cgroups)))
-    .catch((error: unknown) => ({ error }))
-  await closeFence(config, log)
-  await removeBridge(config['vm.network.bridge'])
-  if (!isRemote(config)) await nodeCluster(config, cgroups).stop()
-  if (trouble !== undefined) throw trouble.error
+/** Takes the folders of a node for this process. @throws Fault `node.running` when another keeps house there. */
+function claimFolders(config: NodeValues, scope: Scope): void {
+  mkdirSync(config['path.run'], { recursive: true, mode: 0o755 })
+  const pidFile = takePidFile(hkdPidFile(config))
+  if ('holder' in pidFile) throw new Fault('node.running', { program: 'ostler-hkd', pid: pidFile.holder.pid })
+  scope.own(pidFile.taken)
+  // What guests have written must not be within reach of the node's users: a set-user-id file, say.
+  mkdirSync(config['path.storage.root'], { recursive: true, mode: 0o755 })
+  chmodSync(config['path.storage.root'], 0o700)
+  // The api cannot make it: what is above is root's.
+  const { uid, gid } = requireAccount(config['api.as_user'])
+  mkdirSync(config['path.uploads'], { recursive: true, mode: 0o700 })
+  chownSync(config['path.uploads'], uid, gid)
 }
 
-async function stopDesktops({ usual, by }: Hypervisors, run: string, log: Log): Promise<undefined> {
-  const here = runFoldersHere(run).map(({ id, driver = usual }) => ({ id, hypervisor: by(driver) }))
-  await Promise.all(here.map(({ id, hypervisor }) => hypervisor.powerOff(id)))
-  const isGone = ({ id, hypervisor }: (typeof here)[number]): boolean =>
-    hypervisor.observe(id).processes === 'absent'
-  await comesToHold(() => here.every(isGone), STOP_DESKTOPS_MS, 50)
-  for (const desktop of here) {
-    const { id, hypervisor } = desktop
-    await hypervisor.kill(id)
-    await comesToHold(() => isGone(desktop), 2_000, 20)
-    await hypervisor.release(id)
-    log.info('desktop stopped', { vm: id })
-  }
+/** Finds this node's row, or makes the first one; returns its number. */
+async function registerNode(config: NodeValues, db: Db): Promise<number> {
+  const memoryMb = Math.floor(totalmem() / 2 ** 20) - config['internal.vm.cgroup.memory_reserve']
+  await requireKnownHost(db, config['nodename'])
+  return await registerHost(db, config['nodename'], memoryMb, config['hkd.vm.starting.max'], usableCpu())
+}
+
+/** QVD's measure of what processors come to: four fifths of their bogomips; 0 where the kernel does not say. */
+function usableCpu(): number {
+  const each = readFileSync('/proc/cpuinfo', 'utf8').matchAll(/^bogomips\s*:\s*([\d.]+)$/gim)
+  return 0.8 * [...each].reduce((sum, [, bogomips]) => sum + Number(bogomips), 0)
+}
+
+/** Writes down that a node with a database of its own starts, and that it has stopped when the scope closes: nobody fences it. */
+async function beginAlone(db: Db, hostId: number, log: Log, scope: Scope): Promise<void> {
+  await setHostState(db, hostId, 'starting')
+  scope.defer(async () => {
+    await setHostState(db, hostId, 'stopped').catch((error: unknown) =>
+      log.warn('the end of this node could not be written down', { error }),
+    )
+  })
 }

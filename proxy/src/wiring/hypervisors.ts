@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Hypervisor, Hypervisors } from '../hypervisor/hypervisor.ts'
+import { leased } from '../hypervisor/fence/leased.ts'
 import { housed, type HousedSettings } from '../hypervisor/homes/housed.ts'
 import { inTurn } from '../hypervisor/in-turn.ts'
 import { guarded, logsOf, type StorageGuard } from '../hypervisor/storage/guarded.ts'
@@ -29,12 +30,14 @@ const OVERLAYS = {
  * The drivers of this node; each is opened when it is first asked for.
  * @param fence puts a driver of desktops on the bridge behind the node's rules.
  * @param storage what hkd knows of images, and writes down of what was kept.
+ * @param mayRun says whether desktops may begin here now.
  */
 export function openHypervisors(
   config: NodeValues,
   cgroups: CgroupLayout,
   fence: (driver: Hypervisor) => Hypervisor = (driver) => driver,
   storage: Pick<StorageGuard, 'onKept' | 'refuses'> = {},
+  mayRun?: () => boolean,
 ): Hypervisors {
   const opened = new Map<HypervisorKind, Hypervisor>()
   const lookedAfter = (kind: HypervisorKind, driver: Hypervisor): Hypervisor => {
@@ -54,7 +57,8 @@ export function openHypervisors(
     const driver = lookedAfter(kind, MAKERS[kind](config, cgroups))
     const fenced = ON_BRIDGE.includes(kind) ? fence(driver) : driver
     const homes = HOMES[kind]?.(config)
-    return inTurn(homes === undefined ? fenced : housed(fenced, { ...homesOf(config, cgroups), ...homes }))
+    const whole = homes === undefined ? fenced : housed(fenced, { ...homesOf(config, cgroups), ...homes })
+    return inTurn(mayRun === undefined ? whole : leased(whole, mayRun))
   }
   return {
     usual: config['vm.hypervisor'],

@@ -13,6 +13,7 @@ export interface KeyReach {
 
 const LIVE = [
   'hkd.vm.starting.max',
+  'internal.hkd.max_heavy',
   'internal.hkd.agent.expiration_monitor.delay',
   'backup.at',
   'backup.keep',
@@ -27,7 +28,6 @@ const LIVE = [
 ] as const satisfies readonly (keyof typeof NODE_OPTIONS)[]
 
 const AFTER_RESTART = {
-  'internal.hkd.max_heavy': ['hkd'],
   'l7r.address': ['l7r'],
   'l7r.port': ['l7r', 'hkd'],
   'l7r.use_ssl': ['l7r'],
@@ -37,6 +37,10 @@ const AFTER_RESTART = {
   'l7r.client.cert.accept': ['l7r'],
   'l7r.proxy_protocol.from': ['l7r'],
   'l7r.limit.connections_per_address': ['l7r'],
+  'l7r.loadbalancer.plugin': ['hkd'],
+  'l7r.loadbalancer.plugin.default.weight.ram': ['hkd'],
+  'l7r.loadbalancer.plugin.default.weight.cpu': ['hkd'],
+  'l7r.loadbalancer.plugin.default.weight.random': ['hkd'],
   'vm.hypervisor': ['hkd'],
   'vm.network.gateway': ['hkd', 'l7r'],
   'vm.network.netmask': ['hkd', 'l7r'],

@@ -12,6 +12,7 @@ import {
   SHUT,
   WorkerFailed,
 } from '../l7r/crew/crew.ts'
+import { endLeftBehind } from '../l7r/crew/left-behind.ts'
 import { takeGivenSocket } from '../l7r/listen/given-socket.ts'
 import { rotated, TakenKeys } from '../l7r/listen/ticket-keys.ts'
 import { answerLocally, askLocally } from './asked-locally.ts'
@@ -27,7 +28,10 @@ const EXIT_AGAIN = 75
 /** What a worker that is killed had counted since is lost. */
 const TELL_MS = 5_000
 
-/** The first process of the door: it starts the others, and replaces them on SIGHUP. */
+/**
+ * The first process of the door: it starts the others, and replaces them on SIGHUP. On SIGUSR2 it ends alone, and leaves
+ * sessions to them; whoever is told to end by the next first process is found by it.
+ */
 export async function leadCrew(config: NodeValues, log: Log, scope: Scope): Promise<void> {
   // In memory alone: who finds them later could read what was said under them.
   let keys = rotated([])
@@ -42,7 +46,11 @@ export async function leadCrew(config: NodeValues, log: Log, scope: Scope): Prom
     log.error('the last worker is gone, and the given socket with it')
     void scope.close().then(() => process.exit(EXIT_AGAIN))
   })
-  scope.defer(() => crew.stop(DOOR_STOP_MS))
+  let handsOver = false
+  scope.defer(async () => {
+    if (handsOver) return
+    await Promise.all([crew.stop(DOOR_STOP_MS), endLeftBehind(DOOR_STOP_MS)])
+  })
   const rotation = setInterval(() => {
     keys = rotated(keys)
     crew.tell(news())
@@ -50,6 +58,15 @@ export async function leadCrew(config: NodeValues, log: Log, scope: Scope): Prom
   }, config['internal.l7r.ticket_key'] * 1_000)
   scope.defer(() => clearInterval(rotation))
   process.on('SIGHUP', () => void crew.replace())
+  process.once('SIGUSR2', () => {
+    log.info('another first process may come; sessions stay with their workers')
+    handsOver = true
+    crew.release()
+    void scope.close().then(() => process.exit(0))
+  })
+  // Until it serves, nobody else hears that it is told to end.
+  const endEarly = (): void => void scope.close().then(() => process.exit(0))
+  process.once('SIGTERM', endEarly)
   try {
     await crew.start()
   } catch (error) {
@@ -70,6 +87,7 @@ export async function leadCrew(config: NodeValues, log: Log, scope: Scope): Prom
     log,
     scope,
   )
+  process.off('SIGTERM', endEarly)
 }
 
 /** What an administrator may ask or tell a door. */
@@ -122,11 +140,8 @@ export async function joinCrew(
   }
   // The last of all that is closed: then every stream has been counted.
   scope.defer(tell)
-  const { drained, shut } = (door = await startL7r(config, log, scope, {
-    configFile,
-    ticketKeys,
-    givenSocket,
-  }))
+  const starting = startL7r(config, log, scope, { configFile, ticketKeys, givenSocket })
+  const { drained, shut } = (door = await whileLed(starting))
   shut(process.env[SHUT] === '1')
   const telling = setInterval(() => void tell(), TELL_MS)
   scope.defer(() => clearInterval(telling))
@@ -162,6 +177,23 @@ async function hearNews(): Promise<{ ticketKeys: TakenKeys; givenSocket: number 
     if (!process.connected) resolve(undefined)
   })
   return { ticketKeys, givenSocket }
+}
+
+/**
+ * Waits for a start as long as there is a first process: without it nobody gives this one a socket to listen on, and it
+ * has no sessions yet for whose sake it should stay.
+ * @throws Fault `node.alone`, or what the start throws.
+ */
+async function whileLed<T>(starting: Promise<T>): Promise<T> {
+  const alone = Promise.withResolvers<never>()
+  const leave = (): void => alone.reject(new Fault('node.alone', { program: 'ostler-l7r' }))
+  process.once('disconnect', leave)
+  if (!process.connected) leave()
+  try {
+    return await Promise.race([starting, alone.promise])
+  } finally {
+    process.off('disconnect', leave)
+  }
 }
 
 /** Lets a worker that has closed everything end: its line to the first process would keep it alive. */

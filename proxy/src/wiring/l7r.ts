@@ -78,15 +78,17 @@ export async function startL7r(
   const certificate = (): string | undefined => (config['l7r.use_ssl'] ? certificateInUse(config) : undefined)
   const jar = openCookieJar(join(config['path.state'], 'l7r', 'cookie.key'), () => systemClock.now())
   const key = jar.derive('attempts')
+  const addresses = addressPool(config)
   const { desk, oidc, reload } = await openSignIn(db, nodeConfigSource(configFile), log, {
     ...{ certificate, key },
-    pool: addressPool(config),
+    pool: addresses,
   })
   const identity = doorIdentity(doorIdentityFile(config))
   const here = reachHere({ run: config['path.run'], identity })
   const parts: DoorParts = withLive(() => live.values, {
     db,
     policy,
+    addresses,
     host,
     seats,
     news,

@@ -22,6 +22,7 @@ import { HEALTH_OPTIONS } from './health-options.ts'
 import { parseLoopback } from './loopback.ts'
 import { parseMounts } from './storage.ts'
 import { NOTIFY_OPTIONS } from './notify.ts'
+import { TRACE_OPTIONS } from './traces.ts'
 import { parseCiphers, parseTlsVersions } from '../l7r/listen/tls-words.ts'
 import { DATABASE_OPTIONS } from './database-options.ts'
 import { type KeyReach, reachOf } from './key-reach.ts'
@@ -43,6 +44,10 @@ export const NODE_OPTIONS = {
   'path.database': path('data of the private PostgreSQL', '${path.state}/postgres'),
   'path.postgresql': path("folder with PostgreSQL's programs, VERSION/bin each", '/usr/lib/postgresql'),
   'path.backup': path("backups of the database, root's alone", '${path.state}/backup'),
+  'path.uploads': path(
+    "files of disk images that come through the api, the api's alone",
+    '${path.state}/uploads',
+  ),
   'path.storage.root': path('images, overlays and homes', '${path.state}/storage'),
   'path.storage.staging': path('disk images that wait to be added', '${path.storage.root}/staging'),
   'path.storage.images': path('disk images that were added from there', '${path.storage.root}/images'),
@@ -120,6 +125,11 @@ export const NODE_OPTIONS = {
     summary: "the same for hkd's metrics",
     parse: parseLoopback,
   },
+  'hkd.peer.address': text(
+    'name or address by which hkds of other nodes ask this one, and where it listens; empty: nodename, on all addresses',
+    '',
+  ),
+  'hkd.peer.port': integer('port where they do; open only where the database is shared', 8444, 1, 65_535),
   'l7r.workers': integer('processes that serve the door; 0: one per core', 0, 0, 256),
   'l7r.stream.idle': integer(
     'seconds without a byte after which a stream ends; 0: any',
@@ -159,6 +169,20 @@ export const NODE_OPTIONS = {
   ...DATABASE_OPTIONS,
   'database.as_user': text('system user of the private PostgreSQL', 'ostler-postgres'),
   'api.as_user': text('system user of the api', 'ostler-api'),
+  'api.admin_group': text(
+    "group whose members administer by the api's socket, if the api's user is in it",
+    'ostler-admin',
+  ),
+  'api.address': text(
+    'address where the api is served over TLS, to those who have a token; *: all; empty: nowhere',
+    '',
+  ),
+  'api.port': integer('port of the api', 9443, 1, 65_535),
+  'path.api.ssl.key': path(
+    'key of the api; made with a self-signed certificate when missing',
+    '${path.state}/api/key.pem',
+  ),
+  'path.api.ssl.cert': path('certificate of the api', '${path.state}/api/cert.pem'),
   'backup.at': {
     default: '03:15',
     summary: 'time of day, HH:MM, of the nightly backup of the database; empty: none',
@@ -167,6 +191,21 @@ export const NODE_OPTIONS = {
   'backup.keep': integer('verified backups that are kept', 14, 1, 10_000),
   ...HEALTH_OPTIONS,
   ...NOTIFY_OPTIONS,
+  ...TRACE_OPTIONS,
+  'l7r.loadbalancer.plugin': oneOf(
+    "what chooses the nodes of desktops: most memory left, QVD's weights (default), a user's desktops together, a file of yours (site)",
+    ['least-loaded', 'default', 'affinity', 'site'],
+    'least-loaded',
+  ),
+  'l7r.loadbalancer.plugin.default.weight.ram': integer(
+    "what QVD's balancer makes of a node's MB",
+    1,
+    0,
+    1_000_000,
+  ),
+  'l7r.loadbalancer.plugin.default.weight.cpu': integer('and of its bogomips', 1, 0, 1_000_000),
+  'l7r.loadbalancer.plugin.default.weight.random': integer('and of chance', 1, 0, 1_000_000),
+  'path.hkd.balancer': optional(path("file with a site's own balancer (docs/nodes.md), root's alone")),
   'hkd.vm.starting.max': integer('desktops that may be on their way up at once', 6, 1, 1_000),
   'internal.hkd.max_heavy': integer('disk images that are unpacked at once', 2, 1, 100),
   'vm.hypervisor': oneOf(

@@ -12,7 +12,13 @@ import type { NodeValues } from './node-config.ts'
 import { databaseAddress, nodeKeyFile, requireAccount } from './node-parts.ts'
 import { isRemote, prepareRemote } from './remote-database.ts'
 
-/** Starts the node's PostgreSQL if it has one and it does not run, brings the schema up to date, and opens it as hkd. */
+/** Where it is set, PostgreSQL is a service of its own, which the service manager starts and keeps. */
+const APART = 'OSTLER_POSTGRES_APART'
+
+/**
+ * Starts the node's PostgreSQL if it has one, it does not run and nobody else keeps it, brings the schema up to date, and
+ * opens it as hkd.
+ */
 export async function openNodeDatabase(
   config: NodeValues,
   cgroups: CgroupLayout,
@@ -23,16 +29,7 @@ export async function openNodeDatabase(
     const [door, api] = [requireAccount(config['l7r.as_user']), requireAccount(config['api.as_user'])]
     await prepareRemote(config, { door, api }, log)
   } else {
-    // A node with the old version is better than none.
-    await stepMajorVersion({
-      cluster: clusterSettings(config, cgroups),
-      database: config['database.name'],
-      sockets: join(config['path.run'], 'postgres-step'),
-      log,
-    }).catch((error: unknown) => log.error('the older PostgreSQL stays in use', { error }))
-    const cluster = nodeCluster(config, cgroups)
-    await cluster.ensure()
-    scope.own(cluster.supervise(log))
+    if (process.env[APART] === undefined) scope.own((await startCluster(config, cgroups, log)).supervise(log))
     await bootstrapDatabase(databaseAddress(config, SUPERUSER, SUPERUSER), config['database.name'])
   }
   const address = databaseAddress(config, ROLES.hkd)
@@ -44,18 +41,45 @@ export async function openNodeDatabase(
 }
 
 /**
+ * Starts the node's PostgreSQL if it does not run, of the newest version that is installed. It stays in the control group of
+ * whoever calls this, for a service manager that follows it by its pid file.
+ * @throws Fault `database.*`, `node.missingProgram`, `node.missingUser`.
+ */
+export async function startPostgres(config: NodeValues, log: Log): Promise<void> {
+  await startCluster(config, undefined, log)
+  log.info('postgresql runs')
+}
+
+async function startCluster(
+  config: NodeValues,
+  cgroups: CgroupLayout | undefined,
+  log: Log,
+): Promise<Cluster> {
+  // A node with the old version is better than none.
+  await stepMajorVersion({
+    cluster: clusterSettings(config, cgroups),
+    database: config['database.name'],
+    sockets: join(config['path.run'], 'postgres-step'),
+    log,
+  }).catch((error: unknown) => log.error('the older PostgreSQL stays in use', { error }))
+  const cluster = nodeCluster(config, cgroups)
+  await cluster.ensure()
+  return cluster
+}
+
+/**
  * The private PostgreSQL of a node.
  * @param apart what is different of one that is not the node's own yet.
  */
 export function nodeCluster(
   config: NodeValues,
-  cgroups: CgroupLayout,
+  cgroups: CgroupLayout | undefined,
   apart: Partial<Pick<ClusterSettings, 'data' | 'keyFile' | 'sockets'>> = {},
 ): Cluster {
   return privateCluster({ ...clusterSettings(config, cgroups), ...apart })
 }
 
-function clusterSettings(config: NodeValues, cgroups: CgroupLayout): ClusterSettings {
+function clusterSettings(config: NodeValues, cgroups: CgroupLayout | undefined): ClusterSettings {
   const door = requireAccount(config['l7r.as_user'])
   const api = requireAccount(config['api.as_user'])
   const owner = requireAccount(config['database.as_user'])

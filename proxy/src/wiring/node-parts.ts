@@ -94,6 +94,16 @@ export function hkdSocket(config: NodeValues): string {
   return join(config['path.run'], 'hkd.sock')
 }
 
+/** The unix socket by which the fence is told until when desktops may run. */
+export function fenceSocket(config: NodeValues): string {
+  return join(config['path.run'], 'fence.sock')
+}
+
+/** The file that says which process is the fence. */
+export function fencePidFile(config: NodeValues): string {
+  return join(config['path.run'], 'fence.pid')
+}
+
 /** The unix socket of the simulated machines. */
 export function yardSocket(config: NodeValues): string {
   return join(config['path.run'], 'yard', 'yard.sock')

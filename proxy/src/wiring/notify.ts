@@ -6,6 +6,7 @@ import { Notifier } from '../hkd/notice/notifier.ts'
 import { webhook } from '../hkd/notice/webhook.ts'
 import { NOTICE_KINDS, type NoticeKind } from '../model/notice.ts'
 import type { Db } from '../store/open.ts'
+import { httpAddress } from './http-address.ts'
 import type { NodeValues } from './node-config.ts'
 
 /** Keys about how administrators are told of what happens (docs/health.md). */
@@ -32,7 +33,7 @@ export const NOTIFY_OPTIONS = {
   'notify.webhook.url': {
     default: '',
     summary: 'address to which notices are posted as JSON; empty: nowhere',
-    parse: parseUrl,
+    parse: httpAddress,
   },
   'notify.webhook.secret_file': optional(path("file with the key that signs them, root's alone")),
   'notify.webhook.ca': optional(path('authorities for its certificate; empty: those of the system')),
@@ -93,18 +94,4 @@ function parseAddresses(list: string): readonly string[] {
     if (!/^[^\s@<>,"]{1,64}@[^\s@<>,"]{1,255}$/.test(word)) throw new Error(`${word} is no mail address`)
     return word
   })
-}
-
-function parseUrl(word: string): URL | undefined {
-  if (word === '') return undefined
-  const url = URL.parse(word)
-  if (
-    url === null ||
-    !['https:', 'http:'].includes(url.protocol) ||
-    url.username !== '' ||
-    url.password !== ''
-  )
-    // The address may be a secret itself.
-    throw new Error('this is no address such as https://host/path, without a name and a password')
-  return url
 }

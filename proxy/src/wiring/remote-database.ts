@@ -3,10 +3,11 @@ import type { Log } from '@ostler/kit/log.ts'
 import type { Account } from '@ostler/kit/passwd.ts'
 import { writeWhole } from '@ostler/kit/write-file.ts'
 import { createHmac } from 'node:crypto'
-import { chmodSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import type { ConnectionOptions } from 'node:tls'
+import { JOIN_ROLE } from '../model/invitation.ts'
 import { ROLES } from '../store/bootstrap.ts'
 import type { DatabaseAddress } from '../store/open.ts'
 import { prepareServer } from '../store/remote-roles.ts'
@@ -17,10 +18,13 @@ export function isRemote(config: NodeValues): boolean {
   return config['database.host'] !== ''
 }
 
-/** Where the database is for one role, at a server of the administrator's. Its password lies where hkd has left it. */
-export function remoteAddress(config: NodeValues, role: string): DatabaseAddress {
+/**
+ * Where the database is for one role, at a server of the administrator's. Its password lies where hkd has left it.
+ * @param ca certificates that the server is trusted by, PEM, in place of those of the configuration.
+ */
+export function remoteAddress(config: NodeValues, role: string, ca?: string): DatabaseAddress {
   return {
-    ...placeOf(config),
+    ...placeOf(config, ca),
     user: role,
     password: () => {
       const file = passwordFile(config, role)
@@ -44,15 +48,13 @@ export async function prepareRemote(
   { door, api }: { readonly door: Account; readonly api: Account },
   log: Log,
 ): Promise<void> {
-  const secret = setupPassword(config)
   const { host } = placeOf(config)
   if (config['database.sslmode'] === 'disable' && !/^(127\.|localhost$|::1$|\/)/.test(host))
     log.warn('the way to the database is not encrypted: database.sslmode', { host })
-  const derive = (role: string): string =>
-    createHmac('sha256', secret).update(`ostler role ${role}`).digest('base64url')
-  const passwords = Object.fromEntries(Object.values(ROLES).map((role) => [role, derive(role)]))
-  const setup = { ...placeOf(config), user: config['database.user'], password: () => secret }
-  await prepareServer({ setup, passwords })
+  const passwords = rolePasswords(config)
+  // A node that has joined finds the roles made, and knows no name that could make them.
+  if (!existsSync(joinedPasswordsFile(config)))
+    await prepareServer({ setup: setupAddress(config), passwords })
   const folder = join(config['path.run'], 'database')
   mkdirSync(folder, { recursive: true, mode: 0o755 })
   chmodSync(folder, 0o755)
@@ -61,11 +63,43 @@ export async function prepareRemote(
     [ROLES.l7r, door],
     [ROLES.api, api],
   ] as const)
-    writeWhole(passwordFile(config, role), derive(role), { mode: 0o400, owner })
+    writeWhole(passwordFile(config, role), passwords[role] ?? '', { mode: 0o400, owner })
 }
 
-function placeOf(config: NodeValues): Omit<DatabaseAddress, 'user'> {
-  const ssl = tlsOf(config)
+/** What a node that has joined was given: passwords of the roles. Root's alone. */
+export function joinedPasswordsFile(config: NodeValues): string {
+  return join(config['path.state'], 'database.json')
+}
+
+/** The name that makes roles and the database. @throws Fault `config.invalid` when there is no password for it. */
+export function setupAddress(config: NodeValues): DatabaseAddress {
+  const secret = setupPassword(config)
+  return { ...placeOf(config), user: config['database.user'], password: () => secret }
+}
+
+/**
+ * The password of each role: as this node was given it when it joined, else what follows from the setup's.
+ * @throws Fault `config.invalid`.
+ */
+export function rolePasswords(config: NodeValues): Readonly<Record<string, string>> {
+  const file = joinedPasswordsFile(config)
+  if (existsSync(file)) return givenPasswords(file)
+  const secret = setupPassword(config)
+  const derive = (role: string): string =>
+    createHmac('sha256', secret).update(`ostler role ${role}`).digest('base64url')
+  return Object.fromEntries([...Object.values(ROLES), JOIN_ROLE].map((role) => [role, derive(role)]))
+}
+
+function givenPasswords(file: string): Readonly<Record<string, string>> {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>
+  } catch (cause) {
+    throw invalid(`${file} is damaged: have this node invited again, and remove what it was given`, cause)
+  }
+}
+
+function placeOf(config: NodeValues, ca?: string): Omit<DatabaseAddress, 'user'> {
+  const ssl = tlsOf(config, ca)
   return {
     host: config['database.host'],
     port: config['database.port'],
@@ -74,7 +108,7 @@ function placeOf(config: NodeValues): Omit<DatabaseAddress, 'user'> {
   }
 }
 
-function tlsOf(config: NodeValues): ConnectionOptions | undefined {
+function tlsOf(config: NodeValues, ca?: string): ConnectionOptions | undefined {
   const mode = config['database.sslmode']
   if (mode === 'disable') return undefined
   if (mode === 'require') return { rejectUnauthorized: false }
@@ -84,6 +118,7 @@ function tlsOf(config: NodeValues): ConnectionOptions | undefined {
     rejectUnauthorized: true,
     // An address is compared with those of the certificate, and is no name to be asked for.
     ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...(ca === undefined ? {} : { ca }),
     ...(file === undefined ? {} : { ca: readCertificates(file) }),
   }
 }

@@ -1,7 +1,9 @@
+import type { Gate } from '@ostler/kit/gate.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
 import { isAbsolute } from 'node:path'
 import type { HkdMetrics } from '../hkd/hkd-metrics.ts'
+import { FailedStartKeeper } from '../hkd/failed-start-keeper.ts'
 import { ImageBringer } from '../hkd/image-bringer.ts'
 import { RoomWatch } from '../hkd/room-watch.ts'
 import { StorageOrders } from '../hkd/storage-orders.ts'
@@ -38,8 +40,18 @@ export interface StorageCare {
   holds(image: DesktopSpec['image']): string | undefined
   /** What drivers need of it. */
   readonly guard: Pick<StorageGuard, 'onKept' | 'refuses'>
-  /** An image was added, or an order given. */
+  /** An image was added, an order given, or a desktop removed. */
   look(): void
+}
+
+/** What that needs. */
+interface StorageParts {
+  readonly db: Db
+  readonly hostId: number
+  readonly metrics: HkdMetrics
+  /** How many images are copied at once. */
+  readonly gate: Gate
+  readonly log: Log
 }
 
 /**
@@ -48,7 +60,7 @@ export interface StorageCare {
  */
 export function careForStorage(
   config: NodeValues,
-  { db, hostId, metrics, log }: { db: Db; hostId: number; metrics: HkdMetrics; log: Log },
+  { db, hostId, metrics, gate, log }: StorageParts,
   onReady: () => void,
   scope: Scope,
 ): StorageCare {
@@ -57,8 +69,11 @@ export function careForStorage(
   const rooms = scope.own(new RoomWatch({ ...folders }, reserve, log))
   metrics.storageRoom = () => rooms.rooms
   const reserveBytes = reserve.megabytes * 2 ** 20
-  const atOnce = config['internal.hkd.max_heavy']
-  const images = scope.own(new ImageBringer({ db, hostId, folders, reserveBytes, atOnce, onReady, log }))
+  const sources = { ...folders, uploads: config['path.uploads'] }
+  const images = scope.own(
+    new ImageBringer({ db, hostId, folders: sources, reserveBytes, gate, onReady, log }),
+  )
+  const failures = scope.own(new FailedStartKeeper({ db, hostId, folders, log }))
   const orders = scope.own(new StorageOrders({ db, hostId, folders, log }))
   return {
     holds: (image) => images.holds(image) ?? rooms.holds(),
@@ -72,6 +87,7 @@ export function careForStorage(
     look: () => {
       images.look()
       orders.look()
+      failures.look()
     },
   }
 }

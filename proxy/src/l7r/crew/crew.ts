@@ -187,6 +187,13 @@ export class Crew {
     ])
   }
 
+  /** Forgets the workers, so that another first process may come: without their line to this one they retire by themselves. */
+  release(): void {
+    this.#stopping = true
+    this.#working.clear()
+    this.#draining.clear()
+  }
+
   /** Ends every worker, also those that still have sessions; whoever is not gone after `withinMs` is killed. */
   async stop(withinMs: number): Promise<void> {
     this.#stopping = true

@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server'
 import { Fault } from '@ostler/contract/fault.ts'
 import type { Context, Hono } from 'hono'
 import { requireAccess, type Visitor } from '../access.ts'
+import { awaitPoolDesktop } from '../pool-desk.ts'
 import { issueDisplayTicket } from '../viewer/display-tickets.ts'
 import { awaitRunning } from '../start/await-running.ts'
 import { type DoorParts, requireWay } from '../open-desktop.ts'
@@ -26,9 +27,11 @@ export function displayFileRoutes(
     const host = context.req.header('host') ?? ''
     if (!HOST.test(host)) throw new Fault('request.invalid', { problem: 'this is no host' })
     const wish = { kind: 'open', display: 'spice' } as const
-    const { vm, grant } = await requireAccess(parts, visitor, Number(context.req.param('id')), wish)
-    requireWay(vm, 'spice', grant)
     const signal = AbortSignal.any([stopping, context.req.raw.signal])
+    const { vm, grant } = await requireAccess(parts, visitor, Number(context.req.param('id')), wish, (pool) =>
+      awaitPoolDesktop(parts, pool, visitor.guest, () => {}, signal),
+    )
+    requireWay(vm, 'spice', grant)
     const running = await awaitRunning(parts, vm, visitor.guest, () => {}, signal)
     const ticket = await issueDisplayTicket(parts.db, visitor.guest, running, 'spice')
     const lines = [

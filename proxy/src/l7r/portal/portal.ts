@@ -20,6 +20,8 @@ import { listItem } from '../list-item.ts'
 import { readTimeline } from '../../store/vms.ts'
 import { connectionOf, fromIncoming } from '../http/request.ts'
 import { desktopsOf, requireAccess, type Visitor } from '../access.ts'
+import { flavoursToMake, makeOwnDesktop } from '../own-desktops.ts'
+import { awaitPoolDesktop } from '../pool-desk.ts'
 import { COOKIE_NAME, type CookieJar } from './cookie.ts'
 import { awaitRunning, startText, type StartNews } from '../start/await-running.ts'
 import type { DoorParts } from '../open-desktop.ts'
@@ -39,6 +41,8 @@ const signInBody = z.strictObject({
   password: z.string().min(1).max(1024),
   code: z.string().max(16).optional(),
 })
+
+const newDesktopBody = z.strictObject({ osf: z.string().min(1).max(256) })
 
 /** How browsers are known. */
 export interface PortalSignIn {
@@ -118,7 +122,14 @@ export function portal(
   app.get('/portal/api/desktops', async (context) => {
     const visitor = await visitorOf(context)
     const items = (await desktopsOf(parts, visitor)).map(listItem)
-    return context.json({ login: visitor.guest.login, desktops: items })
+    const toMake = await flavoursToMake(parts, visitor)
+    return context.json({ login: visitor.guest.login, desktops: items, toMake })
+  })
+  app.post('/portal/api/desktops', async (context) => {
+    const body = newDesktopBody.safeParse(await context.req.json().catch(() => undefined))
+    if (!body.success) throw new Fault('request.invalid', { problem: 'osf is needed' })
+    const id = await makeOwnDesktop(parts, await visitorOf(context), body.data.osf)
+    return context.json({ id }, 201)
   })
   app.get('/portal/api/desktops/:id{\\d{1,9}}/start', async (context) =>
     streamStart(context, parts, await visitorOf(context), Number(context.req.param('id')), stopping),
@@ -136,6 +147,8 @@ export function portal(
   displayFileRoutes(app, parts, visitorOf, stopping)
   app.get('/', (context) => context.redirect('/portal/'))
   app.get('/portal', (context) => context.redirect('/portal/'))
+  // The administrators' pages lie in the same folder, and are the api's.
+  app.get('/portal/admin/*', (context) => context.notFound())
   app.get(
     '/portal/*',
     serveStatic({ root: pages, rewriteRequestPath: (path) => path.replace(/^\/portal/, '') }),
@@ -187,8 +200,20 @@ export async function guestOf(
 
 /** A page of another site must not act in a signed-in user's name. Throws `request.invalid`. */
 export function requireSameOrigin(origin: string | undefined, host: string | undefined): void {
-  if (origin === undefined || !URL.canParse(origin) || new URL(origin).host !== host)
-    throw new Fault('request.invalid', { problem: 'this request came from another site' })
+  if (origin === undefined || !URL.canParse(origin) || new URL(origin).host !== host) throw otherSite()
+}
+
+/**
+ * As `requireSameOrigin`, but for the port: the administrators' pages are served beside the door. For requests that carry a ticket
+ * and no cookie.
+ */
+export function requireSameHost(origin: string | undefined, host: string | undefined): void {
+  const name = (host ?? '').replace(/:\d{1,5}$/, '').toLowerCase()
+  if (origin === undefined || !URL.canParse(origin) || new URL(origin).hostname !== name) throw otherSite()
+}
+
+function otherSite(): Fault {
+  return new Fault('request.invalid', { problem: 'this request came from another site' })
 }
 
 /** Every step that is told here comes with a hint; this is for a lost one. */
@@ -199,11 +224,14 @@ async function streamStart(
   context: Context,
   parts: DoorParts,
   visitor: Visitor,
-  vmId: number,
+  id: number,
   stopping: AbortSignal,
 ): Promise<Response> {
   parts.host.requireOpen()
-  const { vm } = await requireAccess(parts, visitor, vmId, { kind: 'open', display: 'rfb' })
+  const signal = AbortSignal.any([stopping, context.req.raw.signal])
+  const { vm } = await requireAccess(parts, visitor, id, { kind: 'open', display: 'rfb' }, (pool) =>
+    awaitPoolDesktop(parts, pool, visitor.guest, () => {}, signal),
+  )
   return streamSSE(context, async (stream) => {
     const left = new AbortController()
     stream.onAbort(() => left.abort(new Error('the browser left')))
@@ -219,7 +247,7 @@ async function streamStart(
     const firstEpoch = vm.epoch + (AT_REST.includes(vm.state) ? 1 : 0)
     const tellSteps = async (): Promise<void> => {
       if (told.size === 0 && vm.state === 'running') return
-      for (const { step, at, epoch } of await readTimeline(parts.db, vmId))
+      for (const { step, at, epoch } of await readTimeline(parts.db, vm.id))
         if (epoch >= firstEpoch) await tellStep(step, at)
     }
     let note = ''
@@ -233,7 +261,7 @@ async function streamStart(
         .catch(() => {}) // the browser left; the signal says so
     }
     try {
-      using news = parts.news.listen(vmId, TICK_MS, signal)
+      using news = parts.news.listen(vm.id, TICK_MS, signal)
       const running = awaitRunning(parts, vm, visitor.guest, tellNews, signal).then(() => 'running' as const)
       while ((await Promise.race([running, news.next()])) !== 'running') await tellSteps()
       await tellSteps()

@@ -4,6 +4,7 @@ import type { SignedIn } from '../../auth/sign-in.ts'
 import { AT_REST, type StartPlace } from '../../model/start-queue.ts'
 import { addWaitingWish, renewWaitingWish, withdrawWish } from '../../store/start-queue.ts'
 import { findVm, type VmRow, wishOutcome } from '../../store/vms.ts'
+import { requireOpen } from '../access.ts'
 import type { DoorParts } from '../open-desktop.ts'
 
 /** How a start that somebody waits for is going. */
@@ -47,6 +48,7 @@ export async function awaitRunning(
       const row = await findVm(parts.db, vm.id)
       if (row === undefined) throw new Fault('desktop.unknown')
       if (row.state === 'running') return row
+      requireOpen(row)
       const outcome = await wishOutcome(parts.db, wish)
       if (outcome !== undefined) {
         // State and outcome are written at once, perhaps just after the row was read.

@@ -23,16 +23,16 @@ export async function stopDesktop(
   if (vm.state === 'lost') throw new Fault('desktop.unstoppable', { state: 'zombie' })
   progress('Stopping virtual machine')
   const timeout = AbortSignal.timeout(parts.stopMs)
-  using news = parts.news.listen(vmId, TICK_MS, AbortSignal.any([signal, timeout]))
+  using news = parts.news.listen(vm.id, TICK_MS, AbortSignal.any([signal, timeout]))
   await addWish(parts.db, {
-    vmId,
+    vmId: vm.id,
     kind: 'stop',
     by: visitor.guest.login,
     reason: 'stop_vm',
     connection: cause(),
   })
   for (;;) {
-    const row = await findVm(parts.db, vmId)
+    const row = await findVm(parts.db, vm.id)
     if (row === undefined || AT_REST.includes(row.state)) return
     progress("Waiting for VM to reach state 'stopped'")
     await news.next().catch((error: unknown) => {

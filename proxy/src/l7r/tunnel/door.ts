@@ -22,7 +22,7 @@ import type { BrowserDisplay } from '../viewer/browser-display.ts'
 import { closeWith, takeBrowser } from '../viewer/browser-stream.ts'
 import { type Connection, connectionOf, type DoorRequest, fromIncoming } from '../http/request.ts'
 import type { DoorParts } from '../open-desktop.ts'
-import { requireSameOrigin } from '../portal/portal.ts'
+import { requireSameHost } from '../portal/portal.ts'
 import { asFault, interimProgress, type Reply, replyOn } from '../respond.ts'
 import { asking } from '../asking.ts'
 import { Visit } from '../visit.ts'
@@ -33,6 +33,7 @@ import type { KeptTunnel, TunnelKeeper } from './keeper.ts'
 import { serialEnd } from './serial.ts'
 import { sshEnd } from './ssh.ts'
 import { supportEnd } from './support.ts'
+import { usbEnd } from './usb.ts'
 
 const FAR_ENDS: Readonly<Record<TunnelKind, FarEnd>> = {
   console: consoleEnd,
@@ -40,6 +41,7 @@ const FAR_ENDS: Readonly<Record<TunnelKind, FarEnd>> = {
   serial: serialEnd,
   ssh: sshEnd,
   folder: folderEnd,
+  usb: usbEnd,
 }
 /** What a browser sends at once: more is nobody's typing. */
 const MAX_MESSAGE = 1 << 20
@@ -126,7 +128,7 @@ function browserTunnel(parts: DoorParts, keeper: TunnelKeeper): BrowserDisplay {
       const visit = new Visit(parts, { method, path, connection }, TUNNEL_SOCKET_PATH)
       const reply = visit.watch(replyOn(socket))
       try {
-        requireSameOrigin(incoming.headers.origin, incoming.headers.host)
+        requireSameHost(incoming.headers.origin, incoming.headers.host)
         const offered = (headers.get('sec-websocket-protocol') ?? '').split(',').map((word) => word.trim())
         const shown = offered.find((word) => word.startsWith(TICKET_PROTOCOL))?.slice(TICKET_PROTOCOL.length)
         if (!offered.includes(TUNNEL_UPGRADE))

@@ -12,10 +12,11 @@ import { type AccessParts, requireAccess, type Visitor } from '../access.ts'
 const WISH: Readonly<Record<UserTunnel, PolicyWish>> = {
   support: { kind: 'look on' },
   folder: { kind: 'share' },
+  usb: { kind: 'share usb' },
 }
 
 /**
- * Gives a signed-in user a ticket for a tunnel: folders of hers into her own desktop, as long as nobody else has
+ * Gives a signed-in user a ticket for a tunnel: folders or USB devices of hers into her own desktop, as long as nobody else has
  * claimed it, or a look at a session of somebody else, who is asked first.
  *
  * @throws as `requireAccess`, and Fault `desktop.notRunning`, or `request.invalid` for another kind.
@@ -40,7 +41,7 @@ export async function issueTunnelTicket(
     vmId: vm.id,
     epoch: ground.epoch,
     by: login,
-    detail: known === 'folder' ? { seat: ground.seat } : {},
+    detail: known === 'support' ? {} : { seat: ground.seat },
     seconds: TICKET_SECONDS,
   })
   const about = { audit: true, kind: known, vm: vm.id, by: login, from: visitor.address }

@@ -1,6 +1,6 @@
 import type { Log } from '@ostler/kit/log.ts'
 import type { Duplex } from 'node:stream'
-import { splice } from '../../display/splice.ts'
+import { splice, type SpliceEnd } from '../../display/splice.ts'
 import type { CountedStream } from '../door-metrics.ts'
 import type { OpenDesktop } from '../open-desktop.ts'
 import type { SeatShare } from '../seat-keeper.ts'
@@ -10,7 +10,10 @@ export interface CarriedStream extends Pick<OpenDesktop, 'display' | 'receivedAt
   readonly seat: Pick<SeatShare, 'epoch'>
 }
 
-/** Carries a stream that is open, and says in the log when it shows, how it ended, and what went through it. */
+/**
+ * Carries a stream that is open, and says in the log when it shows, how it ended, and what went through it.
+ * @returns which side closed, or what cut both.
+ */
 export async function carry(
   opened: CarriedStream,
   client: Duplex,
@@ -19,7 +22,7 @@ export async function carry(
     ...options
   }: { readonly head?: Buffer; readonly signal: AbortSignal; readonly count: CountedStream },
   log: Log,
-): Promise<void> {
+): Promise<SpliceEnd['by']> {
   const began = performance.now()
   log.info('stream opens', { seat: opened.seat.epoch })
   const end = await splice(client, opened.display, {
@@ -40,4 +43,5 @@ export async function carry(
   const because = end.by === 'cut' && reason instanceof Error ? { because: reason.message } : {}
   const ms = Math.round(performance.now() - began)
   log.info('stream ended', { seat: opened.seat.epoch, ms, ...end, ...because })
+  return end.by
 }

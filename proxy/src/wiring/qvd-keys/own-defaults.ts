@@ -13,9 +13,14 @@ export const OWN_DEFAULTS: Readonly<Record<string, string>> = {
   'path.l7r.ssl.cert': 'a certificate that was made here must outlive a reboot, and path.run does not',
   'path.l7r.ssl.ca': 'a file that is named must be there; QVD names one that may be missing',
   'path.l7r.ssl.crl': 'a file that is named must be there; QVD names one that may be missing',
+  'path.api.ssl.key':
+    'a key that was made here must outlive a reboot, and lies with what else is of this node',
+  'path.api.ssl.cert':
+    'a certificate that was made here must outlive a reboot, and lies with what else is of this node',
   'command.kvm': "it is QEMU's own name, which every distribution has",
   'l7r.options.SSL_version': 'TLS 1.3 is spoken, too',
   'l7r.options.SSL_cipher_list': "Node's own list is newer",
+  'l7r.loadbalancer.plugin': "QVD's formula prefers a big node that is full to a small one that is empty",
   'l7r.as_user': 'the door needs no root',
   'log.filename': 'lines go to standard output, for journald',
   'vm.network.bridge': APART,

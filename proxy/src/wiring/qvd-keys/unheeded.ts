@@ -210,8 +210,6 @@ export const UNHEEDED: readonly UnheededKeys[] = [
       'path.api': '${path.run}/api',
       'path.api.pid_file': '${path.run}/qvd-api.pid',
       'path.api.ssl': '/etc/qvd/api/certs',
-      'path.api.ssl.key': '${path.api.ssl}/key.pem',
-      'path.api.ssl.cert': '${path.api.ssl}/cert.pem',
       'path.wat': '/usr/lib/qvd/wat',
       'path.up': '/usr/lib/qvd/up',
       'path.up.api.ssl': '/etc/qvd/api/certs',
@@ -389,15 +387,6 @@ export const UNHEEDED: readonly UnheededKeys[] = [
     },
   },
   {
-    reason: 'a desktop goes to the running node with most free memory',
-    keys: {
-      'l7r.loadbalancer.plugin': 'default',
-      'l7r.loadbalancer.plugin.default.weight.ram': '1',
-      'l7r.loadbalancer.plugin.default.weight.cpu': '1',
-      'l7r.loadbalancer.plugin.default.weight.random': '1',
-    },
-  },
-  {
     reason: 'qa osf add has defaults of its own, and each flavour says what it has',
     keys: {
       'osf.default.memory': '256',
@@ -444,7 +433,7 @@ export const UNHEEDED: readonly UnheededKeys[] = [
     },
   },
   {
-    reason: 'an overlay lasts for one start',
+    reason: 'each flavour says whether its overlays last (docs/pools.md)',
     keys: {
       'vm.overlay.persistent': '0',
     },
