@@ -11,6 +11,7 @@ async function qa(words: string, answer: unknown = {}, input = '') {
     post: async (path, body) => (calls.push(['POST', path, body]), answer),
     patch: async (path, body) => (calls.push(['PATCH', path, body]), answer),
     delete: async (path) => (calls.push(['DELETE', path]), answer),
+    watch: async (path) => void calls.push(['WATCH', path]),
   }
   const out = { print: (line: string) => void lines.push(line), readInput: async () => input }
   const failed = await runCommand(words === '' ? [] : words.split(' '), api, out).then(
@@ -28,8 +29,8 @@ test.each([
   ['tenant', '/v1/tenants'],
   ['host', '/v1/hosts'],
   ['policy', '/v1/policy'],
-])('qa %s list prints a table', async (object, path) => {
-  const { calls, lines } = await qa(`${object} list`, [{ id: 1, name: 'x' }])
+])('qa %s list prints a table of the columns that are asked for', async (object, path) => {
+  const { calls, lines } = await qa(`${object} list --columns=id,name`, [{ id: 1, name: 'x', more: true }])
   expect(calls).toEqual([['GET', path]])
   expect(lines).toEqual(['id  name', '1   x'])
 })
@@ -37,7 +38,7 @@ test.each([
 test('add sends the pairs, split at the first equals sign', async () => {
   const { calls, lines } = await qa('user add login=ann password=a=b', { id: 7 })
   expect(calls).toEqual([['POST', '/v1/users', { login: 'ann', password: 'a=b' }]])
-  expect(lines).toEqual(['user added with id 7'])
+  expect(lines).toEqual(['User added with id 7'])
 })
 
 test('a password of - is read from standard input, without the end of its line', async () => {
@@ -49,8 +50,8 @@ test.each([
   ['start', 'run'],
   ['stop', 'stop'],
 ])('qa vm %s wishes the desktop to %s', async (action, kind) => {
-  const { calls, lines } = await qa(`vm ${action} -f name=a/b?c`)
-  expect(calls).toEqual([['POST', '/v1/desktops/a%2Fb%3Fc/wishes', { kind }]])
+  const { calls, lines } = await qa(`vm ${action} -f name=a/b%c`)
+  expect(calls).toEqual([['POST', '/v1/desktops/a%2Fb%25c/wishes', { kind }]])
   expect(lines).toEqual([`${action} asked for`])
 })
 
@@ -131,13 +132,16 @@ test.each([
   'user add =x',
   'user list all',
   'host del name=x',
+  'host del',
+  'vm add name=x user=a user_id=1',
+  'user propget a=b',
   'tenant start -f name=x',
   'policy block -f name=x',
-  'user block -f name=ann',
-  'user block -f login=ann,role=user',
   'user block',
-  'vm block -f name=x,tenant=acme',
   'vm block -f name=x -f name=y',
+  'vm list --nonsense',
+  'vm list -f',
+  'vm list --json --csv',
   'user passwd',
   'user passwd login=ann',
   'user propset -f login=ann',
@@ -168,7 +172,7 @@ test('di add tells in the words of the manual how many desktops expire, and when
   expect(calls).toEqual([['POST', '/v1/images', body]])
   expect(lines).toEqual([
     '3 VM have had their expiration dates set (2026-08-05T23:34:00.000Z, undef)!',
-    'di added with id 7, version 2026-08-05-000',
+    'DI added with id 7, version 2026-08-05-000',
   ])
 })
 
@@ -191,7 +195,7 @@ test.each([
 test('a fault of the api reaches the caller', async () => {
   const fault = new Fault('object.unknown', { kind: 'desktop', name: 'x' })
   const fail = (): Promise<never> => Promise.reject(fault)
-  const api: ApiClient = { get: fail, post: fail, patch: fail, delete: fail }
+  const api: ApiClient = { get: fail, post: fail, patch: fail, delete: fail, watch: fail }
   const out = { print: () => {}, readInput: async () => '' }
   await expect(runCommand(['vm', 'list'], api, out)).rejects.toBe(fault)
 })
@@ -219,53 +223,49 @@ test('a new password comes from standard input', async () => {
   expect(lines).toEqual(['password of ann set'])
 })
 
-describe('properties of a user', () => {
-  test('are set, a secret one from standard input', async () => {
-    const words = 'user propset -f login=ann custom.a=1=2 l7r.auth.plugin.totp.secret32=-'
-    const { calls, lines } = await qa(words, {}, 'JBSWY3DP\n')
-    const set = { 'custom.a': '1=2', 'l7r.auth.plugin.totp.secret32': 'JBSWY3DP' }
-    expect(calls).toEqual([['POST', '/v1/users/ann/properties', { set }]])
-    expect(lines).toEqual(['2 properties of ann set.'])
-  })
-
-  test("are printed in QVD's form", async () => {
-    const answer = [
-      { key: 'custom.a', value: '1' },
-      { key: 'secret', value: '***' },
-    ]
-    const { calls, lines } = await qa('user propget -f login=ann,tenant=acme custom.a secret', answer)
-    expect(calls).toEqual([['GET', '/v1/users/ann/properties?key=custom.a&key=secret&tenant=acme']])
-    expect(lines).toEqual(['ann\tcustom.a=1', 'ann\tsecret=***'])
-  })
-
-  test('are removed', async () => {
-    const { calls, lines } = await qa('user propdel -f login=ann a b', { count: 1 })
-    expect(calls).toEqual([['DELETE', '/v1/users/ann/properties?key=a&key=b']])
-    expect(lines).toEqual(['1 properties of ann deleted.'])
-  })
-})
-
 describe.each([
-  ['osf', '/v1/flavours'],
-  ['di', '/v1/images'],
-  ['vm', '/v1/desktops'],
-])('properties of %s', (object, path) => {
-  test('are set, printed and removed by its name', async () => {
-    const set = await qa(`${object} propset -f name=a.b custom.a=1`)
-    expect(set.calls).toEqual([['POST', `${path}/a.b/properties`, { set: { 'custom.a': '1' } }]])
-    expect(set.lines).toEqual(['1 properties of a.b set.'])
-    const got = await qa(`${object} propget -f name=a.b`, [{ key: 'custom.a', value: '1' }])
-    expect(got.calls).toEqual([['GET', `${path}/a.b/properties`]])
-    expect(got.lines).toEqual(['a.b\tcustom.a=1'])
-    const gone = await qa(`${object} propdel -f name=a.b custom.a`, { count: 1 })
-    expect(gone.calls).toEqual([['DELETE', `${path}/a.b/properties?key=custom.a`]])
+  ['user', '/v1/users', 'users'],
+  ['host', '/v1/hosts', 'hosts'],
+  ['osf', '/v1/flavours', 'OSFs'],
+  ['di', '/v1/images', 'DIs'],
+  ['vm', '/v1/desktops', 'VMs'],
+])('properties of %s', (object, path, plural) => {
+  const answer = { names: ['a'], token: 't', done: 1, failures: [] }
+
+  test('are set in all that a filter finds, a secret one from standard input', async () => {
+    const { calls, lines } = await qa(
+      `${object} propset custom.a=1=2 totp=- -F name=a.b`,
+      answer,
+      'JBSWY3DP\n',
+    )
+    const set = { 'custom.a': '1=2', totp: 'JBSWY3DP' }
+    expect(calls).toEqual([
+      ['POST', `${path}/bulk`, { filter: 'name=a.b' }],
+      ['POST', `${path}/bulk/propset`, { filter: 'name=a.b', token: 't', set }],
+    ])
+    expect(lines).toEqual([`propset in 1 ${plural}.`])
   })
 
-  test('need a name, and no other word', async () => {
-    for (const words of ['propget', 'propget -f login=x', 'propset -f name=x', 'propdel -f name=x']) {
-      const { calls, failed } = await qa(`${object} ${words}`)
+  test("are printed in QVD's form, of all without a filter", async () => {
+    const found = [{ name: 'ann', key: 'custom.a', value: '1' }]
+    const { calls, lines } = await qa(`${object} propget custom.a`, found)
+    expect(calls).toEqual([['POST', `${path}/bulk/propget`, { filter: '', keys: ['custom.a'] }]])
+    expect(lines).toEqual(['ann\tcustom.a=1'])
+  })
+
+  test('are removed, of all only if that is meant', async () => {
+    const { calls, lines } = await qa(`${object} propdel -f name=a b c`, answer)
+    expect(calls[1]).toEqual([
+      'POST',
+      `${path}/bulk/propdel`,
+      { filter: 'name=a', token: 't', keys: ['b', 'c'] },
+    ])
+    expect(lines).toEqual([`propdel in 1 ${plural}.`])
+    expect((await qa(`${object} propdel b --force`, answer)).calls).toHaveLength(2)
+    for (const words of ['propset -f name=x', 'propdel -f name=x', 'propset a=1', 'propdel a']) {
+      const { calls: asked, failed } = await qa(`${object} ${words}`)
       expect(failed).toMatchObject({ code: 'client.choice' })
-      expect(calls).toEqual([])
+      expect(asked).toEqual([])
     }
   })
 })

@@ -4,31 +4,58 @@ import {
   type Blockable,
   CONFIGURATION_PATH,
   type Expiring,
-  type KeyValue,
-  type PropertyOwner,
 } from '@ostler/contract/admin-api.ts'
 import type { ConfigurationEntry } from '@ostler/contract/configuration-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
 import { JOB_ORDERS, type JobOrder } from '@ostler/contract/jobs.ts'
 import type { ApiClient } from './api-client.ts'
 import { backUpNow, listBackups } from './backup.ts'
+import { administratorActions, auditActions, tokenActions } from './administration.ts'
+import { byFilter } from './bulk.ts'
+import { captureDesktop } from './capture.ts'
 import { adoptHome, deleteWithHomes, listHomes, purgeHome, restoreHome, trashHome } from './homes.ts'
+import { desktopCounters, hostCounters } from './counters.ts'
 import { printExplanation } from './explanation.ts'
+import { importActions } from './import.ts'
 import { listJobs, orderJob, previewRollOut, runJob, showJob } from './jobs.ts'
+import { maintained } from './maintenance.ts'
+import { listed } from './lists.ts'
 import { listNotices } from './notices.ts'
+import { examine } from './doctor.ts'
+import { type Options, readOptions } from './options.ts'
 import { examineConfiguration, importConfiguration, listConfiguration, printChange } from './configuration.ts'
+import { poolActions } from './pool.ts'
+import { withProperties } from './properties.ts'
+import { printSlo } from './slo.ts'
 import { certificateOfDoors } from './ssl.ts'
 import { listOrphans, purgeOrphans } from './storage.ts'
-import { table } from './table.ts'
+import { isLocalFile, uploadFile } from './upload.ts'
+import type { Words } from './words.ts'
 
 export interface Console {
   /** One line on standard output. */
   print(line: string): void
   /** Everything on standard input. */
   readInput(): Promise<string>
+  /** Asks a person; missing where there is none. */
+  confirm?(question: string): Promise<boolean>
+  /** How far something is, in place of what was said before, or nothing any more; missing where nobody looks. */
+  progress?(line: string | undefined): void
+  /** Asks a person for what is not shown while it is typed; missing where there is none. */
+  readonly ask?: (question: string) => Promise<string>
 }
 
-type Action = (words: readonly string[], api: ApiClient, out: Console) => Promise<void>
+/** A console, and how it is to be spoken to. */
+export interface CommandConsole extends Console {
+  readonly options: Options
+  /** A line that was asked for: it is printed also where everything else is not to be. */
+  show(line: string): void
+}
+
+export type Action = (words: readonly string[], api: ApiClient, out: CommandConsole) => Promise<void>
+
+/** How subjects with a file of their own read words. */
+const WORDS: Words = { named: filter, pairs: readPairs }
 
 /** What can be done to what, in QVD's words where it has them (compatibility page 9.1). */
 const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
@@ -37,43 +64,63 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
   user: {
     ...listed('user'),
     ...added('user'),
-    ...blockable('user'),
+    block: byFilter('user', 'block', blockable('user').block),
+    unblock: byFilter('user', 'unblock', blockable('user').unblock),
     passwd: setPassword,
-    del: deleteOne('user'),
-    ...withProperties('user'),
+    del: byFilter('user', 'del', deleteOne('user')),
+    ...withProperties('user', WORDS),
+    ...maintained('user', WORDS),
   },
-  host: { ...listed('host'), ...added('host'), ...blockable('host') },
+  host: {
+    ...listed('host'),
+    counters: hostCounters,
+    ...added('host'),
+    block: byFilter('host', 'block', blockable('host').block),
+    unblock: byFilter('host', 'unblock', blockable('host').unblock),
+    del: byFilter('host', 'del'),
+    ...withProperties('host', WORDS),
+    ...maintained('host', WORDS),
+  },
   osf: {
     ...listed('osf'),
     ...added('osf'),
-    ...withProperties('osf'),
-    del: deleteOne('osf'),
+    ...withProperties('osf', WORDS),
+    ...maintained('osf', WORDS),
+    del: byFilter('osf', 'del', deleteOne('osf')),
     edit: editFlavour,
   },
   di: {
     ...listed('di'),
-    ...blockable('di'),
-    ...withProperties('di'),
+    block: byFilter('di', 'block', blockable('di').block),
+    unblock: byFilter('di', 'unblock', blockable('di').unblock),
+    ...withProperties('di', WORDS),
     add: addImage,
+    capture: async (words, api, out) =>
+      await captureDesktop(await readPairs(words, out), api, (line) => out.print(line)),
     tag: tagImage,
     untag: untagImage,
-    del: deleteImage,
+    del: byFilter('di', 'del', deleteImage, undefined, 'id'),
     'roll-out': async (words, api, out) =>
       await previewRollOut(await readPairs(words, out), api, (line) => out.print(line)),
   },
   job: jobActions(),
   vm: {
     ...listed('vm'),
-    ...added('vm'),
-    ...blockable('vm'),
-    ...withProperties('vm'),
-    start: (words, api, out) => wish('start', 'run', words, api, out),
-    stop: (words, api, out) => wish('stop', 'stop', words, api, out),
-    reset: (words, api, out) => wish('reset', 'reset', words, api, out),
-    edit: editDesktop,
-    del: deleteOne('vm'),
-    disconnect,
-    disconnect_user: disconnect,
+    counters: desktopCounters,
+    add: addDesktops,
+    block: byFilter('vm', 'block', blockable('vm').block),
+    unblock: byFilter('vm', 'unblock', blockable('vm').unblock),
+    ...withProperties('vm', WORDS),
+    ...maintained('vm', WORDS),
+    start: byFilter('vm', 'start', wish('start', 'run')),
+    stop: byFilter('vm', 'stop', wish('stop', 'stop')),
+    reset: byFilter('vm', 'reset', wish('reset', 'reset')),
+    edit: byFilter('vm', 'edit', editDesktop, async (words, out) => ({
+      change: await readPairs(words, out),
+    })),
+    del: byFilter('vm', 'del', deleteOne('vm')),
+    disconnect: byFilter('vm', 'disconnect', disconnect),
+    disconnect_user: byFilter('vm', 'disconnect', disconnect),
     explain: async (words, api, out) => {
       const { name } = filter(words, ['name'])
       printExplanation(await api.get(`/v1/desktops/${encodeURIComponent(name)}/explain`), (line) =>
@@ -81,6 +128,7 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
       )
     },
   },
+  pool: { ...poolActions(WORDS), ...maintained('pool', WORDS) },
   policy: { ...listed('policy'), ...added('policy'), del: deleteRule },
   home: {
     list: async (words, api, out) => await listHomes(nothingIn(words, api), (line) => out.print(line)),
@@ -105,6 +153,13 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
   notice: {
     list: async (words, api, out) => await listNotices(nothingIn(words, api), (line) => out.print(line)),
   },
+  /** Objects without actions. */
+  doctor: { '': async (words, api, out) => await examine(filter(words, [], ['name']).name, api, out) },
+  slo: { '': sloOf },
+  import: importActions(WORDS),
+  administrator: administratorActions(WORDS),
+  token: tokenActions(WORDS),
+  audit: auditActions(WORDS),
   config: {
     get: getConfiguration,
     set: setConfiguration,
@@ -116,31 +171,70 @@ const ACTIONS: Readonly<Record<string, Readonly<Record<string, Action>>>> = {
   },
 }
 
+/** The words for what can be done to each kind of object; those of tunnels are in `tunnel/commands.ts`. */
+export const OBJECTS: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.entries(ACTIONS).map(([object, actions]) => [object, Object.keys(actions)]),
+)
+
 /**
- * Runs one command in QVD's form: `qa OBJECT ACTION [-f key=value,…] [key=value …]`. One value may be `-`: then it is
- * read from standard input, without the end of its line, and stands in no list of processes.
+ * Runs one command in QVD's form: `qa [OPTIONS] OBJECT ACTION [key=value …]`, where options may stand anywhere (`Options`). One
+ * value may be `-`: then it is read from standard input, without the end of its line, and stands in no list of processes.
  * @throws Fault `client.choice` for a command that is none, or what the api says.
  */
 export async function runCommand(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
-  const [object = '', action = '', ...rest] = words
+  const { words: rest, options: asked } = readOptions(words)
+  const [object = '', ...behind] = rest
   const actions = Object.hasOwn(ACTIONS, object) ? ACTIONS[object] : undefined
   if (actions === undefined) throw choice(`unknown object ${object || '(none)'}`, Object.keys(ACTIONS))
+  const [action = '', ...more] = Object.hasOwn(actions, '') ? ['', ...behind] : behind
   const act = Object.hasOwn(actions, action) ? actions[action] : undefined
   if (act === undefined)
     throw choice(`unknown action ${action || '(none)'} for ${object}`, Object.keys(actions))
-  await act(rest, api, out)
+  const tenant = asked.tenant === undefined ? undefined : await nameOfTenant(asked.tenant, api)
+  const options = { ...asked, tenant }
+  const said = { ...out, options, show: (line: string) => out.print(line) }
+  const quiet = { ...said, print: () => {} }
+  await act(wordsOf(object, action, more, options), api, options.quiet ? quiet : said)
+}
+
+/** What `-t` narrows by the filter, and what by a word. */
+const TENANT_IN_FILTER = ['user', 'group', 'vm']
+const TENANT_AS_WORD = ['pool', 'home', 'osf', 'policy', 'config', ...TENANT_IN_FILTER]
+
+/** The words of an action with what options say to it: a filter first, and whose it is. */
+function wordsOf(
+  object: string,
+  action: string,
+  words: readonly string[],
+  { filter: said, tenant, watch }: Options,
+): readonly string[] {
+  if (action === 'list' && object !== 'job' && object !== 'config') return words
+  const isAdded = ['add', 'passwd'].includes(action)
+  const inFilter = tenant !== undefined && TENANT_IN_FILTER.includes(object) && !isAdded
+  const narrowed = [said, inFilter ? `tenant=${tenant}` : undefined].filter((part) => part !== undefined)
+  const asWord = tenant !== undefined && !inFilter && TENANT_AS_WORD.includes(object)
+  return [
+    ...(narrowed.length === 0 ? [] : ['-f', narrowed.join(',')]),
+    ...words,
+    ...(asWord ? [`tenant=${tenant}`] : []),
+    ...(watch ? ['--watch'] : []),
+  ]
+}
+
+/** QVD's `-t` is a number. */
+async function nameOfTenant(word: string, api: ApiClient): Promise<string> {
+  if (!/^\d{1,9}$/.test(word)) return word
+  const [found] = (await api.get(`${ADMIN_OBJECTS.tenant.path}?filter=id%3D${word}`)) as { name: string }[]
+  if (found === undefined) throw new Fault('object.unknown', { kind: 'tenant', name: word })
+  return found.name
 }
 
 // --- everything ---
 
-function listed(object: AdminObject): Record<'list', Action> {
-  return {
-    list: async (words, api, out) => {
-      if (words.length > 0) throw choice(`list takes nothing, not ${words.join(' ')}`, ['list'])
-      const rows = (await api.get(ADMIN_OBJECTS[object].path)) as Record<string, unknown>[]
-      for (const line of table(rows)) out.print(line)
-    },
-  }
+/** What things are called when they are added. */
+const TITLES: Readonly<Record<AdminObject, string>> = {
+  ...{ tenant: 'Tenant', user: 'User', group: 'Group', host: 'Host', osf: 'OSF', di: 'DI', vm: 'VM' },
+  policy: 'Policy rule',
 }
 
 function added(object: AdminObject): Record<'add', Action> {
@@ -148,7 +242,7 @@ function added(object: AdminObject): Record<'add', Action> {
     add: async (words, api, out) => {
       const body = await readPairs(words, out)
       const answer = (await api.post(ADMIN_OBJECTS[object].path, body)) as { id: number }
-      out.print(`${object} added with id ${answer.id}`)
+      out.print(`${TITLES[object]} added with id ${answer.id}`)
     },
   }
 }
@@ -183,21 +277,18 @@ function renamed({ login, tenant }: { login: string; tenant?: string }) {
 async function disconnect(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
   const { name } = filter(words, ['name'])
   const { was } = (await api.post(`/v1/desktops/${encodeURIComponent(name)}/disconnect`, {})) as {
-    was: string
+    was: string | null
   }
+  if (was === null) throw new Fault('desktop.nobodyThere', { name })
   out.print(`disconnected: ${was}`)
 }
 
-async function wish(
-  word: string,
-  kind: 'run' | 'stop' | 'reset',
-  words: readonly string[],
-  api: ApiClient,
-  out: Console,
-): Promise<void> {
-  const { name } = filter(words, ['name'])
-  await api.post(`/v1/desktops/${encodeURIComponent(name)}/wishes`, { kind })
-  out.print(`${word} asked for`)
+function wish(word: string, kind: 'run' | 'stop' | 'reset'): Action {
+  return async (words, api, out) => {
+    const { name } = filter(words, ['name'])
+    await api.post(`/v1/desktops/${encodeURIComponent(name)}/wishes`, { kind })
+    out.print(`${word} asked for`)
+  }
 }
 
 async function deleteRule(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
@@ -257,16 +348,32 @@ async function editFlavour(words: readonly string[], api: ApiClient, out: Consol
   out.print(`Edited 1 OSFs.${homes}`)
 }
 
+/** `qa slo [-f name=OSF] [days=N]` */
+async function sloOf(words: readonly string[], api: ApiClient, out: CommandConsole): Promise<void> {
+  const isNarrowed = words[0] === '-f'
+  const name = isNarrowed ? filter(words.slice(0, 2), ['name']).name : undefined
+  const { days, ...more } = await readPairs(words.slice(isNarrowed ? 2 : 0), out)
+  if (Object.keys(more).length > 0) throw choice('which starts?', ['-f name=OSF', 'days=NUMBER'])
+  await printSlo(name, days, api, out)
+}
+
 // --- disk images ---
 
-async function addImage(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
-  const answer = (await api.post(ADMIN_OBJECTS.di.path, await readPairs(words, out))) as {
+/** `qa di add …`: a file of this machine is sent first (docs/images.md). */
+async function addImage(words: readonly string[], api: ApiClient, out: CommandConsole): Promise<void> {
+  const said = await readPairs(words, out)
+  const { path, sha256 } = said
+  const sent = isLocalFile(path)
+    ? await uploadFile(path, sha256, api, out.options.quiet ? {} : out)
+    : undefined
+  const body = sent === undefined ? said : { ...said, path: sent.file, sha256: sent.sha256 }
+  const answer = (await api.post(ADMIN_OBJECTS.di.path, body)) as {
     id: number
     version: string
     expiring: Expiring
   }
   printExpiring(answer.expiring, out)
-  out.print(`di added with id ${answer.id}, version ${answer.version}`)
+  out.print(`DI added with id ${answer.id}, version ${answer.version}`)
 }
 
 async function tagImage(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
@@ -298,6 +405,37 @@ async function editDesktop(words: readonly string[], api: ApiClient, out: Consol
   const answer = await api.patch(`${ADMIN_OBJECTS.vm.path}/${encodeURIComponent(name)}`, body)
   printExpiring((answer as { expiring: Expiring }).expiring, out)
   out.print('Edited 1 VMs.')
+}
+
+/**
+ * `qa vm add name=… user=LOGIN|user_id=N osf=NAME|osf_id=N [ip=…] [di_tag=…] [bulk=N]`: with `bulk` so many desktops, which are
+ * called NAME-1, NAME-2 …
+ */
+async function addDesktops(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+  const { user_id, osf_id, ...said } = await readPairs(words, out)
+  if (user_id !== undefined && said['user'] !== undefined) throw choice('whose?', ['user=…', 'user_id=…'])
+  if (osf_id !== undefined && said['osf'] !== undefined) throw choice('of what?', ['osf=…', 'osf_id=…'])
+  const user = user_id === undefined ? {} : await byNumber('user', user_id, api)
+  const flavour = osf_id === undefined ? {} : await byNumber('osf', osf_id, api)
+  const body = {
+    ...said,
+    ...('login' in user ? { user: user['login'], tenant: user['tenant'] } : {}),
+    ...('name' in flavour ? { osf: flavour['name'] } : {}),
+  }
+  const { id, ids = [id] } = (await api.post(ADMIN_OBJECTS.vm.path, body)) as { id: number; ids?: number[] }
+  for (const each of ids) out.print(`VM added with id ${each}`)
+}
+
+/** QVD's tools know users and flavours also by their numbers. */
+async function byNumber(
+  kind: 'user' | 'osf',
+  number: string,
+  api: ApiClient,
+): Promise<Readonly<Record<string, unknown>>> {
+  if (!/^\d{1,9}$/.test(number)) throw choice(`${number} is no number`, [`${kind}_id=NUMBER`])
+  const [found] = (await api.get(`${ADMIN_OBJECTS[kind].path}?filter=id%3D${number}`)) as object[]
+  if (found === undefined) throw new Fault('object.unknown', { kind, name: number })
+  return found as Readonly<Record<string, unknown>>
 }
 
 function imagePath(id: string): string {
@@ -344,55 +482,27 @@ function jobActions(): Record<string, Action> {
 
 // --- one user ---
 
-/** `qa user passwd user=LOGIN`: the new password comes from standard input. */
+/** `qa user passwd user=LOGIN`: the new password is asked for twice, or comes from standard input. */
 async function setPassword(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
   const { user, tenant, ...more } = await readPairs(words, out)
   if (user === undefined || Object.keys(more).length > 0)
     throw choice('whose password?', ['user=LOGIN [tenant=NAME]'])
-  const password = await readValue(out)
+  const password = out.ask === undefined ? await readValue(out) : await askTwice(user, out.ask)
   await api.post(`${userPath(user)}/password`, { password, ...tenantOf({ tenant }) })
   out.print(`password of ${user} set`)
 }
 
-// --- properties ---
-
-/** Prints, sets and removes the properties of what `-f` names: a user by her login and tenant, all else by its name. */
-function withProperties(object: PropertyOwner): Record<'propget' | 'propset' | 'propdel', Action> {
-  const named = (words: readonly string[]): { name: string; tenant?: string | undefined; path: string } => {
-    const found =
-      object === 'user'
-        ? renamed(filter(words.slice(0, 2), ['login'], ['tenant']))
-        : filter(words.slice(0, 2), ['name'])
-    return { ...found, path: `${ADMIN_OBJECTS[object].path}/${encodeURIComponent(found.name)}/properties` }
-  }
-  return {
-    propget: async (words, api, out) => {
-      const { name, tenant, path } = named(words)
-      const found = (await api.get(`${path}${query(words.slice(2), tenant)}`)) as KeyValue[]
-      for (const { key, value } of found) out.print(`${name}\t${key}=${value}`)
-    },
-    propset: async (words, api, out) => {
-      const { name, tenant, path } = named(words)
-      const set = await readPairs(words.slice(2), out)
-      if (Object.keys(set).length === 0) throw choice('which properties?', ['KEY=VALUE …'])
-      await api.post(path, { set, ...tenantOf({ tenant }) })
-      out.print(`${Object.keys(set).length} properties of ${name} set.`)
-    },
-    propdel: async (words, api, out) => {
-      const { name, tenant, path } = named(words)
-      const { count } = (await api.delete(`${path}${query(requireKeys(words.slice(2)), tenant)}`)) as Count
-      out.print(`${count} properties of ${name} deleted.`)
-    },
-  }
-}
-
 // --- configuration ---
 
-async function getConfiguration(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
+async function getConfiguration(
+  words: readonly string[],
+  api: ApiClient,
+  out: CommandConsole,
+): Promise<void> {
   const withOrigin = words.includes('--origin')
   const { keys, tenant } = splitTenant(words.filter((word) => word !== '--origin'))
   const found = (await api.get(`${CONFIGURATION_PATH}${query(keys, tenant)}`)) as ConfigurationEntry[]
-  for (const { key, value, origin } of found) out.print(`${key}=${value}${withOrigin ? `\t${origin}` : ''}`)
+  for (const { key, value, origin } of found) out.show(`${key}=${value}${withOrigin ? `\t${origin}` : ''}`)
 }
 
 async function setConfiguration(words: readonly string[], api: ApiClient, out: Console): Promise<void> {
@@ -451,6 +561,12 @@ function splitTenant(words: readonly string[]): { keys: readonly string[]; tenan
   }
 }
 
+async function askTwice(user: string, ask: (question: string) => Promise<string>): Promise<string> {
+  const password = await ask(`New password of ${user}: `)
+  if ((await ask('The same again: ')) === password) return password
+  throw choice('the two are not the same', ['twice the same'])
+}
+
 /** Reads `key=value` words; a value of `-` comes from standard input. */
 async function readPairs(words: readonly string[], out: Console): Promise<Record<string, string>> {
   const pairs = parsePairs(words)
@@ -485,6 +601,7 @@ function filter<N extends string, O extends string = never>(
 ): Record<N, string> & Partial<Record<O, string>> {
   const form = [...needed.map((key) => `${key}=…`), ...optional.map((key) => `[,${key}=…]`)].join('')
   const [flag, text, ...more] = words
+  if (needed.length === 0 && words.length === 0) return {} as Record<N, string> & Partial<Record<O, string>>
   if ((flag !== '-f' && flag !== '--filter') || text === undefined || more.length > 0)
     throw choice('which one?', [`-f ${form}`])
   const found = parsePairs(text.split(','))

@@ -8,9 +8,9 @@ import {
   type ImportAnswer,
 } from '@ostler/contract/configuration-api.ts'
 import { Fault } from '@ostler/contract/fault.ts'
-import { readFileSync } from 'node:fs'
 import type { ApiClient } from './api-client.ts'
 import type { Console } from './commands.ts'
+import { readText } from './read-text.ts'
 import { table } from './table.ts'
 
 /** `qa config list [tenant=NAME]`: every key with its value, and where that comes from. */
@@ -72,21 +72,13 @@ export async function importConfiguration(
       return [number, name]
     }),
   )
-  const text = file === '-' ? await out.readInput() : readText(file)
+  const text = file === '-' ? await out.readInput() : readText(file, FORM)
   const answer = (await api.post(IMPORT_PATH, { text, tenants, apply })) as ImportAnswer
   for (const { key, tenant, kind, text: why } of answer.keys)
     out.print(`${kind.padEnd(8)}  ${key}${tenant === null ? '' : ` (tenant ${tenant})`}: ${why}`)
   const left = answer.keys.filter(({ kind }) => ['file', 'ssl', 'refused'].includes(kind)).length
   const [stored, what] = [`${answer.stored} config entries`, `${left} left out`]
   out.print(answer.applied ? `${stored} set, ${what}.` : `${stored} would be set, ${what}: add --apply.`)
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw choice(`${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, [FORM])
-  }
 }
 
 function choice(problem: string, choices: readonly string[]): Fault {

@@ -10,6 +10,7 @@ async function qa(words: string, answer: unknown = {}) {
     post: async (path, body) => (calls.push(['POST', path, body]), answer),
     patch: async (path, body) => (calls.push(['PATCH', path, body]), answer),
     delete: async (path) => (calls.push(['DELETE', path]), answer),
+    watch: async (path) => void calls.push(['WATCH', path]),
   }
   const out = { print: (line: string) => void lines.push(line), readInput: async () => '' }
   const failed = await runCommand(words.split(' '), api, out).catch((error: unknown) => error)

@@ -11,6 +11,7 @@ async function qa(words: string, answers: readonly unknown[] = [], said: unknown
     post: async (path, body) => (calls.push(['POST', path, body]), said),
     patch: async (path, body) => (calls.push(['PATCH', path, body]), said),
     delete: async (path) => (calls.push(['DELETE', path]), said),
+    watch: async (path) => void calls.push(['WATCH', path]),
   }
   const out = { print: (line: string) => void lines.push(line), readInput: async () => '' }
   const failed = await runCommand(words.split(' '), api, out).then(

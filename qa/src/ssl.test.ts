@@ -38,6 +38,7 @@ async function ssl(words: readonly string[], answer: unknown = shown, input = ''
     post: async (path, body) => (calls.push(['POST', path, body]), answer),
     patch: async (path, body) => (calls.push(['PATCH', path, body]), answer),
     delete: async (path) => (calls.push(['DELETE', path]), answer),
+    watch: async (path) => void calls.push(['WATCH', path]),
   }
   const out = { print: (line: string) => void lines.push(line), readInput: async () => input }
   const failed = await runCommand(['config', 'ssl', ...words], api, out).then(

@@ -11,6 +11,7 @@ async function qa(words: string) {
     post: (path, body) => (calls.push([path, body]), refuse('enough')),
     patch: () => refuse('never'),
     delete: () => refuse('never'),
+    watch: () => refuse('never'),
   }
   const terminal = { input: process.stdin, output: process.stdout, notes: process.stderr }
   const settings = { api, terminal, self: { argv: [] }, env: { SUDO_USER: 'eve', USER: 'root' } }

@@ -61,6 +61,9 @@ const COMMANDS: Readonly<Record<string, { readonly keys: readonly string[]; read
   },
 }
 
+/** Actions of `qa vm` that open a tunnel. */
+export const TUNNEL_ACTIONS: readonly string[] = Object.keys(COMMANDS)
+
 /** True for words that `runTunnelCommand` takes. */
 export function isTunnelCommand([object, action = '']: readonly string[]): boolean {
   return object === 'vm' && Object.hasOwn(COMMANDS, action)
@@ -93,7 +96,7 @@ function readWords(words: readonly string[]): Words {
   const own = end === -1 ? words : words.slice(0, end)
   const more = end === -1 ? [] : words.slice(end + 1)
   const [first = '', second, ...rest] = own
-  const isFilter = first === '-f' || first === '--filter'
+  const isFilter = ['-f', '-F', '--filter'].includes(first)
   const desktop = isFilter ? /^(?:name|id)=([^,]+)$/.exec(second ?? '')?.[1] : first
   const pairs = isFilter ? rest : own.slice(1)
   if (desktop === undefined || desktop === '' || desktop.includes('='))
