@@ -1,7 +1,21 @@
 import type { DesktopListItem } from '@ostler/contract/desktop.ts'
-import type { StartEvent } from '@ostler/contract/timeline.ts'
+import type { StartEvent as DoorEvent } from '@ostler/contract/timeline.ts'
+import { phrases } from './shared/language.ts'
 
-export type { DesktopListItem, StartEvent }
+export type { DesktopListItem }
+
+/** As the door tells it; a line that broke on the way is a failure that may pass. */
+export type StartEvent =
+  | Exclude<DoorEvent, { kind: 'failed' }>
+  | (Extract<DoorEvent, { kind: 'failed' }> & { readonly isLost?: boolean })
+
+const say = phrases({
+  unreachable: ['The server cannot be reached.', 'No se puede conectar con el servidor.'],
+  network: ['Check your network and try again.', 'Compruebe la red y vuelva a intentarlo.'],
+  status: ['The server answered {status}', 'El servidor respondió {status}'],
+  lost: ['The connection to the server was lost.', 'Se perdió la conexión con el servidor.'],
+  tryAgain: ['Try again.', 'Vuelva a intentarlo.'],
+})
 
 /** A failure with a sentence for the user, and what she may try. */
 export class DoorError extends Error {
@@ -26,13 +40,13 @@ async function call(method: 'GET' | 'POST', path: string, body?: unknown): Promi
         : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
     })
   } catch {
-    throw new DoorError(0, 'The server cannot be reached.', 'Check your network and try again.')
+    throw new DoorError(0, say('unreachable'), say('network'))
   }
   if (response.ok) return response
   const fault = (await response.json().catch(() => ({}))) as { text?: string; advice?: string }
   throw new DoorError(
     response.status,
-    sentence(fault.text ?? `The server answered ${response.status}`),
+    sentence(fault.text ?? say('status', { status: response.status })),
     fault.advice ?? '',
   )
 }
@@ -73,9 +87,22 @@ export async function signOut(): Promise<void> {
   await call('POST', 'sign-out')
 }
 
-export async function listDesktops(): Promise<{ login: string; desktops: DesktopListItem[] }> {
+/** What a user finds when she comes in. */
+export interface Found {
+  readonly login: string
+  readonly desktops: readonly DesktopListItem[]
+  /** Flavours of which she may make one more desktop. */
+  readonly toMake: readonly string[]
+}
+
+export async function listDesktops(): Promise<Found> {
   const response = await call('GET', 'desktops')
-  return (await response.json()) as { login: string; desktops: DesktopListItem[] }
+  return (await response.json()) as Found
+}
+
+/** Makes a desktop of a flavour. */
+export async function makeDesktop(osf: string): Promise<void> {
+  await call('POST', 'desktops', { osf })
 }
 
 export async function stopDesktop(id: number): Promise<void> {
@@ -86,13 +113,13 @@ export async function stopDesktop(id: number): Promise<void> {
 export function startDesktop(id: number, onEvent: (event: StartEvent) => void): () => void {
   const source = new EventSource(`./api/desktops/${id}/start`)
   source.addEventListener('message', (message: MessageEvent<string>) => {
-    const event = JSON.parse(message.data) as StartEvent
+    const event = JSON.parse(message.data) as DoorEvent
     if (event.kind === 'ready' || event.kind === 'failed') source.close()
     onEvent(event)
   })
   source.addEventListener('error', () => {
     source.close()
-    onEvent({ kind: 'failed', text: 'The connection to the server was lost.', advice: 'Try again.' })
+    onEvent({ kind: 'failed', text: say('lost'), advice: say('tryAgain'), isLost: true })
   })
   return () => source.close()
 }
@@ -109,4 +136,9 @@ export function openDisplay(id: number, size: { width: number; height: number })
 export function sentence(text: string): string {
   const trimmed = text.trim().replace(/\.$/, '')
   return `${trimmed.charAt(0).toUpperCase()}${trimmed.slice(1)}.`
+}
+
+/** What went wrong, in words, with what may be tried. */
+export function problemText(error: unknown): string {
+  return error instanceof DoorError ? `${error.message} ${error.advice}`.trim() : String(error)
 }

@@ -2,21 +2,29 @@ import { render } from 'preact'
 import { useCallback, useEffect, useState } from 'preact/hooks'
 import { DesktopList } from './desktop-list.tsx'
 import { DesktopView } from './desktop-view.tsx'
-import { type DesktopListItem, DoorError, listDesktops } from './door.ts'
+import { type DesktopListItem, DoorError, type Found, listDesktops } from './door.ts'
 import { PairDevice } from './pair-device.tsx'
 import { wantsPairing } from './pairing-place.ts'
+import { phrases, useLanguage } from './shared/language.ts'
+import { applyTheme } from './shared/theme.ts'
 import { SignIn } from './sign-in.tsx'
 import './style.css'
+
+const say = phrases({
+  loading: ['Loading …', 'Cargando …'],
+  again: ['Try again', 'Reintentar'],
+})
 
 type Page =
   | { readonly at: 'loading' }
   | { readonly at: 'sign-in' }
-  | { readonly at: 'list'; readonly login: string; readonly desktops: readonly DesktopListItem[] }
+  | ({ readonly at: 'list' } & Found)
   | { readonly at: 'pair'; readonly login: string }
   | { readonly at: 'desktop'; readonly desktop: DesktopListItem }
   | { readonly at: 'broken'; readonly text: string }
 
 function App() {
+  useLanguage()
   const [page, setPage] = useState<Page>({ at: 'loading' })
   const showList = useCallback(() => {
     listDesktops()
@@ -33,12 +41,12 @@ function App() {
   }, [showList])
   switch (page.at) {
     case 'loading':
-      return <p class="quiet">Loading …</p>
+      return <p class="quiet">{say('loading')}</p>
     case 'broken':
       return (
         <main class="card">
           <p role="alert">{page.text}</p>
-          <button onClick={showList}>Try again</button>
+          <button onClick={showList}>{say('again')}</button>
         </main>
       )
     case 'sign-in':
@@ -48,6 +56,7 @@ function App() {
         <DesktopList
           login={page.login}
           desktops={page.desktops}
+          toMake={page.toMake}
           onOpen={(desktop) => setPage({ at: 'desktop', desktop })}
           onChange={showList}
         />
@@ -59,5 +68,6 @@ function App() {
   }
 }
 
+applyTheme()
 const root = document.getElementById('app')
 if (root !== null) render(<App />, root)

@@ -1,5 +1,25 @@
 import { useState } from 'preact/hooks'
-import { answerDevice, type AskingDevice, DoorError, showDevice } from './door.ts'
+import { answerDevice, type AskingDevice, problemText, showDevice } from './door.ts'
+import { language, phrases } from './shared/language.ts'
+
+const say = phrases({
+  title: ['Pair a device', 'Emparejar un dispositivo'],
+  code: ['Code that the device shows', 'Código que muestra el dispositivo'],
+  go: ['Continue', 'Continuar'],
+  asks: [
+    '{client} asks from address {address}, since {since}.',
+    '{client} pregunta desde la dirección {address}, desde las {since}.',
+  ],
+  sure: [
+    'It will use your desktops as {login} for a day. Confirm only if you have it before you and began this yourself.',
+    'Usará sus escritorios como {login} durante un día. Confirme solo si lo tiene delante y lo ha empezado usted.',
+  ],
+  confirm: ['Confirm', 'Confirmar'],
+  refuse: ['Refuse', 'Rechazar'],
+  paired: ['The device is paired and goes on by itself.', 'El dispositivo está emparejado y continúa solo.'],
+  refused: ['The device was refused.', 'Se rechazó el dispositivo.'],
+  back: ['Back to the list', 'Volver a la lista'],
+})
 
 type Step =
   | { readonly at: 'code' }
@@ -16,9 +36,7 @@ export function PairDevice({ login, onLeave }: { login: string; onLeave: () => v
     setProblem('')
     action()
       .then(setStep)
-      .catch((error: unknown) =>
-        setProblem(error instanceof DoorError ? `${error.message} ${error.advice}` : String(error)),
-      )
+      .catch((error: unknown) => setProblem(problemText(error)))
       .finally(() => setBusy(false))
   }
   const look = (event: SubmitEvent): void => {
@@ -31,16 +49,16 @@ export function PairDevice({ login, onLeave }: { login: string; onLeave: () => v
       await answerDevice(code, allow)
       return {
         at: 'done',
-        text: allow ? 'The device is paired and goes on by itself.' : 'The device was refused.',
+        text: say(allow ? 'paired' : 'refused'),
       }
     })
   return (
     <main class="card">
-      <h1>Pair a device</h1>
+      <h1>{say('title')}</h1>
       {step.at === 'code' && (
         <form onSubmit={look}>
           <label>
-            Code that the device shows
+            {say('code')}
             <input
               name="code"
               class="code"
@@ -53,33 +71,32 @@ export function PairDevice({ login, onLeave }: { login: string; onLeave: () => v
             />
           </label>
           <button class="main" disabled={busy}>
-            Continue
+            {say('go')}
           </button>
         </form>
       )}
       {step.at === 'confirm' && (
         <section aria-live="polite">
           <p>
-            <strong>{step.device.client}</strong> asks from address <strong>{step.device.address}</strong>,
-            since {new Date(step.device.at).toLocaleTimeString()}.
+            {say('asks', {
+              ...step.device,
+              since: new Date(step.device.at).toLocaleTimeString(language()),
+            })}
           </p>
-          <p>
-            It will use your desktops as <strong>{login}</strong> for a day. Confirm only if you have it
-            before you and began this yourself.
-          </p>
+          <p>{say('sure', { login })}</p>
           <div class="choice">
             <button class="main" disabled={busy} onClick={() => answer(step.code, true)}>
-              Confirm
+              {say('confirm')}
             </button>
             <button disabled={busy} onClick={() => answer(step.code, false)}>
-              Refuse
+              {say('refuse')}
             </button>
           </div>
         </section>
       )}
       {step.at === 'done' && <p role="status">{step.text}</p>}
       {problem !== '' && <p role="alert">{problem}</p>}
-      <button onClick={onLeave}>Back to the list</button>
+      <button onClick={onLeave}>{say('back')}</button>
     </main>
   )
 }

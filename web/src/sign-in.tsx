@@ -1,6 +1,18 @@
 import { useEffect, useState } from 'preact/hooks'
+import { phrases } from './shared/language.ts'
+import { Preferences } from './shared/preferences.tsx'
 import { rememberPairing } from './pairing-place.ts'
-import { DoorError, findProvider, PROVIDER_START, signIn } from './door.ts'
+import { findProvider, problemText, PROVIDER_START, signIn } from './door.ts'
+
+const say = phrases({
+  name: ['Name', 'Nombre'],
+  password: ['Password', 'Contraseña'],
+  code: ['Code', 'Código'],
+  hasCode: ['I have a code', 'Tengo un código'],
+  going: ['Signing in …', 'Entrando …'],
+  go: ['Sign in', 'Entrar'],
+  provider: ['Sign in with {provider}', 'Entrar con {provider}'],
+})
 
 /** Asks for name and password, or leads to a provider that knows the user. */
 export function SignIn({ onDone }: { onDone: () => void }) {
@@ -20,7 +32,7 @@ export function SignIn({ onDone }: { onDone: () => void }) {
     setProblem('')
     signIn(field('login'), field('password'), hasCode ? field('code').trim() : undefined)
       .then(onDone)
-      .catch((error: unknown) => setProblem(error instanceof DoorError ? error.message : String(error)))
+      .catch((error: unknown) => setProblem(problemText(error)))
       .finally(() => setBusy(false))
   }
   return (
@@ -28,34 +40,35 @@ export function SignIn({ onDone }: { onDone: () => void }) {
       <h1>Ostler</h1>
       <form onSubmit={submit}>
         <label>
-          Name
+          {say('name')}
           <input name="login" autocomplete="username" required autofocus />
         </label>
         <label>
-          Password
+          {say('password')}
           <input name="password" type="password" autocomplete="current-password" required />
         </label>
         {hasCode && (
           <label>
-            Code
+            {say('code')}
             <input name="code" inputmode="numeric" autocomplete="one-time-code" maxlength={16} />
           </label>
         )}
         {!hasCode && (
           <button type="button" class="plain" onClick={() => setHasCode(true)}>
-            I have a code
+            {say('hasCode')}
           </button>
         )}
         {problem !== '' && <p role="alert">{problem}</p>}
         <button class="main" disabled={busy}>
-          {busy ? 'Signing in …' : 'Sign in'}
+          {say(busy ? 'going' : 'go')}
         </button>
       </form>
       {provider !== undefined && (
         <a class="button" href={PROVIDER_START} onClick={rememberPairing}>
-          Sign in with {provider}
+          {say('provider', { provider })}
         </a>
       )}
+      <Preferences />
     </main>
   )
 }
