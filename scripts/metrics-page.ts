@@ -1,5 +1,6 @@
 import { CrewMetrics } from '@ostler/proxy/l7r/crew/crew-metrics.ts'
 import { DoorMetrics } from '@ostler/proxy/l7r/door-metrics.ts'
+import { watchPromises } from '@ostler/proxy/hkd/slo-metrics.ts'
 import { HkdMetrics } from '@ostler/proxy/hkd/hkd-metrics.ts'
 import { watchProcess } from '@ostler/proxy/wiring/process-metrics.ts'
 import { Scope } from '@ostler/kit/scope.ts'
@@ -29,6 +30,7 @@ export async function allMetrics(): Promise<MetricNames> {
   const nobody = {} as Db
   watchProcess(door.registry, 'ostler_l7r', nobody, scope)
   watchProcess(hkd.registry, 'ostler_hkd', nobody, scope)
+  watchPromises(hkd.registry, () => Promise.resolve([]))
   return { l7r: described(door.registry, crew.own), hkd: described(hkd.registry) }
 }
 

@@ -1,5 +1,5 @@
 // Installs what is missing and builds. Runs on the system's Node (>= 20), before anything of ours is installed,
-// so it is plain JavaScript and needs no package. Usage: node scripts/setup.mjs demo|test|bench|vm
+// so it is plain JavaScript and needs no package. Usage: node scripts/setup.mjs demo|test|bench|vm|packages|msi
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -49,6 +49,8 @@ const FOR_TEST = {
   '/usr/bin/xdpyinfo': 'x11-utils',
   '/usr/bin/nsenter': 'util-linux',
   '/usr/bin/curl': 'curl',
+  '/usr/bin/sshfs': 'sshfs',
+  '/usr/lib/openssh/sftp-server': 'openssh-sftp-server',
   '/usr/bin/mmdebstrap': 'mmdebstrap',
   '/usr/bin/qemu-system-x86_64': 'qemu-system-x86',
   '/usr/bin/qemu-img': 'qemu-utils',
@@ -72,11 +74,26 @@ const FOR_TEST = {
   '/usr/bin/python3': 'python3',
   '/usr/bin/faketime': 'faketime',
   '/usr/bin/socat': 'socat',
+  // What the client's completions, manual page and keyring are tried with.
+  '/usr/bin/zsh': 'zsh',
+  '/usr/bin/mandoc': 'mandoc',
+  '/usr/bin/secret-tool': 'libsecret-tools',
+  '/usr/bin/gnome-keyring-daemon': 'gnome-keyring',
+  '/usr/bin/dbus-daemon': 'dbus-daemon',
   // What words for times are compared with.
   '/usr/bin/at': 'at',
   '/usr/bin/thunderbird': 'thunderbird',
   '/usr/sbin/cupsd': 'cups-daemon',
   '/usr/bin/lpoptions': 'cups-client',
+  // What clients' printers and their sound are tried with.
+  '/usr/share/cups/drv/sample.drv': 'cups-common',
+  '/usr/lib/cups/filter/pstops': 'cups-core-drivers',
+  '/usr/lib/cups/filter/texttopdf': 'cups-filters',
+  '/usr/sbin/smbd': 'samba',
+  '/usr/bin/smbclient': 'smbclient',
+  '/usr/bin/pulseaudio': 'pulseaudio',
+  '/usr/bin/pactl': 'pulseaudio-utils',
+  '/usr/bin/sox': 'sox',
   '/usr/sbin/rsyslogd': 'rsyslog',
   '/usr/bin/feh': 'feh',
   '/usr/bin/xfdesktop': 'xfdesktop4',
@@ -88,6 +105,10 @@ const FOR_TEST = {
   '/usr/bin/openssl': 'openssl',
   '/usr/sbin/slapd': 'slapd',
   '/usr/bin/ldapwhoami': 'ldap-utils',
+  // What folders of a client are tried with, and what they are compared with.
+  '/usr/bin/sshfs': 'sshfs',
+  '/usr/bin/gio': 'libglib2.0-bin',
+  '/usr/lib/openssh/sftp-server': 'openssh-sftp-server',
   // A machine's own screen, the desktop's by RDP, and who shows them.
   '/usr/bin/qemu-system-x86_64': 'qemu-system-x86',
   '/usr/sbin/xrdp': 'xrdp',
@@ -95,11 +116,18 @@ const FOR_TEST = {
   '/usr/bin/spicy': 'spice-client-gtk',
   '/usr/bin/xtigervncviewer': 'tigervnc-viewer',
   '/usr/bin/xfreerdp': 'freerdp2-x11',
+  // What packages are built and looked at with, and systems that they are tried in.
+  '/usr/bin/strip': 'binutils',
+  '/usr/bin/lintian': 'lintian',
+  '/usr/bin/systemd-analyze': 'systemd',
+  '/usr/bin/gpg': 'gpg',
 }
 /** What our door is measured beside. */
 const FOR_BENCH = {
   ...FOR_TEST,
   '/usr/sbin/haproxy': 'haproxy',
+  '/usr/sbin/sshd': 'openssh-server',
+  '/usr/bin/ssh': 'openssh-client',
   '/usr/sbin/nginx': 'nginx-light',
 }
 const FOR_VM = {
@@ -109,8 +137,31 @@ const FOR_VM = {
   '/sbin/mke2fs': 'e2fsprogs',
   '/usr/bin/setpriv': 'util-linux',
 }
+/** What packages are built and looked at with. */
+const FOR_PACKAGES = {
+  '/usr/lib/x86_64-linux-gnu/libatomic.so.1': 'libatomic1',
+  '/usr/bin/dpkg-deb': 'dpkg',
+  '/usr/bin/strip': 'binutils',
+  '/usr/bin/lintian': 'lintian',
+}
+/** What the installer for Windows is built with, and tried in. */
+const FOR_MSI = {
+  '/usr/lib/x86_64-linux-gnu/libatomic.so.1': 'libatomic1',
+  '/usr/bin/wixl': 'wixl',
+  '/usr/bin/msibuild': 'msitools',
+  '/usr/bin/faketime': 'faketime',
+  '/usr/bin/x86_64-w64-mingw32-gcc-win32': 'gcc-mingw-w64-x86-64-win32',
+  '/usr/lib/wine/wine64': 'wine64',
+}
 /** What each use needs; any other word means the demo. */
-const PACKAGES = { demo: FOR_DEMO, test: FOR_TEST, bench: FOR_BENCH, vm: FOR_VM }
+const PACKAGES = {
+  demo: FOR_DEMO,
+  test: FOR_TEST,
+  bench: FOR_BENCH,
+  vm: FOR_VM,
+  packages: FOR_PACKAGES,
+  msi: FOR_MSI,
+}
 
 function say(text) {
   console.error(`• ${text}`)
@@ -201,15 +252,22 @@ whenChanged(
   [
     'package-lock.json',
     'scripts/build.ts',
+    'scripts/bundle.ts',
     'kit/src',
     'contract/src',
     'agent/src',
     'agent/init',
     'proxy/src',
+    'client/src',
+    'qa/src',
+    'image/src',
+    'image/inside',
+    'image/recipes',
     'web/src',
     'web/public',
     'web/index.html',
     'web/vite.config.ts',
+    'web/admin',
   ],
   'building',
   () =>

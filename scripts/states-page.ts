@@ -1,13 +1,12 @@
-import { FAULT_CODES, Fault } from '@ostler/contract/fault.ts'
 import { agentApi } from '@ostler/contract/agent-api.ts'
 import { mayFollow, SESSION_STATES } from '@ostler/contract/session.ts'
 import { edges, VM_STATES, vmMachine } from '@ostler/proxy/model/vm-machine.ts'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** The page of states, procedures and failures, printed from the values that the code itself uses. */
+/** The page of states and procedures, printed from the values that the code itself uses. */
 export function statesPage(): string {
-  return `# States, procedures and failures
+  return `# States and procedures
 
 Printed from the code by \`npm run docs\`; a test compares. Do not edit.
 
@@ -42,15 +41,7 @@ ${Object.entries(agentApi)
   )
   .join('\n')}
 
-## What can fail
-
-| code | HTTP | exit | what it says | what to try |
-|---|---|---|---|---|
-${FAULT_CODES.map((code) => new Fault(code))
-  .map(
-    (fault) => `| ${fault.code} | ${fault.status} | ${fault.exitCode} | ${fault.message} | ${fault.advice} |`,
-  )
-  .join('\n')}
+What can fail, with its HTTP status and exit code: [troubleshooting.md](troubleshooting.md).
 `
 }
 
