@@ -1,5 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
+/** Whole nodes with system users, desktops and doors: one at a time. */
+const NODES = 'test/{client,displays,door,flows,image}/**/*.test.ts'
+/** What lives in databases of its own, or in files: it starts no node, and is nobody's neighbour. */
+const APART =
+  'test/{api,architecture,auth-examples,configuration,database,docs,expiry,runner,simulation,store}/**/*.test.ts'
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -13,7 +19,16 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'parts',
-          include: ['{kit,contract,agent,proxy,client,qa}/src/**/*.test.ts'],
+          include: ['{kit,contract,agent,proxy,client,qa,image}/src/**/*.test.ts'],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'apart',
+          include: [APART],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -23,10 +38,15 @@ export default defineConfig({
         test: {
           name: 'rooms',
           include: ['test/**/*.test.ts'],
-          // Whole nodes with real desktops run in these files, on machines with two cores: one at a time.
+          exclude: [APART, NODES],
+          // One guest, one network, one driver with real containers: they know each other's names.
           fileParallelism: false,
           sequence: { groupOrder: 1 },
         },
+      },
+      {
+        extends: true,
+        test: { name: 'nodes', include: [NODES], fileParallelism: false, sequence: { groupOrder: 2 } },
       },
     ],
   },

@@ -5,7 +5,7 @@ import { until } from '../fixtures/world.ts'
 import { openScreen, type XScreen } from '../fixtures/x-screen.ts'
 
 /** `npm run soak` does a thousand. */
-const CYCLES = 50
+const CYCLES = 30
 
 let guest: Guest
 let screen: XScreen

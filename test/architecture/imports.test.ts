@@ -12,6 +12,10 @@ const MAY_IMPORT: Readonly<Record<string, { parts: readonly string[]; why: strin
   agent: { parts: ['kit', 'contract'], why: 'the agent lives in guests and must not carry the node with it' },
   client: { parts: ['kit', 'contract'], why: 'the client runs on machines of users, far from any node' },
   qa: { parts: ['kit', 'contract'], why: 'qa is a thin client of the api and must not reach behind it' },
+  image: {
+    parts: ['kit', 'contract', 'qa', 'agent'],
+    why: 'images are built far from any node, whose api is called as qa does; of the agent it has the keys alone',
+  },
   web: { parts: ['contract'], why: 'pages run in browsers: kit needs Node' },
   'proxy/model': { parts: ['kit', 'contract'], why: 'the model is pure tables and policy' },
   'proxy/store': {

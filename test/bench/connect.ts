@@ -83,15 +83,19 @@ async function raw(w: World, screen: XScreen, vmId: number): Promise<void> {
     readFileSync(join(own, file), 'utf8').replaceAll(join(own, 'stage'), join(lab, 'raw/stage'))
   const config = ofLab('config')
   const [stage = '', ...start] = JSON.parse(ofLab('start.json')) as string[]
+  const overlays = join(folder, 'state/storage/overlayfs')
+  const overlay = join(
+    overlays,
+    readdirSync(overlays).find((each) => overlayOwner(each)?.vmId === vmId) ?? '',
+  )
   await w.qa(`vm stop -f name=${USER}`)
   await w.untilVm(USER, 'stopped')
   mkdirSync(join(lab, 'raw/stage'), { recursive: true, mode: 0o711 })
   for (const bound of ['boot', 'display'])
     mkdirSync(join(folder, 'run/desktops', String(vmId), bound), { recursive: true })
-  const overlays = join(folder, 'state/storage/overlayfs')
-  const overlay = readdirSync(overlays).find((name) => overlayOwner(name)?.vmId === vmId)
-  // In the overlay, because nothing may be run from the folders that are bound in.
-  const upper = join(overlays, overlay ?? '', 'upper')
+  // In the overlay, which the stop has removed, because nothing may be run from the folders that are bound in.
+  const upper = join(overlay, 'upper')
+  for (const made of [upper, join(overlay, 'work')]) mkdirSync(made, { recursive: true, mode: 0o755 })
   writeFileSync(join(upper, 'init'), '#!/bin/sh\ntouch /started\nsleep 60 &\nwait\n')
   chmodSync(join(upper, 'init'), 0o755)
   writeFileSync(

@@ -1,4 +1,3 @@
-import { Fault } from '@ostler/contract/fault.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BrokenNode } from './broken-node.ts'
 import { openStream } from './live-stream.ts'
@@ -74,8 +73,7 @@ export class Orders {
         this.notes.set(name, word)
         return
       case 'disconnect':
-        // Who has not come back yet cannot be disconnected.
-        await this.#acknowledged(() => api.post(`${path}/disconnect`, {}), ['desktop.nobodyThere'])
+        await this.#acknowledged(() => api.post(`${path}/disconnect`, {}))
         return
       case 'connect':
         await this.#visit(name)
@@ -95,13 +93,12 @@ export class Orders {
   }
 
   /** Asks again until there is an answer: what is then said counts, however often it was asked. */
-  async #acknowledged(ask: () => Promise<unknown>, fine: readonly string[] = []): Promise<unknown> {
+  async #acknowledged(ask: () => Promise<unknown>): Promise<unknown> {
     const end = performance.now() + ACKNOWLEDGED_MS
     for (;;) {
       try {
         return await ask()
       } catch (error) {
-        if (error instanceof Fault && fine.includes(error.code)) return undefined
         if (performance.now() > end) throw new Error('an order was never acknowledged', { cause: error })
         await sleep(AGAIN_MS)
       }

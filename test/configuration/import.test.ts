@@ -112,11 +112,73 @@ test("pg_dump's text: tenants are known by the names that stand in it", async ()
   ])
 })
 
+/** Whatever another table holds is text: statements in it are none, and neither are quotes. */
+const OTHERS = `\\restrict Ab12
+SET standard_conforming_strings = on;
+CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO configs VALUES (1, ';'); END $$;
+INSERT INTO public.users VALUES (1, 'ann', 'it''s; /* not
+INSERT INTO public.configs VALUES (-1, ''site.fake'', ''1'');');
+-- it's a comment
+`
+
+test.each([
+  [
+    '--column-inserts',
+    `${OTHERS}INSERT INTO public.configs (tenant_id, key, value) VALUES (-1, 'l7r.auth.plugins', 'ldap,default');
+INSERT INTO public.configs (value, key, tenant_id) VALUES ('(uid=%u)\\x', 'auth.ldap.filter', -1);
+INSERT INTO public.configs (tenant_id, key, value) VALUES (3, 'auth.ldap.base', 'o=it''s
+"; 1');
+INSERT INTO public.tenants (id, name, language) VALUES (3, 'acme', NULL);
+`,
+  ],
+  [
+    '--inserts, many rows at once',
+    `${OTHERS}INSERT INTO configs VALUES
+	(-1, 'l7r.auth.plugins', 'ldap,default'),
+	(-1, 'auth.ldap.filter', E'(uid=%u)\\\\x'),
+	(3, 'auth.ldap.base', E'o=it\\'s\\n"; 1') ON CONFLICT (tenant_id, key) DO NOTHING;
+INSERT INTO tenants VALUES (3, 'acme');
+`,
+  ],
+])("pg_dump's statements, of %s", async (_, dump) => {
+  const answer = await take(dump)
+  expect(answer.keys.map(({ key, tenant }) => [key, tenant])).toEqual([
+    ['l7r.auth.plugins', null],
+    ['auth.ldap.filter', null],
+    ['auth.ldap.base', 'acme'],
+  ])
+  expect(await stored()).toEqual([
+    '-1 auth.ldap.filter=(uid=%u)\\x',
+    '-1 l7r.auth.plugins=ldap,default',
+    '2 auth.ldap.base=o=it\'s\n"; 1',
+  ])
+})
+
+test.each([
+  ["INSERT INTO configs VALUES ('a', 'b', 'c', 'd');", /line 1 has 4 values: dump it with --column-inserts/],
+  ["\nINSERT INTO configs VALUES ('a', 'b", /line 2 has a ' that does not end/],
+  ["INSERT INTO configs VALUES ('a', now());", /line 1 has a value that is no plain one/],
+  ["INSERT INTO configs VALUES ('a', 'b')", /line 1 does not end/],
+  ['INSERT INTO configs SELECT key FROM old;', /line 1 has no VALUES/],
+])('a statement that says something else is refused: %s', async (dump, problem) => {
+  expect((await take(dump)).text).toMatch(problem)
+  expect(await stored()).toEqual([])
+})
+
 test('a tenant whose name is not there must be named, and one that is not here is said', async () => {
   expect((await take(COPY)).text).toMatch(/keys of the tenant 3 and not its name: add tenant.3=NAME/)
   expect((await take(COPY, { tenants: { 3: 'nobody' } })).text).toMatch(/nobody/)
   expect(await stored()).toEqual([])
   expect(await take(COPY, { tenants: { 3: 'acme' } })).toMatchObject({ stored: 3 })
+})
+
+test.each([
+  ['4', 'COPY public.configs (tenant_id, key, value) FROM stdin;\n-1\tsite.a\tone\n\\.\n'],
+  ['3', 'COPY public.configs (key, value) FROM stdin;\nsite.a\tone\n\\.\n'],
+])('C-105: a dump of QVD %s is read by the names of its columns', async (_, dump) => {
+  // Its configuration is; a database of QVD is never read in place (architecture, Ownership of data), and is refused as ours.
+  expect(await take(dump)).toMatchObject({ stored: 1 })
+  expect(await stored()).toEqual(['-1 site.a=one'])
 })
 
 test.each([

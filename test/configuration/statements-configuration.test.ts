@@ -1,5 +1,6 @@
 import { silentLog } from '@ostler/kit/log.ts'
 import { registerHost, requireKnownHost } from '@ostler/proxy/store/hosts.ts'
+import { heavyWork } from '@ostler/proxy/wiring/heavy-work.ts'
 import { LiveConfig } from '@ostler/proxy/wiring/live-config.ts'
 import { loadNodeConfig, NODE_OPTIONS, nodeConfigSource } from '@ostler/proxy/wiring/node-config.ts'
 import { OWN_DEFAULTS } from '@ostler/proxy/wiring/qvd-keys/own-defaults.ts'
@@ -77,6 +78,21 @@ describe('C-118: `qa config set` takes effect without HKD restart', () => {
     await call('DELETE', '/v1/configuration?key=internal.l7r.timeout.vm_start')
     await config.reload()
     expect(config.values['internal.l7r.timeout.vm_start']).toBe(270)
+  })
+
+  test('how many images are worked on at once', async () => {
+    const config = await live()
+    const gate = heavyWork(config)
+    let running = 0
+    const work = (): Promise<void> => {
+      running += 1
+      return new Promise(() => {})
+    }
+    for (const _ of [1, 2, 3, 4]) void gate.pass(work, () => new Error('full'))
+    expect(running).toBe(2)
+    expect(await set({ 'internal.hkd.max_heavy': '3' })).toMatchObject({ count: 1, restart: {} })
+    await config.reload()
+    await expect.poll(() => running).toBe(3)
   })
 
   test('a key that a process reads when it starts is said to need that, and then counts', async () => {

@@ -128,8 +128,10 @@ describe('the C client', () => {
       using connection = await DoorConnection.open(world)
       const { status, records, body } = await connection.ask(request)
       expect([401, 403]).toContain(status)
-      expect(records).toHaveLength(2)
-      expect(records[1]).toBe(body)
+      // Who waits long for her password to be looked at is told so before.
+      const final = records.filter((record) => !record.startsWith('HTTP/1.1 102 '))
+      expect(final).toHaveLength(2)
+      expect(final[1]).toBe(body)
     }
   })
 })

@@ -1,5 +1,6 @@
-import { identify, isAlive, signalProcess } from '@ostler/kit/process-table.ts'
+import { identify, isAlive, type ProcessIdentity, signalProcess } from '@ostler/kit/process-table.ts'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { askDoor, DoorConnection } from '../fixtures/door-connection.ts'
 import { DoorRoom } from '../fixtures/door-room.ts'
@@ -116,3 +117,42 @@ test('the first process may be killed: sessions live on, and a new one opens the
     before.every((worker) => worker === undefined || !isAlive(worker)),
   )
 })
+
+test.each([0, 100, 200, 400])(
+  'of a first process that is killed %i ms after its workers, nothing stays',
+  async (ms) => {
+    const kill = async (): Promise<void> => {
+      signalProcess(room.node.process('l7r'), 'SIGKILL')
+      await until('the first process to be gone', () => !isAlive(room.node.process('l7r')))
+    }
+    const young = (): number[] => (isAlive(room.node.process('l7r')) ? workers() : [])
+    await kill()
+    const starting = room.node.start('l7r').catch(() => {})
+    await until('workers that start', () => young().length === 2)
+    const started = young().map((pid) => identify(pid))
+    await sleep(ms)
+    await kill()
+    await starting
+    await until('them to be gone', () => started.every((worker) => worker === undefined || !isAlive(worker)))
+    await room.node.start('l7r')
+    expect(await serves()).toBe(true)
+  },
+)
+test('on SIGUSR2 the first process ends alone; TERM to the next one ends also whom it has left behind', async () => {
+  const session = await openSession()
+  const before = workers().map((pid) => identify(pid))
+  process.kill(room.doorPid, 'SIGUSR2')
+  await until('the first process to be gone', () => !isAlive(room.node.process('l7r')))
+  await room.node.start('l7r')
+  expect(await serves()).toBe(true)
+  await until('those without a session to end', () => living(before).length === 1)
+  await expectEcho(session, 'still here')
+  signalProcess(room.node.process('l7r'), 'SIGTERM')
+  await until('the door to end', () => !isAlive(room.node.process('l7r')))
+  await until('the session to end', () => session.closed)
+  expect(living(before)).toHaveLength(0)
+})
+
+function living(all: readonly (ProcessIdentity | undefined)[]): ProcessIdentity[] {
+  return all.filter((one) => one !== undefined && isAlive(one)) as ProcessIdentity[]
+}

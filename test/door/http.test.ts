@@ -99,7 +99,7 @@ describe('C-1 to C-8', () => {
     const answers = answersIn(text)
     expect(answers.map(({ status }) => status)).toEqual([404, 404, 200])
     expect(answers[0]?.head).toMatch(
-      /^HTTP\/1\.1 404 Not Found\r\nContent-Type: text\/plain\r\nContent-Length: \d+\r\n\r\n$/,
+      /^HTTP\/1\.1 404 Not Found\r\nContent-Type: text\/plain\r\nContent-Length: \d+\r\nX-Ostler-Fault: [ -~]+\r\n\r\n$/,
     )
     expect(answers[0]?.body).not.toBe('')
   })

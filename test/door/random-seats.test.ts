@@ -9,7 +9,7 @@ import { until } from '../fixtures/world.ts'
  * others. After every step the seat is the one that the model has, and after a sequence all of them are.
  */
 const SEED = Number(process.env['OSTLER_SEED'] ?? 20_261_121)
-const RUNS = Number(process.env['OSTLER_RUNS'] ?? 200)
+const RUNS = Number(process.env['OSTLER_RUNS'] ?? 100)
 const LIMIT_MS = 3_600_000
 
 type Act =

@@ -140,24 +140,24 @@ describe('C-47: x_start also gets', () => {
 })
 
 describe('properties', () => {
-  test.each(['osf -f name=scripted', 'di -f name=new', 'vm -f name=edit', 'user -f login=ann'])(
-    'of %s are set, printed, changed and removed',
-    async (owner) => {
-      if (owner.includes('edit')) await room.addDesktop('ann', 'edit')
-      const [object = '', ...which] = owner.split(' ')
-      const at = (verb: string, rest: string): string => `${object} ${verb} ${which.join(' ')} ${rest}`.trim()
-      const name = which[1]?.split('=')[1] ?? ''
-      await qa(at('propset', 'custom.x=1 custom.y.secret=2'))
-      await qa(at('propset', 'custom.x=3'))
-      expect(await qa(at('propget', 'custom.x custom.y.secret'))).toBe(
-        `${name}\tcustom.x=3\n${name}\tcustom.y.secret=***`,
-      )
-      expect(await qa(at('propdel', 'custom.x custom.y.secret custom.none'))).toBe(
-        `2 properties of ${name} deleted.`,
-      )
-      expect(await qa(at('propget', 'custom.x'))).toBe('')
-    },
-  )
+  test.each([
+    ['osf -f name=scripted', 'OSFs'],
+    ['di -f name=new', 'DIs'],
+    ['vm -f name=edit', 'VMs'],
+    ['user -f login=ann', 'users'],
+  ])('of %s are set, printed, changed and removed', async (owner, what) => {
+    if (owner.includes('edit')) await room.addDesktop('ann', 'edit')
+    const [object = '', ...which] = owner.split(' ')
+    const at = (verb: string, rest: string): string => `${object} ${verb} ${which.join(' ')} ${rest}`.trim()
+    const name = which[1]?.split('=')[1] ?? ''
+    await qa(at('propset', 'custom.x=1 custom.y.secret=2'))
+    await qa(at('propset', 'custom.x=3'))
+    expect(await qa(at('propget', 'custom.x custom.y.secret'))).toBe(
+      `${name}\tcustom.x=3\n${name}\tcustom.y.secret=***`,
+    )
+    expect(await qa(at('propdel', 'custom.x custom.y.secret custom.none'))).toBe(`propdel in 1 ${what}.`)
+    expect(await qa(at('propget', 'custom.x'))).toBe('')
+  })
 
   test.each([
     ['vm propset -f name=nobody custom.a=1', 'there is no vm nobody'],

@@ -100,7 +100,7 @@ function expectRefused(answer: DoorAnswer): void {
 /** The headers of an answer but those of the connection, which may stay away or not. */
 function saidIn(answer: DoorAnswer): (readonly [string, string])[] {
   return [...answer.headers].filter(
-    ([name]) => !['Connection', 'Keep-Alive', 'X-Ostler-Connection'].includes(name),
+    ([name]) => !['Connection', 'Keep-Alive', 'X-Ostler-Connection', 'X-Ostler-Fault'].includes(name),
   )
 }
 

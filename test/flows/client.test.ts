@@ -96,8 +96,8 @@ test.each([
     'a bad size',
     () => ['connect', ...at(world.port), '--geometry', 'big'],
     {},
-    64,
-    /invalid characters in parameter qvd\.client\.geometry/,
+    78,
+    /--geometry: client\.geometry is no size such as 1024x768/,
   ],
 ])('%s ends in a sentence and an exit code', async (_, words, options, exit, sentence) => {
   const { code, said } = await ostler([...words(), '--accept-new-certificate'], options)

@@ -148,7 +148,9 @@ describe('rules', () => {
   })
 
   test('narrow what goes through a session', async () => {
-    await world.qa('policy add name=one-way osf=instant clipboard=in printing=no audio=no folders=off')
+    await world.qa(
+      'policy add name=one-way osf=instant clipboard=in ports=off printing=no audio=no folders=off',
+    )
     await until('the door to hear it', async () => {
       const client = await openRfb(world, 'bob', bob)
       expect(await client.greeting).toMatch(/^RFB 003/)
@@ -169,6 +171,7 @@ describe('rules', () => {
     expect(Object.fromEntries(pairs)).toMatchObject({
       'qvd.ostler.policy.clipboard': 'in',
       'qvd.ostler.policy.folders': 'off',
+      'qvd.ostler.policy.ports': '0',
       'qvd.ostler.policy.printing': '0',
       'qvd.ostler.policy.audio': '0',
       'qvd.ostler.policy.usb': '1',
@@ -237,12 +240,15 @@ test('C-118: `qa config set` takes effect without HKD restart', async () => {
 })
 
 test('properties are set and shown, secrets masked', async () => {
-  await world.qa('user propset -f login=ann custom.floor=3 l7r.auth.plugin.totp.secret32=-')
-  expect(await world.qa('user propget -f login=ann')).toBe(
+  // Another tenant has an ann as well.
+  const ann = '-f login=ann,tenant=default'
+  await world.qa(`user propset ${ann} custom.floor=3 l7r.auth.plugin.totp.secret32=-`)
+  expect(await world.qa(`user propget ${ann}`)).toBe(
     'ann\tcustom.floor=3\nann\tl7r.auth.plugin.totp.secret32=***',
   )
-  expect(await world.qa('user propdel -f login=ann custom.floor l7r.auth.plugin.totp.secret32')).toBe(
-    '2 properties of ann deleted.',
+  expect(await world.qa('user propget -f login=ann,tenant=acme')).toBe('')
+  expect(await world.qa(`user propdel ${ann} custom.floor l7r.auth.plugin.totp.secret32`)).toBe(
+    'propdel in 1 users.',
   )
 })
 

@@ -2,20 +2,45 @@ import { Fault, type FaultCode } from '@ostler/contract/fault.ts'
 import { run } from '@ostler/kit/run.ts'
 import type { DesktopSpec } from '@ostler/proxy/hypervisor/hypervisor.ts'
 import { imageFolder } from '@ostler/proxy/hypervisor/image-folder.ts'
+import { inTurn } from '@ostler/proxy/hypervisor/in-turn.ts'
+import { guarded } from '@ostler/proxy/hypervisor/storage/guarded.ts'
+import type { StorageFolders } from '@ostler/proxy/model/storage-layout.ts'
 import { addDesktop, addFlavour, addUser } from '@ostler/proxy/store/admin.ts'
+import { explainDesktop } from '@ostler/proxy/store/explanation.ts'
+import { registerHost, setHostState } from '@ostler/proxy/store/hosts.ts'
 import { addImage, changeDesktopTag } from '@ostler/proxy/store/images.ts'
 import { migrate } from '@ostler/proxy/store/migrate.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
+import { addWish, wishOutcome } from '@ostler/proxy/store/vms.ts'
 import { loadNodeConfig } from '@ostler/proxy/wiring/node-config.ts'
 import { subnetOf } from '@ostler/proxy/wiring/node-parts.ts'
 import { sql } from 'kysely'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { addTestFlavour, addTestUser } from '../fixtures/database-rows.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
+import { keepHouseOver } from '../fixtures/kept-house.ts'
+import { testTrust } from '../fixtures/trust.ts'
+import { until } from '../fixtures/world.ts'
+import { processRoom } from '../hypervisor/process-room.ts'
+import { simulatedRoom } from '../hypervisor/simulated-room.ts'
 
-/** What an administrator gives that is wrong: each is refused with its cause and a cure, and nothing half-made is left. */
+/**
+ * What an administrator gives that is wrong: each is refused with its cause and a cure, and nothing half-made is left. More of the same
+ * kind: images in the staging folder (test/storage/bring.test.ts), disks of machines (test/hypervisor/kvm.test.ts), permissions
+ * (test/storage/permissions.test.ts), a server's database (test/database/remote.test.ts).
+ */
 
 let database: TestDatabase
 let db: Db
@@ -131,6 +156,18 @@ const ROWS: readonly Row[] = [
     },
   },
   {
+    wrong: 'a storage folder that other users may pass',
+    code: 'storage.permissions',
+    names: /open\/overlayfs are wrong: other users may pass \(mode 0755\)/,
+    give: () => prepareIn('open', 0o755),
+  },
+  {
+    wrong: 'a storage folder of another user',
+    code: 'storage.permissions',
+    names: /foreign\/overlayfs are wrong: .* belongs to the user 1000/,
+    give: () => prepareIn('foreign', 0o700, 1_000),
+  },
+  {
     wrong: 'the address of another desktop',
     code: 'address.taken',
     names: /10\.3\.15\.20/,
@@ -211,6 +248,37 @@ async function unchanged(give: () => Promise<unknown>): Promise<void> {
   }
 }
 
+/** Prepares a desktop of a real driver whose overlays would be in such a folder; nothing may be written there. */
+async function prepareIn(name: string, mode: number, uid = 0): Promise<void> {
+  const root = join(folder, name)
+  const folders = storageIn(root)
+  for (const path of [folder, root, folders.overlayfs]) {
+    mkdirSync(path, { recursive: true })
+    chmodSync(path, path === folders.overlayfs ? mode : 0o755)
+  }
+  chownSync(folders.overlayfs, uid, 0)
+  const room = await processRoom()
+  const guard = { folders, overlays: folders.overlayfs, node: 'bad-input', mounts: [], logs: () => [] }
+  const driver = guarded(room.open(), guard)
+  const desktop = room.spec(1)
+  try {
+    await driver.prepare(desktop)
+  } finally {
+    await driver.release(desktop.id)
+    expect(readdirSync(folders.overlayfs)).toEqual([])
+    expect(room.remains()).toEqual([])
+    await room[Symbol.asyncDispose]()
+  }
+}
+
+function storageIn(root: string): StorageFolders {
+  const at = (name: string): string => join(root, name)
+  return {
+    ...{ staging: at('staging'), images: at('images'), basefs: at('basefs') },
+    ...{ overlayfs: at('overlayfs'), overlays: at('overlays'), homefs: at('homefs') },
+  }
+}
+
 function configured(lines: string): Promise<unknown> {
   const file = join(folder, 'node.conf')
   writeFileSync(file, lines)
@@ -232,3 +300,27 @@ test.each(ROWS)(
     expect(fault.advice).not.toBe('')
   },
 )
+
+test('an image without an agent: its desktop is ended when its time to boot is over, with the cause and a cure', async () => {
+  await using room = await simulatedRoom({ scripts: [{ script: { agentMs: null } }] })
+  const hostId = await registerHost(db, 'node', 100_000, 6)
+  await setHostState(db, hostId, 'running')
+  const flavourId = await addTestFlavour(db)
+  const image = { flavourId, name: `silent${flavourId}`, kind: 'instant', path: '/' } as const
+  await addImage(db, image, {})
+  const user = await addTestUser(db)
+  const values = { name: image.name, flavour_id: flavourId, user_id: user, address: '10.3.15.99' }
+  const { id } = await db.insertInto('vm').values(values).returning('id').executeTakeFirstOrThrow()
+  const place = { database, hostId, trust: await testTrust(), kind: 'simulated', run: room.run } as const
+  await using _house = keepHouseOver({ ...place, driver: inTurn(room.open()) })
+  const wish = await addWish(db, { vmId: id, kind: 'run', by: 'administrator', reason: 'qa' })
+  const row = () => db.selectFrom('vm').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+  await until('it to fail', async () => (await row()).state === 'failed', 180_000)
+  const { fault, fault_code, fault_cure } = await row()
+  expect(fault).toMatch(/^the desktop has booted for 60 s, and its agent has not started yet/)
+  expect(fault_code).toBe('desktop.noAgent')
+  expect(fault_cure).toContain('needs the agent')
+  expect(await wishOutcome(db, wish)).toBe(fault)
+  expect((await explainDesktop(db, id)).because.join(' ')).toContain('needs the agent')
+  expect(room.remains()).toEqual([])
+}, 240_000)

@@ -1,13 +1,8 @@
-import { silentLog } from '@ostler/kit/log.ts'
-import { leastLoaded } from '@ostler/proxy/balance/balancer.ts'
-import { HkdMetrics } from '@ostler/proxy/hkd/hkd-metrics.ts'
-import { Housekeeper } from '@ostler/proxy/hkd/housekeeper.ts'
 import type { Trust } from '@ostler/proxy/hkd/trust.ts'
 import type { Hypervisor } from '@ostler/proxy/hypervisor/hypervisor.ts'
 import { inTurn } from '@ostler/proxy/hypervisor/in-turn.ts'
 import type { YardRulesInput } from '@ostler/proxy/hypervisor/simulated/script.ts'
 import { RESET_WISH } from '@ostler/proxy/model/wish.ts'
-import { listenForHints } from '@ostler/proxy/store/hints.ts'
 import { registerHost, setHostState } from '@ostler/proxy/store/hosts.ts'
 import { addImage } from '@ostler/proxy/store/images.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
@@ -17,6 +12,7 @@ import { addWish, wishOutcome } from '@ostler/proxy/store/vms.ts'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { addTestFlavour, addTestUser } from '../fixtures/database-rows.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
+import { keepHouseOver } from '../fixtures/kept-house.ts'
 import { testTrust } from '../fixtures/trust.ts'
 import { until } from '../fixtures/world.ts'
 import { type SimulatedRoom, simulatedRoom } from '../hypervisor/simulated-room.ts'
@@ -29,8 +25,7 @@ let db: Db
 let trust: Trust
 let hostId: number
 let room: SimulatedRoom
-let housekeeper: Housekeeper
-let hints: AsyncDisposable
+let house: AsyncDisposable
 let desktops = 0
 
 beforeAll(async () => {
@@ -46,8 +41,7 @@ beforeEach(async () => {
   await setHostState(db, hostId, 'running')
 })
 afterEach(async () => {
-  await hints[Symbol.asyncDispose]()
-  await housekeeper[Symbol.asyncDispose]()
+  await house[Symbol.asyncDispose]()
   await room[Symbol.asyncDispose]()
 })
 
@@ -57,29 +51,9 @@ async function keepHouse(
   more: { consoleTail?: Hypervisor['consoleTail']; firstMs?: number; patienceMs?: number } = {},
 ): Promise<void> {
   room = await simulatedRoom({ scripts: [{ script }] })
-  const { firstMs = 50, patienceMs = 1_500, consoleTail } = more
+  const { consoleTail, ...times } = more
   const driver = { ...inTurn(room.open()), ...(consoleTail && { consoleTail }) }
-  const kept = new Housekeeper({
-    db,
-    hostId,
-    hypervisors: { usual: 'simulated', by: () => driver },
-    balancer: leastLoaded,
-    trust,
-    run: room.run,
-    displayUid: 0,
-    homesShared: false,
-    imagesAtOnce: 1,
-    patience: { attempts: 2, ms: patienceMs },
-    retries: { firstMs, longestMs: 60_000, failuresMax: 3 },
-    remindMs: 3_600_000,
-    metrics: new HkdMetrics(() => Promise.resolve({})),
-    log: silentLog,
-  })
-  housekeeper = kept
-  kept.start()
-  const look = (_: unknown, id: number | undefined): void =>
-    id === undefined ? kept.lookAtAll() : kept.look(id)
-  hints = listenForHints(database.address('hkd'), ['ostler_vm'], look, silentLog)
+  house = keepHouseOver({ database, hostId, trust, kind: 'simulated', driver, run: room.run, ...times })
 }
 
 async function addDesktop(): Promise<number> {

@@ -1,7 +1,9 @@
 import { silentLog } from '@ostler/kit/log.ts'
 import { HomeKeeper } from '@ostler/proxy/hkd/home-keeper.ts'
 import { lockHome } from '@ostler/proxy/hypervisor/homes/home-lock.ts'
-import { purgeHome, restoreHome, trashHome } from '@ostler/proxy/store/home-trash.ts'
+import { makeHome } from '@ostler/proxy/hypervisor/homes/home-place.ts'
+import { mountHomeImage, unmountHomeImage } from '@ostler/proxy/hypervisor/homes/home-image.ts'
+import { purgeHome, restoreHome, setHomeLimit, trashHome } from '@ostler/proxy/store/home-trash.ts'
 import { claimHome, freeHome, markHomeMade } from '@ostler/proxy/store/homes.ts'
 import { registerHost } from '@ostler/proxy/store/hosts.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
@@ -10,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { addTestDesktop } from '../fixtures/database-rows.ts'
+import { mayGrowMounted } from '../fixtures/home.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 import { until } from '../fixtures/world.ts'
 
@@ -72,6 +75,42 @@ function content(path: string): string | undefined {
   const file = join(homes, path, 'kept')
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined
 }
+
+test('the home of a desktop that runs grows when its flavour does, or at its next start', async () => {
+  const vmId = await addTestDesktop(hkd, `10.7.0.${++addresses}`)
+  const { flavour_id } = await hkd
+    .selectFrom('vm')
+    .select('flavour_id')
+    .where('id', '=', vmId)
+    .executeTakeFirstOrThrow()
+  await setHomeLimit(api, flavour_id, 16)
+  await claimHome(hkd, { vmId, epoch: 4, hostId, hypervisor: 'lxc' })
+  const { id, path } = await hkd
+    .selectFrom('home')
+    .select(['id', 'path'])
+    .where('writer_vm', '=', vmId)
+    .executeTakeFirstOrThrow()
+  const [file, mount] = [join(homes, path), join(homes, 'mount')]
+  await makeHome(file, { id, path, kind: 'image', limitMb: 16, epoch: 4, isMade: false }, { uid: 0, gid: 0 })
+  await markHomeMade(hkd, id, hostId)
+  await mountHomeImage(file, mount, 16)
+  try {
+    await setHomeLimit(api, flavour_id, 48)
+    await look()
+    if (mayGrowMounted()) {
+      await until('the row to say so', async () => (await rowOf(id))?.limit_mb === 48)
+      writeFileSync(join(mount, 'much'), Buffer.alloc(24 * 2 ** 20))
+    } else await until('the row to say why not', async () => (await rowOf(id))?.trouble != null)
+    await keeper?.[Symbol.asyncDispose]()
+  } finally {
+    await unmountHomeImage(file, mount)
+    await freeHome(hkd, vmId)
+  }
+  // The next start makes it as large in any case, and there is nothing to complain of any more.
+  await claimHome(hkd, { vmId, epoch: 5, hostId, hypervisor: 'lxc' })
+  expect(await rowOf(id)).toMatchObject({ limit_mb: 48, trouble: null })
+  await freeHome(hkd, vmId)
+})
 
 test('a home goes to the trash, comes back, goes again and is removed, and nothing of it stays', async () => {
   const { id, path } = await home()

@@ -1,3 +1,4 @@
+import { Gate } from '@ostler/kit/gate.ts'
 import { silentLog } from '@ostler/kit/log.ts'
 import { leastLoaded } from '@ostler/proxy/balance/balancer.ts'
 import { HkdMetrics } from '@ostler/proxy/hkd/hkd-metrics.ts'
@@ -104,7 +105,7 @@ function start(): void {
     displayUid: 0,
     homesShared: false,
     holds: ({ name }) => holds.get(name),
-    imagesAtOnce: 1,
+    imageGate: new Gate(1, 100),
     patience: { attempts: 10, ms: 320_000 },
     retries: { firstMs: 5_000, longestMs: 600_000, failuresMax: 5 },
     remindMs: 3_600_000,

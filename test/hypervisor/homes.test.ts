@@ -4,14 +4,18 @@ import { spawn } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,10 +23,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { moveHome, removeHome } from '../../proxy/src/hypervisor/homes/home-moves.ts'
 import { homeLockPath, lockHome } from '../../proxy/src/hypervisor/homes/home-lock.ts'
 import { giveBackHomes, housed, type HousedSettings } from '../../proxy/src/hypervisor/homes/housed.ts'
+import { growMountedHome } from '../../proxy/src/hypervisor/homes/home-image.ts'
 import type { DesktopSpec, Hypervisor } from '../../proxy/src/hypervisor/hypervisor.ts'
 import { inTurn } from '../../proxy/src/hypervisor/in-turn.ts'
-import type { Home } from '../../proxy/src/model/home.ts'
-import { testHome, testHousing } from '../fixtures/home.ts'
+import { type Home, pooledHome } from '../../proxy/src/model/home.ts'
+import { testHome, testHousing, mayGrowMounted } from '../fixtures/home.ts'
 import { ScriptedHypervisor } from '../fixtures/scripted-hypervisor.ts'
 import { type LxcRoom, lxcRoom, NUMBERS } from './lxc-room.ts'
 import { mountsBelow } from './quiet-guest.ts'
@@ -208,6 +213,15 @@ describe('before a start', () => {
     }
   })
 
+  test('homes within reach of other users are refused, and no home is made', async () => {
+    chmodSync(folder, 0o755)
+    mkdirSync(homes)
+    await expect(prepare(node('a'), desktop(1))).rejects.toMatchObject({ code: 'storage.permissions' })
+    expect(readdirSync(homes)).toEqual([])
+    chmodSync(homes, 0o700)
+    await prepare(node('a'), desktop(1))
+  })
+
   test('a driver is not given a home that it cannot use', async () => {
     const driver = node('a', { kinds: ['directory'] })
     const refused = prepare(driver, desktop(1, testHome(1, 'image', 16)))
@@ -264,6 +278,29 @@ describe('a home of a size', () => {
     expect(Number(stdout.split('\n')[1])).toBeGreaterThan(30)
   })
 
+  test('grows while its desktop has it, where this machine lets us, else at the next start', async () => {
+    const driver = node('a')
+    await prepare(driver, desktop(1, testHome(1, 'image', 16)))
+    const kept = openSync(join(mounted('a'), 'kept'), 'w')
+    const outcome = await growMountedHome(imagePath(), 48).catch((error: unknown) => error)
+    try {
+      if (mayGrowMounted()) writeSync(kept, Buffer.alloc(24 * MB, 'x'))
+      else writeSync(kept, 'x')
+    } finally {
+      closeSync(kept)
+    }
+    const refused = { code: 'home.failed', message: expect.stringContaining('Permission denied') as string }
+    if (mayGrowMounted()) expect(outcome).toBe(true)
+    else expect(outcome).toMatchObject(refused)
+    expect(statSync(imagePath()).size).toBe(48 * MB)
+    await end(driver, 1)
+    expect(await growMountedHome(imagePath(), 64)).toBe(false)
+    expect(statSync(imagePath()).size).toBe(48 * MB)
+    await prepare(driver, desktop(1, { ...testHome(1, 'image', 48), isMade: true }))
+    expect(statSync(join(mounted('a'), 'kept')).size).toBe(mayGrowMounted() ? 24 * MB : 1)
+    writeFileSync(join(mounted('a'), 'much'), Buffer.alloc(16 * MB))
+  })
+
   test('that cannot be mended is not mounted, and says so', async () => {
     const driver = node('a')
     await prepare(driver, desktop(1, testHome(1, 'image', 16)))
@@ -308,6 +345,64 @@ describe('a home of a size', () => {
     }
     await end(driver, 1)
   }, 60_000)
+})
+
+describe('the home of a pool’s desktop', () => {
+  const pooled = (id: number, homeMb = 0): DesktopSpec =>
+    desktop(id, pooledHome({ id, epoch: 1, hypervisor: 'lxc', flavour: { homeMb } }))
+  const file = (id: number): string => join(homes, '@pool', String(id), 'secret')
+
+  test('is found again by its next boot, and is gone after a reset, with its lock', async () => {
+    const driver = node('a')
+    for (const id of [1, 11]) {
+      await prepare(driver, pooled(id))
+      writeFileSync(file(id), 'of the first')
+      await end(driver, id)
+    }
+    await prepare(driver, pooled(1))
+    expect(readFileSync(file(1), 'utf8')).toBe('of the first')
+    await end(driver, 1)
+    expect(await driver.written(1)).toEqual([join(homes, '@pool/1')])
+    await driver.reset(1)
+    expect(await driver.written(1)).toEqual([])
+    expect(readdirSync(join(homes, '@pool')).toSorted()).toEqual(['11', '11.lock'])
+  })
+
+  test('goes whatever kinds it has had, and the home of a user stays', async () => {
+    const driver = node('a')
+    for (const spec of [pooled(1, 16), pooled(1), desktop(1)]) {
+      await prepare(driver, spec)
+      await end(driver, 1)
+    }
+    expect(await driver.written(1)).toHaveLength(2)
+    await driver.reset(1)
+    expect(await driver.written(1)).toEqual([])
+    expect(existsSync(join(homes, 'user1-1'))).toBe(true)
+  }, 30_000)
+
+  test('is not removed while somebody writes to it', async () => {
+    await prepare(node('a'), pooled(1))
+    await expect(node('b').reset(1)).rejects.toMatchObject({ code: 'home.taken' })
+    expect(await node('b').written(1)).toHaveLength(1)
+  })
+
+  test('is not said to be gone while its storage is away', async () => {
+    const away = node('a', { mustBeMounted: true })
+    await expect(away.written(1)).rejects.toMatchObject({ code: 'home.unmounted' })
+    await expect(away.reset(1)).rejects.toMatchObject({ code: 'home.unmounted' })
+  })
+})
+
+test('whoever is behind hears that a boot has failed', async () => {
+  const heard: unknown[] = []
+  const inner = new ScriptedHypervisor()
+  inner.release = (...words: unknown[]) => {
+    heard.push(words)
+    return Promise.resolve()
+  }
+  const failed = { epoch: 3, fault: 'no init' }
+  await housed(inner, testHousing({ run: folder, homes, kinds: ['directory'] })).release(1, failed)
+  expect(heard).toEqual([[1, failed]])
 })
 
 describe('a home on its way', () => {

@@ -134,6 +134,29 @@ describe('a virtual machine', () => {
     }
   })
 
+  test('reads and writes its disks as fast as its flavour says, and no faster', async () => {
+    const usual = room.spec(++lastId)
+    const { id } = await up({
+      ...usual,
+      flavour: { ...usual.flavour, diskRates: { iops: 100, kbytes: 512 } },
+    })
+    expect(await counts(id)).toBe('11') // it has found both of its disks
+    using qmp = await openQmp(room.inMachine(id, 'qmp.sock'))
+    expect(await qmp.execute('qom-get', { path: '/objects/disk-rates', property: 'limits' })).toMatchObject({
+      'iops-read': 100,
+      'iops-write': 100,
+      'bps-read': 512 * 1024,
+      'bps-write': 512 * 1024,
+    })
+    const began = performance.now()
+    for (let at = 0; at < 4; at++) {
+      const line = `qemu-io home-limited "read ${at * 256}k 256k"`
+      expect(await qmp.execute('human-monitor-command', { 'command-line': line })).toBe('')
+    }
+    // QEMU lets a tenth of a second’s worth pass at once, and a request that has begun.
+    expect(performance.now() - began).toBeGreaterThan(1_000)
+  })
+
   test('whose boot was cut between its start and its first step runs when it is booted again', async () => {
     const desktop = await up()
     {
@@ -184,8 +207,10 @@ describe('a virtual machine', () => {
   })
 
   test('that is emulated says so', async () => {
-    const { id } = await up()
-    const emulated = commandLine(room.pidOf(id)).includes('-accel tcg')
-    expect(driver.warning?.() ?? 'none').toMatch(emulated ? /^the processor is emulated, .+: .+/ : /^none$/)
+    const desktop = await up()
+    const emulated = commandLine(room.pidOf(desktop.id)).includes('-accel tcg')
+    expect(driver.warning?.(desktop) ?? 'none').toMatch(
+      emulated ? /^the processor is emulated, .+: .+/ : /^none$/,
+    )
   })
 })

@@ -38,6 +38,8 @@ export interface DriverAbilities {
   readonly verbs: number
   /** Until a desktop that was asked to halt, or killed, is gone. */
   readonly endMs: number
+  /** True: it has overlays that are kept. */
+  readonly keeps?: boolean
   /** False: its guests have neither files nor processes of their own. */
   readonly files?: boolean
   /** Limit of one test. */
@@ -48,7 +50,7 @@ const SEED = Number(process.env['OSTLER_SEED'] ?? 33)
 
 /**
  * What every driver promises (proxy/src/hypervisor/hypervisor.ts), tried on real desktops of it. Nothing here knows how a driver
- * works: it calls the six verbs, and looks at what is left.
+ * works: it calls the seven verbs, and looks at what is left.
  */
 export function hypervisorSuite(
   name: string,
@@ -224,6 +226,7 @@ export function hypervisorSuite(
       const desktop = await up(spec())
       await expect(driver.release(desktop.id)).rejects.toMatchObject({ code: 'desktop.stillRuns' })
       await expect(driver.prepare(desktop)).rejects.toMatchObject({ code: 'desktop.stillRuns' })
+      await expect(driver.reset(desktop.id)).rejects.toMatchObject({ code: 'desktop.stillRuns' })
       expect(processes(desktop.id)).toBe('present')
     })
 
@@ -248,6 +251,65 @@ export function hypervisorSuite(
       expect(await files.read(desktop.id, `${home}/kept`)).toBe('mine')
       expect(await files.read(desktop.id, `${files.fresh}/gone`)).toBeUndefined()
     })
+
+    test('a reset leaves nothing that it has written, and of others everything', async () => {
+      const [first, second] = [await up(spec()), await up(spec())]
+      expect(await driver.written(first.id)).not.toEqual([])
+      for (const { id } of [first, second]) await down(id)
+      const others = await driver.written(second.id)
+      await driver.reset(first.id)
+      await driver.reset(first.id)
+      expect(await driver.written(first.id)).toEqual([])
+      expect(await driver.written(second.id)).toEqual(others)
+      expect(await open().written(first.id)).toEqual([])
+      await up(first)
+    })
+
+    test.runIf(can.files !== false)('a desktop of a pool finds an empty home after a reset', async () => {
+      const files = filesOf(room)
+      const plain = spec()
+      const path = plain.home.path.replace(/^[^.]*/, `@pool/${plain.id}`)
+      const desktop = { ...plain, home: { ...plain.home, id: -plain.id, path } }
+      await up(desktop)
+      const file = `${files.home(desktop)}/secret`
+      await files.write(desktop.id, file, 'of the first')
+      await down(desktop.id)
+      await up(desktop)
+      expect(await files.read(desktop.id, file)).toBe('of the first')
+      await down(desktop.id)
+      await driver.reset(desktop.id)
+      await up(desktop)
+      expect(await files.read(desktop.id, file)).toBeUndefined()
+    })
+
+    test.runIf(can.keeps === true)(
+      'an overlay that is kept is found again, until a reset, over another image, or by another user',
+      async () => {
+        const files = filesOf(room)
+        const desktop = spec()
+        const kept = `${files.fresh}/kept`
+        const bootOf = async (what: DesktopSpec): Promise<string | undefined> => {
+          await up(what)
+          const found = await files.read(what.id, kept)
+          await files.write(what.id, kept, what.overlay ?? '')
+          await down(what.id)
+          return found
+        }
+        const own = { ...desktop, overlay: 'persistent' as const }
+        expect(await bootOf(own)).toBeUndefined()
+        expect(await bootOf(own)).toBe('persistent')
+        expect(await bootOf({ ...own, image: { ...own.image, id: own.image.id + 1 } })).toBeUndefined()
+        await driver.reset(desktop.id)
+        expect(await bootOf(own)).toBeUndefined()
+        const hers = { ...desktop, overlay: 'user' as const }
+        expect(await bootOf(hers)).toBeUndefined()
+        const sister = { ...spec(), ownerId: hers.ownerId, overlay: 'user' as const }
+        expect(await bootOf(sister)).toBe('user')
+        await driver.reset(sister.id)
+        expect(await bootOf(hers)).toBe('user')
+        expect(await bootOf({ ...hers, ownerId: hers.ownerId + 100_000 })).toBeUndefined()
+      },
+    )
 
     test.runIf(can.files !== false)(
       'two desktops see neither the files nor the processes of each other',
@@ -307,8 +369,8 @@ function filesOf({ files }: DriverRoom): GuestFiles {
   return files
 }
 
-type Verb = 'prepare' | 'boot' | 'powerOff' | 'kill' | 'release' | 'restart'
-const VERB = fc.constantFrom<Verb[]>('prepare', 'boot', 'powerOff', 'kill', 'release', 'restart')
+type Verb = 'prepare' | 'boot' | 'powerOff' | 'kill' | 'release' | 'reset' | 'restart'
+const VERB = fc.constantFrom<Verb[]>('prepare', 'boot', 'powerOff', 'kill', 'release', 'reset', 'restart')
 
 /** What a verb does, and whether it is refused: all that a caller may rely on. */
 function predict(model: { prepared: boolean; runs: boolean }, verb: Verb): { refused: boolean } {
@@ -322,6 +384,7 @@ function predict(model: { prepared: boolean; runs: boolean }, verb: Verb): { ref
       model.runs = true
       return { refused: false }
     case 'release':
+    case 'reset':
       if (model.runs) return { refused: true }
       model.prepared = false
       return { refused: false }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { closingLine, type FileOutcome, filesToTryAgain, lastWords, withSecondTry } from './outcome.ts'
+import { both, closingLine, type FileOutcome, filesToTryAgain, lastWords, withSecondTry } from './outcome.ts'
 
 function file(name: string, counts: Partial<FileOutcome> = {}): FileOutcome {
   return { file: name, passed: 1, failed: 0, skipped: 0, failures: [], unstable: [], ...counts }
@@ -27,8 +27,8 @@ test('an error that belongs to no file fails the run', () => {
 
 test('a file that passes the second time counts as passed and is named with each first failure', () => {
   const first = { files: [broken('a'), file('b', { unstable: ['b > was late\n    why'] })], stray: 0 }
-  const both = withSecondTry(first, { files: [file('a', { passed: 3 })], stray: 0 })
-  expect(lastWords(both)).toBe(
+  const tried = withSecondTry(first, { files: [file('a', { passed: 3 })], stray: 0 })
+  expect(lastWords(tried)).toBe(
     '\nUNSTABLE, to be mended: 3 passed only when tried again\n' +
       '  a (whole file)\n    it: no\n  a (whole file)\n    that: no\n  b > was late\n    why\n' +
       '\n4 passed, 0 failed, 0 skipped\n',
@@ -36,6 +36,12 @@ test('a file that passes the second time counts as passed and is named with each
 })
 
 test('a file that fails twice has failed', () => {
-  const both = withSecondTry({ files: [broken('a')], stray: 0 }, { files: [broken('a')], stray: 0 })
-  expect(lastWords(both)).toBe('1 passed, 2 failed, 0 skipped\n')
+  const tried = withSecondTry({ files: [broken('a')], stray: 0 }, { files: [broken('a')], stray: 0 })
+  expect(lastWords(tried)).toBe('1 passed, 2 failed, 0 skipped\n')
+})
+
+test('runs of different files are one', () => {
+  const one = { files: [broken('a')], stray: 1 }
+  const other = { files: [file('b', { skipped: 2 })], stray: 0 }
+  expect(closingLine(both(one, other))).toBe('2 passed, 3 failed, 2 skipped')
 })

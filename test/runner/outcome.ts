@@ -39,6 +39,11 @@ export function withSecondTry(first: Outcome, second: Outcome): Outcome {
   return { files, stray: first.stray + second.stray }
 }
 
+/** What came of two runs of different files. */
+export function both(one: Outcome, other: Outcome): Outcome {
+  return { files: [...one.files, ...other.files], stray: one.stray + other.stray }
+}
+
 /** `N passed, N failed, N skipped`. */
 export function closingLine(outcome: Outcome): string {
   const sum = (of: 'passed' | 'failed' | 'skipped'): number =>

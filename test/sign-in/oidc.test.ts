@@ -98,7 +98,9 @@ describe('a user whom the provider knows', () => {
     const visitor = new Visitor()
     const answer = await signInAs('ann', visitor)
     expect([answer.status, answer.location]).toEqual([302, '/portal/'])
-    expect((await visitor.visit(at('/portal/api/desktops'))).json).toEqual({ login: 'ann', desktops: [] })
+    expect((await visitor.visit(at('/portal/api/desktops'))).json).toEqual({
+      ...{ login: 'ann', desktops: [], toMake: [] },
+    })
   })
 
   test('has the groups that the provider names, and they go into her sessions', async () => {

@@ -1,18 +1,22 @@
+import { Gate } from '@ostler/kit/gate.ts'
 import { silentLog } from '@ostler/kit/log.ts'
 import { run } from '@ostler/kit/run.ts'
 import { ImageBringer } from '@ostler/proxy/hkd/image-bringer.ts'
+import { FailedStartKeeper } from '@ostler/proxy/hkd/failed-start-keeper.ts'
 import { RoomWatch } from '@ostler/proxy/hkd/room-watch.ts'
 import { StorageOrders } from '@ostler/proxy/hkd/storage-orders.ts'
 import { digestFile } from '@ostler/proxy/hypervisor/storage/copy-file.ts'
 import { listObjects } from '@ostler/proxy/store/admin.ts'
+import { pageOf } from '@ostler/proxy/store/listing.ts'
 import { explainDesktop } from '@ostler/proxy/store/explanation.ts'
-import { addFailedStart } from '@ostler/proxy/store/failed-starts.ts'
+import { addFailedStart, leftFailedStarts } from '@ostler/proxy/store/failed-starts.ts'
+import { deleteDesktop } from '@ostler/proxy/store/home-trash.ts'
 import { registerHost, setHostState } from '@ostler/proxy/store/hosts.ts'
 import { addImage } from '@ostler/proxy/store/images.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
 import { askForLooks, askForPurge, readLooks, readPurges } from '@ostler/proxy/store/storage-looks.ts'
 import { appendFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { addTestDesktop, addTestFlavour } from '../fixtures/database-rows.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
@@ -36,7 +40,7 @@ beforeAll(async () => {
 })
 afterAll(() => database[Symbol.asyncDispose]())
 beforeEach(async () => {
-  for (const table of ['vm', 'disk_image'] as const) await hkd.deleteFrom(table).execute()
+  for (const table of ['vm', 'disk_image', 'failed_start'] as const) await hkd.deleteFrom(table).execute()
   room = await openStorageRoom()
 })
 afterEach(async () => {
@@ -47,7 +51,7 @@ afterEach(async () => {
 
 function bringer(changed: { reserveBytes?: number; onReady?: () => void } = {}): ImageBringer {
   const begun = new ImageBringer({
-    ...{ db: hkd, hostId, folders: room.folders, reserveBytes: 0, atOnce: 1, log: silentLog },
+    ...{ db: hkd, hostId, folders: room.folders, reserveBytes: 0, gate: new Gate(1, 100), log: silentLog },
     onReady: () => undefined,
     ...changed,
   })
@@ -63,7 +67,9 @@ async function add(path: string, sha256?: string): Promise<{ id: number; name: s
 }
 
 async function stateOf({ id }: { id: number }): Promise<string> {
-  const rows = await listObjects(api, 'di')
+  const { rows } = await pageOf(api, listObjects(api, 'di'), {
+    ...{ columns: ['id', 'state'], where: [], sort: [], limit: undefined, offset: 0, count: false },
+  })
   return String(rows.find((row) => row['id'] === id)?.['state'])
 }
 
@@ -150,7 +156,14 @@ describe('an image that is added from the staging folder', () => {
     appendFileSync(join(room.folders.staging, 'office.tar'), Buffer.alloc(3 * 2 ** 20))
     const image = await add('office.tar')
     const images = new ImageBringer({
-      ...{ db: hkd, hostId, reserveBytes: 0, atOnce: 1, onReady: () => undefined, log: silentLog },
+      ...{
+        db: hkd,
+        hostId,
+        reserveBytes: 0,
+        gate: new Gate(1, 100),
+        onReady: () => undefined,
+        log: silentLog,
+      },
       folders: { ...small.folders, staging: room.folders.staging },
     })
     try {
@@ -277,6 +290,41 @@ test('what was kept of failed starts is told of, the newest three', async () => 
     ['/failed/4', 'node', 'no init'],
     ['/failed/3', 'node', 'no init'],
     ['/failed/2', 'node', 'no init'],
+  ])
+})
+
+test('what was kept of failed starts goes with its desktop, and nothing else does', async () => {
+  const kept = async (vmId: number, epoch: number): Promise<string> => {
+    room.write(`overlayfs/failed/${vmId}-${epoch}/fault.txt`, 'no init')
+    const folder = join(room.folders.overlayfs, `failed/${vmId}-${epoch}`)
+    await addFailedStart(hkd, hostId, { vmId, epoch, folder, bytes: 5, fault: 'no init' }, 3)
+    return folder
+  }
+  const removed = await addTestDesktop(hkd, '10.0.0.3')
+  const gone = [await kept(removed, 1), await kept(removed, 2)]
+  const stays = await kept(await addTestDesktop(hkd, '10.0.0.4'), 1)
+  room.write('overlayfs/failed/999995-1/fault.txt', 'of another database')
+  const outside = join(room.root, 'elsewhere')
+  room.write('elsewhere/precious')
+  await addFailedStart(
+    hkd,
+    hostId,
+    { vmId: removed, epoch: 3, folder: outside, bytes: 5, fault: 'no init' },
+    3,
+  )
+  const keeper = new FailedStartKeeper({ db: hkd, hostId, folders: room.folders, log: silentLog })
+  open.push(keeper)
+  await deleteDesktop(api, removed, 30)
+  await until('the rows to be gone', async () => {
+    keeper.look()
+    return (await leftFailedStarts(hkd, hostId)).length === 0
+  })
+  expect(gone.map((folder) => existsSync(folder))).toEqual([false, false])
+  expect(existsSync(stays)).toBe(true)
+  expect(existsSync(join(outside, 'precious'))).toBe(true)
+  expect(readdirSync(join(room.folders.overlayfs, 'failed')).toSorted()).toEqual([
+    basename(stays),
+    '999995-1',
   ])
 })
 

@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => room[Symbol.asyncDispose]())
 
 const TOMORROW = new Date(Date.now() + 86_400_000)
-const NOTHING: KnownObjects = { desktops: new Set(), images: [] }
+const NOTHING: KnownObjects = { desktops: new Set(), users: new Set(), flavours: new Set(), images: [] }
 
 function found(known: KnownObjects, now?: Date): string[] {
   return findOrphans(room.folders, known, now)
@@ -25,7 +25,7 @@ function found(known: KnownObjects, now?: Date): string[] {
 
 describe('a storage that QVD has written (compatibility page 7.4, 7.5, 10.2)', () => {
   const office = { id: 2, name: 'office', kind: 'tarball', path: '2-office.tar.gz' } as const
-  const known: KnownObjects = { desktops: new Set([5, 6]), images: [office] }
+  const known: KnownObjects = { ...NOTHING, desktops: new Set([5, 6]), images: [office] }
 
   beforeEach(async () => {
     await room.pack('images/2-office.tar.gz', ['sbin/init', 'etc/from-the-archive'], 'gzip')
@@ -76,11 +76,25 @@ test('failed starts and locks of desktops that are no more are listed, those of 
   room.write('overlays/failed/6-1/fault.txt')
   room.write('overlayfs/lock.6-overlay')
   room.write('overlayfs/6/upper/x')
-  expect(found({ desktops: new Set([5]), images: [] })).toEqual([
+  expect(found({ ...NOTHING, desktops: new Set([5]) })).toEqual([
     'overlayfs/6: overlay, there is no desktop 6',
     'overlayfs/lock.6-overlay: remains, there is no desktop 6',
     'overlays/failed/6-1: failed start, there is no desktop 6',
   ])
+})
+
+test('an overlay that goes with a user is one’s while she and the flavour are there', () => {
+  room.write('overlayfs/3-user-5-8-overlayfs/upper/x')
+  room.write('overlayfs/lock.user-5-8-overlay')
+  const [users, flavours] = [new Set([5]), new Set([8])]
+  expect(found({ ...NOTHING, users, flavours })).toEqual([])
+  expect(found({ ...NOTHING, users })).toEqual([
+    'overlayfs/3-user-5-8-overlayfs: overlay, there is no flavour 8',
+    'overlayfs/lock.user-5-8-overlay: remains, there is no flavour 8',
+  ])
+  expect(found({ ...NOTHING, flavours })).toContain(
+    'overlayfs/3-user-5-8-overlayfs: overlay, there is no user 5',
+  )
 })
 
 test('what was cut off is listed when it can be under way no more', () => {
@@ -106,7 +120,7 @@ test('an image in place keeps what was unpacked of it, and folders of images are
   const folder = join(room.folders.basefs, '9-folder')
   mkdirSync(folder)
   const directory = { id: 9, name: 'folder', kind: 'directory', path: folder } as const
-  expect(found({ desktops: new Set(), images: [tarball, directory] })).toEqual([])
+  expect(found({ ...NOTHING, images: [tarball, directory] })).toEqual([])
   expect(found(NOTHING)).toHaveLength(2)
 })
 

@@ -2,8 +2,9 @@ import { Fault } from '@ostler/contract/fault.ts'
 import { isAlive, identify, type ProcessIdentity, signalProcess } from '@ostler/kit/process-table.ts'
 import { comesToHold } from '@ostler/kit/poll.ts'
 import { run } from '@ostler/kit/run.ts'
-import type { DesktopSpec, Hypervisor } from '@ostler/proxy/hypervisor/hypervisor.ts'
+import type { DesktopSpec, Hypervisor, SystemSpec } from '@ostler/proxy/hypervisor/hypervisor.ts'
 import { inTurn } from '@ostler/proxy/hypervisor/in-turn.ts'
+import { overlayFolder, overlaysOf, removeOverlays } from '@ostler/proxy/hypervisor/overlays.ts'
 import { guarded, logsOf, type StorageGuard } from '@ostler/proxy/hypervisor/storage/guarded.ts'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -29,6 +30,7 @@ afterEach(async () => {
 class NotingDriver implements Hypervisor {
   readonly name = 'noting'
   readonly specs: DesktopSpec[] = []
+  readonly captured: SystemSpec[] = []
   failsAt: 'prepare' | undefined
   readonly #overlays: string
   constructor(overlays: string) {
@@ -36,7 +38,7 @@ class NotingDriver implements Hypervisor {
   }
   prepare = (spec: DesktopSpec): Promise<void> => {
     this.specs.push(spec)
-    const upper = join(this.#overlays, `${spec.image.id}-${spec.id}-overlayfs`, 'upper')
+    const upper = join(overlayFolder(this.#overlays, spec), 'upper')
     mkdirSync(upper, { recursive: true })
     writeFileSync(join(upper, 'written'), `boot ${spec.epoch}`)
     return this.failsAt === 'prepare' ? Promise.reject(new Error('as told')) : Promise.resolve()
@@ -49,6 +51,12 @@ class NotingDriver implements Hypervisor {
   powerOff = (): Promise<void> => Promise.resolve()
   kill = (): Promise<void> => Promise.resolve()
   release = (): Promise<void> => Promise.resolve()
+  reset = (id: number): Promise<void> => removeOverlays(this.#overlays, id)
+  written = (id: number) => Promise.resolve(overlaysOf(this.#overlays, id))
+  capture = (taken: SystemSpec) => {
+    this.captured.push(taken)
+    return Promise.resolve('directory' as const)
+  }
 }
 
 function driver(node = 'one', changed: Partial<StorageGuard> = {}): Hypervisor {
@@ -147,6 +155,71 @@ describe('the lock of an overlay', () => {
     await other
     await driver().prepare(spec())
   })
+})
+
+describe('an overlay that goes with a user', () => {
+  const hers = (id: number): DesktopSpec => ({ ...spec(id), overlay: 'user' })
+
+  test('is locked for all of her desktops of the flavour, and for nobody else’s', async () => {
+    await driver('one').prepare(hers(17))
+    await expect(driver('two').prepare(hers(18))).rejects.toThrow('node one, for boot 1 of desktop 17')
+    await driver('two').prepare({ ...hers(18), ownerId: 2 })
+    await driver('two').release(18)
+    await driver('one').release(17)
+    await driver('two').prepare(hers(18))
+  })
+
+  test('stays where a desktop of hers is reset, or its start has failed', async () => {
+    await driver().prepare(hers(17))
+    await driver().release(17, { epoch: 1, fault: 'as told' })
+    await driver().reset(17)
+    expect(await driver().written(17)).toEqual([])
+    expect(readdirSync(room.folders.overlayfs)).toContain('3-user-1-1-overlayfs')
+    expect(kept).toEqual([])
+  })
+
+  test('is not copied while one of her desktops has it', async () => {
+    await driver('one').prepare(hers(18))
+    const copy = () => driver('two').capture?.(hers(17), room.root, new AbortController().signal)
+    await expect(copy()).rejects.toMatchObject({ code: 'overlay.locked' })
+    await driver('one').release(18)
+    expect(await copy()).toBe('directory')
+    expect(inner.captured).toHaveLength(1)
+  })
+})
+
+describe('a reset', () => {
+  test('removes nothing that another node has, and says so', async () => {
+    await driver('one').prepare(spec())
+    await expect(driver('two').reset(17)).rejects.toMatchObject({ code: 'overlay.locked' })
+    expect(await driver('one').written(17)).toHaveLength(1)
+    await driver('one').release(17)
+    await driver('two').reset(17)
+    expect(await driver('one').written(17)).toEqual([])
+  })
+
+  test('takes along what an earlier one that was cut off has left', async () => {
+    for (const name of ['deleteme-3-17-overlayfs-99', 'deleteme-17-98', '17', '4-17-overlayfs'])
+      room.write(`overlayfs/${name}/upper/x`)
+    room.write('overlayfs/deleteme-3-18-overlayfs-99/x')
+    expect(await driver().written(17)).toHaveLength(4)
+    await driver().reset(17)
+    expect(await driver().written(17)).toEqual([])
+    expect(await driver().written(18)).toHaveLength(1)
+  })
+
+  test('is not made, and nothing found empty, while a folder that must be a mount is none', async () => {
+    const away = driver('one', { mounts: [room.folders.overlayfs] })
+    await expect(away.reset(17)).rejects.toMatchObject({ code: 'storage.notMounted' })
+    await expect(away.written(17)).rejects.toMatchObject({ code: 'storage.notMounted' })
+  })
+})
+
+test('an image that a copy is made over is found where it is', async () => {
+  await room.pack('images/3-office.tar', ['sbin/init'])
+  const image = { id: 3, name: 'office', kind: 'tarball', path: 'office.tar' } as const
+  await driver().capture?.({ ...spec(), image }, room.root, new AbortController().signal)
+  expect(inner.captured.map((each) => each.image.path)).toEqual([join(room.folders.images, '3-office.tar')])
 })
 
 describe('a start that failed', () => {

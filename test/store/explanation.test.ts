@@ -5,11 +5,13 @@ import { claimHome } from '@ostler/proxy/store/homes.ts'
 import { registerHost, setHostState } from '@ostler/proxy/store/hosts.ts'
 import { addImage } from '@ostler/proxy/store/images.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
+import { addPoolClaim, tendPool } from '@ostler/proxy/store/pools.ts'
 import { addWish, moveVm } from '@ostler/proxy/store/vms.ts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { adminApi } from '../fixtures/admin-api.ts'
-import { addTestDesktop } from '../fixtures/database-rows.ts'
+import { addTestDesktop, addTestUser } from '../fixtures/database-rows.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
+import { addTestPool } from '../pools/pool-rows.ts'
 
 /** What the api tells with its own rights, out of what hkd has written. */
 let database: TestDatabase
@@ -52,6 +54,38 @@ test('blocks, of desktop and user', async () => {
   await db.updateTable('vm').set({ blocked: true }).where('id', '=', id).execute()
   await db.updateTable('users').set({ blocked: true }).where('id', '=', user_id).execute()
   expect(await said()).toContain('Blocked: the desktop, its user.')
+})
+
+test('maintenance, of desktop, flavour and the only node', async () => {
+  await order()
+  await db.updateTable('vm').set({ maintenance: 'new disks' }).where('id', '=', id).execute()
+  const flavourId = await flavourOf()
+  await db.updateTable('flavour').set({ maintenance: 'update' }).where('id', '=', flavourId).execute()
+  await db.updateTable('host').set({ maintenance: 'repair' }).where('id', '=', hostId).execute()
+  const text = await said()
+  await db.updateTable('host').set({ maintenance: null }).where('id', '=', hostId).execute()
+  expect(text).toContain('No node takes desktops now')
+  expect(text).toMatch(/Looked after: the desktop\..*new disks\.\nLooked after: its flavour\..*update\./)
+})
+
+test('a desktop of a pool: free, of a user, and until it was reset', async () => {
+  const pool = await addTestPool(db, { size: 1 })
+  id = pool.desktops[0] ?? 0
+  expect(await said()).toContain(`of the pool ${pool.name}: nobody has it, and it is free.`)
+  const ann = await addTestUser(db, { login: 'ann' })
+  await addPoolClaim(db, pool.id, ann, 60)
+  expect(await said()).toContain(`One waits for a desktop of ${pool.name}.`)
+  await tendPool(db, pool.id)
+  expect(await said()).toContain(`of the pool ${pool.name}: ann has it.`)
+  await moveVm(db, { vm: { id, state: 'stopped', epoch: 0 }, event: 'start', to: 'preparing', hostId })
+  await moveVm(db, { vm: { id, state: 'preparing', epoch: 1 }, event: 'fault', to: 'failed', hostId: null })
+  const told = db.selectFrom('notice').select('login').where('vm_id', '=', id).where('kind', '=', 'failure')
+  expect(await told.execute()).toEqual([{ login: 'ann' }])
+  await tendPool(db, pool.id)
+  await order()
+  expect(await said()).toMatch(
+    /nobody has it\.\nIt holds data of ann, .* reset, by node1, [^]*It waits for its reset/,
+  )
 })
 
 test('another desktop that has its home', async () => {

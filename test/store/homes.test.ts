@@ -16,9 +16,12 @@ import { homeMoved, homePurged, homesToMove, homesToPurge } from '@ostler/proxy/
 import { claimHome, freeHome, lookAtHome, markHomeMade } from '@ostler/proxy/store/homes.ts'
 import { registerHost, setHostState } from '@ostler/proxy/store/hosts.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
-import { addWish, moveVm, placeVm, planVm } from '@ostler/proxy/store/vms.ts'
+import { addPoolClaim, tendPool } from '@ostler/proxy/store/pools.ts'
+import { placeVm } from '@ostler/proxy/store/placing.ts'
+import { addWish, moveVm, planVm } from '@ostler/proxy/store/vms.ts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { addTestFlavour, addTestTenant, addTestUser } from '../fixtures/database-rows.ts'
+import { addTestPool } from '../pools/pool-rows.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 
 const DAYS = 30
@@ -89,7 +92,7 @@ async function start(vmId: number) {
   await addWish(hkd, { vmId, kind: 'run', by: 'test', reason: 'test' })
   const vm = { id: vmId, state: 'stopped' as const, epoch: 0 }
   const move = { vm, event: 'start' as const, to: 'preparing' as const, hypervisor: 'lxc' as const }
-  return await placeVm(hkd, move, ([host]) => host?.id)
+  return await placeVm(hkd, { move, memoryMb: 1, userId: 0, choose: ([host]) => host?.id })
 }
 
 describe('who writes to a home', () => {
@@ -379,6 +382,56 @@ describe('a home that an administrator adopts', () => {
             .where('id', '=', id)
             .execute(),
         ).rejects.toThrow(/violates check constraint/)
+  })
+})
+
+describe('a desktop of a pool', () => {
+  async function given(): Promise<{ pool: string; vmId: number }> {
+    const { id, name, desktops } = await addTestPool(hkd, { size: 1 })
+    await addPoolClaim(hkd, id, userId, 60)
+    expect((await tendPool(hkd, id)).given).toMatchObject([{ vmId: desktops[0], userId }])
+    return { pool: name, vmId: desktops[0] ?? 0 }
+  }
+
+  test('starts without a home that has a row, whoever has it and whatever homes she has', async () => {
+    const { vmId } = await given()
+    const { owner } = await hkd
+      .selectFrom('vm')
+      .select('user_id as owner')
+      .where('id', '=', vmId)
+      .executeTakeFirstOrThrow()
+    const before = await listHomes(hkd)
+    expect(await lookAtHome(hkd, vmId)).toEqual({ refusal: undefined, hostId: null })
+    expect(await claim(vmId)).toBe(true)
+    expect(await listHomes(hkd)).toEqual(before)
+    expect(owner).not.toBe(userId)
+    expect((await planVm(hkd, vmId))?.home).toBeNull()
+  })
+
+  test('is not removed by itself, nor is who has it, nor who stands for the pool, nor its flavour', async () => {
+    const { pool, vmId } = await given()
+    const { user_id, flavour_id, name } = await hkd
+      .selectFrom('vm')
+      .select(['user_id', 'flavour_id', 'name'])
+      .where('id', '=', vmId)
+      .executeTakeFirstOrThrow()
+    const inUse = { code: 'object.inUse' }
+    await expect(deleteDesktop(api, vmId, DAYS)).rejects.toMatchObject(inUse)
+    await expect(deleteUser(api, userId, DAYS)).rejects.toThrow(`desktop ${name} of a pool is hers`)
+    await expect(deleteUser(api, user_id, DAYS)).rejects.toThrow(`pool ${pool} stands on it`)
+    await expect(deleteFlavour(api, flavour_id, DAYS)).rejects.toMatchObject(inUse)
+    const spare = await addTestPool(hkd, { size: 0 })
+    const empty = await hkd
+      .selectFrom('pool')
+      .select('flavour_id')
+      .where('id', '=', spare.id)
+      .executeTakeFirstOrThrow()
+    await expect(deleteFlavour(api, empty.flavour_id, DAYS)).rejects.toMatchObject(inUse)
+  })
+
+  test('has a home that nobody adopts', async () => {
+    const adopted = adoptHome(api, { userId, flavourId }, { kind: 'directory', path: '@pool/7' })
+    await expect(adopted).rejects.toMatchObject({ code: 'request.invalid' })
   })
 })
 

@@ -195,6 +195,20 @@ describe('a flavour with limits', () => {
     expect((await planVm(db, vm.id))?.flavour.rates).toEqual({ inKbit: null, outKbit: null })
   })
 
+  test('says how much each of them may read and write, from its next start on', async () => {
+    expect(await call('PATCH', '/v1/flavours/few', { disk_iops: '500', disk_rate: '20480' })).toBe('well')
+    const db = database.as('hkd')
+    const vm = await db.selectFrom('vm').select('id').where('name', '=', 'f4').executeTakeFirstOrThrow()
+    const planned = async () => (await planVm(db, vm.id))?.flavour.diskRates
+    expect(await planned()).toEqual({ iops: 500, kbytes: 20_480 })
+    const few = (await listed('/v1/flavours')).find(({ name }) => name === 'few')
+    expect(few).toMatchObject({ disk_iops: 500, disk_rate: 20_480 })
+    expect(await call('PATCH', '/v1/flavours/few', { disk_iops: '' })).toBe('well')
+    expect(await planned()).toEqual({ iops: null, kbytes: 20_480 })
+    expect(await call('PATCH', '/v1/flavours/few', { disk_rate: '1' })).toMatch(/^400/)
+    expect(await call('POST', '/v1/flavours', { name: 'bounded', disk_iops: '100' })).toBe('well')
+  })
+
   test('cannot limit a network where there is none', async () => {
     const none = { name: 'sandboxed', hypervisor: 'process', net_out: '1000' }
     expect(await call('POST', '/v1/flavours', none)).toBe('400 request.invalid')

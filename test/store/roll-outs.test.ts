@@ -5,6 +5,7 @@ import { registerHost } from '@ostler/proxy/store/hosts.ts'
 import { addImage, changeDesktopTag } from '@ostler/proxy/store/images.ts'
 import { jobsToDo, orderJob, showJob, stepJob, sweepPreviews } from '@ostler/proxy/store/jobs.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
+import { addPoolClaim, tendPool } from '@ostler/proxy/store/pools.ts'
 import { previewRollOut, runRollOut } from '@ostler/proxy/store/roll-outs.ts'
 import { claimSeat, occupySeat } from '@ostler/proxy/store/seats.ts'
 import { planVm } from '@ostler/proxy/store/vms.ts'
@@ -12,6 +13,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { addTestFlavour, addTestUser } from '../fixtures/database-rows.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
+import { addTestPool } from '../pools/pool-rows.ts'
 
 /** Roll-outs as rows: no desktop runs here, their states are what the test says. */
 
@@ -121,6 +123,25 @@ describe('when its turn comes', () => {
     expect(one.expire_soft).toBeNull()
     expect(one.expire_hard?.getTime()).toBeLessThanOrEqual(Date.now())
     expect((other.expire_hard?.getTime() ?? 0) - Date.now()).toBeGreaterThan(100 * 60_000)
+  })
+
+  test('one of a pool is that of whoever has it, and shares its home with none', async () => {
+    const pool = await addTestPool(hkd, { size: 2 })
+    const { flavour_id: flavourId } = await hkd
+      .selectFrom('pool')
+      .selectAll()
+      .where('id', '=', pool.id)
+      .executeTakeFirstOrThrow()
+    const { id: imageId } = await addImage(api, { flavourId, kind: 'tarball', path: '/next.tar' }, {})
+    const pia = await addTestUser(hkd, { login: 'pia' })
+    await addPoolClaim(hkd, pool.id, pia, 60)
+    const [{ vmId } = { vmId: 0 }] = (await tendPool(hkd, pool.id)).given
+    const { seat } = await claimSeat(hkd, vmId, 'here/1', 'pia', pia)
+    await occupySeat(hkd, seat)
+    const asked = { imageId, tag: 'default', settings: SETTINGS, by: 'ann' }
+    const { desktops } = await previewRollOut(api, asked)
+    expect(desktops.find((desktop) => desktop.vmId === vmId)).toMatchObject({ user: 'pia', used: true })
+    expect(desktops.map(({ startable }) => startable)).toEqual([true, true])
   })
 
   test('one whose user has left her programs open is in use, and one that was used in an earlier boot is not', async () => {

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
+import { TICKET_KINDS, type TicketKind } from '@ostler/proxy/model/ticket.ts'
 import { addTicket, purgeTickets, takeTicket } from '@ostler/proxy/store/tickets.ts'
 import type { Db } from '@ostler/proxy/store/open.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -20,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => database[Symbol.asyncDispose]())
 
 /** A new ticket's digest. */
-async function ticket(options: { uses?: number; epoch?: number; seconds?: number } = {}) {
+async function ticket(options: { kind?: TicketKind; uses?: number; epoch?: number; seconds?: number } = {}) {
   const digest = createHash('sha256').update(randomBytes(8)).digest()
   const asked = { kind: 'console', vmId, epoch: 3, by: 'ann', detail: { user: 'root' }, seconds: 30 } as const
   await addTicket(db, { ...asked, digest, ...options })
@@ -38,6 +39,10 @@ test('a ticket opens what it was made for, once, and says for whom', async () =>
     usesLeft: 0,
   })
   expect(await takeTicket(db, digest, ['console'])).toBeUndefined()
+})
+
+test.each(TICKET_KINDS)('a ticket for %s can be kept', async (kind) => {
+  expect(await takeTicket(db, await ticket({ kind }), [kind])).toMatchObject({ kind })
 })
 
 test('of twenty that come at once with one ticket, one gets in', async () => {

@@ -20,6 +20,9 @@ const PACKAGES = [
   'nfs-kernel-server',
   'nfs-common',
   'zstd', // packs the initrd
+  'lxc', // containers under control groups of version 2 and AppArmor
+  'apparmor',
+  'fuse3', // a mount that its profile lets through
 ]
 
 /** Nobody reads in there, and no such hardware is in there: a third of the image. */
@@ -34,7 +37,7 @@ const LEFT_OUT = [
 
 const SHARE_OPTIONS = 'ro,nofail,trans=virtio,version=9p2000.L,msize=262144,cache=loose'
 
-/** Units that cost time at each start and serve nobody here: log-in prompts, daily chores. */
+/** Units that cost time at each start and serve nobody here: log-in prompts, daily chores, containers of others. */
 const MASKED = [
   'getty.target',
   'getty@.service',
@@ -45,6 +48,7 @@ const MASKED = [
   'e2scrub_all.timer',
   'e2scrub_reap.service',
   'fstrim.timer',
+  ...['lxc', 'lxc-net', 'apparmor'].map((name) => `${name}.service`),
 ]
 
 const RUNNER_UNIT = `[Unit]

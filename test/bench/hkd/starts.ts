@@ -13,7 +13,10 @@ const START_MS = 60_000
  */
 export async function benchStarts(pairs: number): Promise<void> {
   await using world = await startWorld()
-  const id = await world.addUser('ann')
+  // The bare one needs what the desktop has written.
+  await world.qa('osf add name=kept memory=1024 cpus=2 overlay=persistent')
+  await world.qa('di add name=kept osf=kept kind=instant')
+  const id = await world.addUser('ann', 'kept')
   const { folder, prefix } = world.node.settings
   const container = `${prefix}${id}`
   const lxcPath = join(folder, 'run/lxc')

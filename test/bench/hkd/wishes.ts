@@ -1,3 +1,4 @@
+import { Gate } from '@ostler/kit/gate.ts'
 import { silentLog } from '@ostler/kit/log.ts'
 import { comesToHold } from '@ostler/kit/poll.ts'
 import { leastLoaded } from '@ostler/proxy/balance/balancer.ts'
@@ -56,7 +57,7 @@ export async function benchWishes(desktops: number): Promise<void> {
     run: '/nowhere',
     displayUid: 0,
     homesShared: false,
-    imagesAtOnce: 1,
+    imageGate: new Gate(1, 100),
     patience: { attempts: 10, ms: 320_000 },
     retries: { firstMs: 60_000, longestMs: 60_000, failuresMax: 3 },
     remindMs: 3_600_000,
