@@ -85,7 +85,7 @@ test(
 
 test('a folder without room is named before anything is fetched', async () => {
   const small = join(folder, 'small')
-  mkdirSync(small)
+  mkdirSync(small, { recursive: true })
   const build = [process.execPath, PROGRAM, 'build', write(), '--output', small]
   const words = ['--mount', 'sh', '-c', TMPFS, 'sh', small, ...build]
   const failed = await run('unshare', words, { env: process.env }).catch((error: unknown) => error)
