@@ -1,7 +1,3 @@
-import { silentLog } from '@ostler/kit/log.ts'
-import { adminRoutes } from '@ostler/proxy/api/routes.ts'
-import { serveOnSocket } from '@ostler/proxy/api/server.ts'
-import { type DatabaseAddress, openDatabase } from '@ostler/proxy/store/open.ts'
 import { sql } from 'kysely'
 import { fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,7 +6,7 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { adminParts } from '../fixtures/admin-api.ts'
+import { bundle } from '../../scripts/bundle.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 import { load, print } from './figures.ts'
 
@@ -32,26 +28,21 @@ const QUERIES = [
   'filter=name%3Ddesk77',
 ]
 
-if (process.send !== undefined) await serve()
-else await measure()
-
-/** The api alone, in a process of its own. */
-async function serve(): Promise<void> {
-  const [, , socket = '', address = ''] = process.argv
-  const db = openDatabase(JSON.parse(address) as DatabaseAddress, silentLog)
-  const parts = adminParts({ as: () => db } as unknown as TestDatabase)
-  await serveOnSocket(adminRoutes(parts, 'socket'), socket, undefined)
-  process.send?.('ready')
-  process.once('disconnect', () => process.exit(0))
-}
+await measure()
 
 async function measure(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'ostler-bench-api-'))
+  // In one file each, as they are shipped.
+  await bundle(join(folder, 'built'), ['test/bench/api-process.ts', 'qa/src/bin/qa.ts'])
+  const [server, qa] = ['api-process', 'qa'].map((name) => join(folder, 'built', `${name}.cjs`)) as [
+    string,
+    string,
+  ]
   const database = await openTestDatabase()
   const socket = join(folder, 'api.sock')
   // As its unit has it.
   const execArgv = ['--max-semi-space-size=2']
-  const api = fork(import.meta.filename, [socket, JSON.stringify(database.address('api'))], { execArgv })
+  const api = fork(server, [socket, JSON.stringify(database.address('api'))], { execArgv })
   try {
     await once(api, 'message')
     await fill(database)
@@ -64,7 +55,7 @@ async function measure(): Promise<void> {
     const all = [...times.values()].flat()
     print(`all: p50 ${at(all, 0.5)} p99 ${at(all, 0.99)} ms (to reach: 50)`)
     print(`api: ${rss(api.pid ?? 0)} MB (to reach: 150)`)
-    await listings(socket, database)
+    await listings(qa, socket, database)
     print(`api after it: ${rss(api.pid ?? 0)} MB; load average: ${load()}`)
   } finally {
     api.disconnect()
@@ -125,9 +116,8 @@ async function ask(socketPath: string, path: string): Promise<number> {
 }
 
 /** The whole list as qa prints it, and the same rows by psql. */
-async function listings(socket: string, database: TestDatabase): Promise<void> {
+async function listings(qa: string, socket: string, database: TestDatabase): Promise<void> {
   const { host, port, database: name, user } = database.address('api')
-  const qa = join(import.meta.dirname, '../../qa/src/bin/qa.ts')
   const rows = `SELECT vm.*, login FROM ostler.vm JOIN ostler.users ON users.id = user_id ORDER BY vm.id`
   const psql = ['-X', '-h', host, '-p', String(port), '-U', user, '-d', name, '-c', rows]
   for (let round = 1; round <= 3; round++) {
