@@ -48,6 +48,8 @@ const READY: Readonly<Record<ServiceName, string>> = {
   'simulated-yard': 'yard ready',
 }
 const READY_MS = 90_000
+/** As their units have it. */
+const WITH_SMALL_NURSERY: readonly ServiceName[] = ['api', 'hkd']
 const AS_ROOT: readonly ServiceName[] = ['hkd', 'simulated-yard']
 
 /**
@@ -107,8 +109,7 @@ export class LocalNode {
     const { folder } = this.settings
     const outputFile = join(folder, `${instance}.out`)
     const output = openSync(outputFile, 'w', 0o644)
-    // As its unit has it.
-    const flags = name === 'api' ? ['--max-semi-space-size=2'] : []
+    const flags = WITH_SMALL_NURSERY.includes(name) ? ['--max-semi-space-size=2'] : []
     const program = [join(folder, 'lib/node'), ...flags, join(folder, `lib/${name}.cjs`), '--config', config]
     const user = findAccount(name === 'api' ? 'ostler-api' : 'ostler')
     const drop = [`--reuid=${user?.uid ?? 0}`, `--regid=${user?.gid ?? 0}`, '--clear-groups', '--']
