@@ -103,6 +103,27 @@ test('new workers that cannot start leave the old ones in charge', async () => {
   }
 })
 
+test('a worker that does not start leaves the one that serves, and its sessions, alone', async () => {
+  const old = workers().map((pid) => identify(pid))
+  signalProcess(room.node.process('l7r'), 'SIGKILL')
+  await until('the old door to be gone', () => !old.some((worker) => worker !== undefined && isAlive(worker)))
+  await until('the first process to be gone', () => !isAlive(room.node.process('l7r')))
+  const starting = room.node.start('l7r').catch(() => {})
+  const young = (): number[] => (isAlive(room.node.process('l7r')) ? workers() : [])
+  await until('the first worker', () => young().length === 1)
+  const [first = 0] = young()
+  await until('the second to begin', () => young().length === 2)
+  for (const pid of young()) if (pid !== first) process.kill(pid, 'SIGKILL')
+  await until('it to be missed', () =>
+    room.node.output('l7r').includes('a worker of the door does not start'),
+  )
+  await starting
+  const session = await openSession()
+  await until('two workers', isWhole)
+  expect(workers()).toContain(first)
+  await expectEcho(session, 'still here')
+})
+
 test('the first process may be killed: sessions live on, and a new one opens the door at once', async () => {
   const session = await openSession()
   const before = workers().map((pid) => identify(pid))

@@ -92,7 +92,8 @@ export class Crew {
   }
 
   /**
-   * Starts the workers: one alone, so that what is wrong is said once, then the others.
+   * Starts the workers: one alone, so that what is wrong is said once, then the others. When that one serves the door is open, and may
+   * have sessions: others that do not start are tried again, as those that die.
    * @throws WorkerFailed
    */
   start(): Promise<void> {
@@ -104,8 +105,18 @@ export class Crew {
 
   async #startAll(): Promise<void> {
     this.#keep(await this.#hire())
-    const others = Array.from({ length: this.#size - 1 }, () => this.#hire())
-    for (const worker of await Promise.all(others)) this.#keep(worker)
+    const { hired, failures } = await this.#hireMany(this.#size - 1)
+    for (const worker of hired) this.#keep(worker)
+    for (const error of failures) this.#tryAgain(error)
+  }
+
+  /** Starts so many side by side. */
+  async #hireMany(count: number): Promise<{ hired: readonly Worker[]; failures: readonly unknown[] }> {
+    const results = await Promise.allSettled(Array.from({ length: count }, () => this.#hire()))
+    return {
+      hired: results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
+      failures: results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : [])),
+    }
   }
 
   /**
@@ -115,11 +126,13 @@ export class Crew {
   replace(): Promise<void> {
     const next = this.#changing.then(async () => {
       const old = [...this.#working]
-      try {
-        const young = await Promise.all(Array.from({ length: this.#size }, () => this.#hire()))
-        for (const worker of young) this.#keep(worker)
-      } catch (error) {
+      const { hired: young, failures } = await this.#hireMany(this.#size)
+      for (const worker of young) this.#keep(worker)
+      const [error] = failures
+      if (error !== undefined) {
         this.#log.error('the new workers could not start, the old ones stay', { error })
+        // Some may have, and may have taken people in.
+        for (const worker of young) this.#retire(worker)
         return
       }
       for (const worker of old) this.#retire(worker)
@@ -259,13 +272,15 @@ export class Crew {
       if (this.#stopping || this.#working.size >= this.#size) return
       this.#hire().then(
         (worker) => this.#keep(worker),
-        (error: unknown) => {
-          this.#log.error('a worker of the door does not start', { error })
-          this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2)
-          this.#fill()
-        },
+        (error: unknown) => this.#tryAgain(error),
       )
     }, this.#pauseMs)
+  }
+
+  #tryAgain(error: unknown): void {
+    this.#log.error('a worker of the door does not start', { error })
+    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2)
+    this.#fill()
   }
 
   #retire(worker: Worker): void {
