@@ -1,7 +1,4 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs'
-import { createServer, type Socket } from 'node:net'
-import { dirname } from 'node:path'
-import { createInterface } from 'node:readline'
+import { serveLines } from '@ostler/kit/line-server.ts'
 import type { Fence, FenceState } from './fence.ts'
 
 /** A line to the fence: a time until which desktops may run (null: for ever), that they are to end now, or only a question. */
@@ -12,36 +9,13 @@ export type FenceWord = FenceState | { readonly failed: string }
 
 /** Lets a fence be told by a unix socket that root alone may open. */
 export async function serveFence(fence: Fence, path: string): Promise<AsyncDisposable> {
-  const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-    socket.on('error', () => socket.destroy())
-    const lines = createInterface(socket)
-    lines.on('error', () => socket.destroy())
-    lines.on('line', (line) => {
-      obey(fence, line)
-        .catch((error: unknown): FenceWord => ({
-          failed: error instanceof Error ? error.message : String(error),
-        }))
-        .then((word) => socket.write(`${JSON.stringify(word)}\n`))
-        .catch(() => socket.destroy())
-    })
-  })
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
-  rmSync(path, { force: true })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(path, resolve)
-  })
-  chmodSync(path, 0o600)
-  return {
-    [Symbol.asyncDispose]: async () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      for (const socket of sockets) socket.destroy()
-      await closed
+  return await serveLines(path, 0o755, ({ say }) => ({
+    heard: (line) => {
+      obey(fence, line).then(say, (error: unknown) => {
+        say({ failed: error instanceof Error ? error.message : String(error) } satisfies FenceWord)
+      })
     },
-  }
+  }))
 }
 
 async function obey(fence: Fence, line: string): Promise<FenceWord> {

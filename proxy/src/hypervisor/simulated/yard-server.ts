@@ -1,8 +1,5 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import { chmodSync, mkdirSync, rmSync } from 'node:fs'
-import { createServer, type Socket } from 'node:net'
-import { dirname } from 'node:path'
-import { createInterface } from 'node:readline'
+import { serveLines } from '@ostler/kit/line-server.ts'
 import type { DesktopSpec, Sighting } from '../hypervisor.ts'
 import { type Yard, YARD_VERBS } from './yard.ts'
 
@@ -24,54 +21,30 @@ export type YardWord =
 
 /**
  * Lets drivers work a yard through a unix socket that only our own user may open. A driver that goes takes nothing with it.
- * @throws Error of the system, as when another yard listens there.
+ * @throws Error of the system.
  */
 export async function serveYard(yard: Yard, path: string): Promise<AsyncDisposable> {
-  const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
-    sockets.add(socket)
-    socket.on('error', () => socket.destroy())
-    const say = (word: YardWord): void => void socket.write(`${JSON.stringify(word)}\n`)
+  return await serveLines(path, 0o700, (driver) => {
+    const say = (word: YardWord): void => driver.say(word)
     const stop = yard.onChange((id, sighting) => say({ id, sighting }))
-    socket.once('close', () => {
-      stop()
-      sockets.delete(socket)
-    })
     for (const [id, sighting] of yard.sightings()) say({ id, sighting })
     say({ all: true })
-    const lines = createInterface(socket)
-    // A driver that was killed resets its connection: the reader of lines hears of that as well.
-    lines.on('error', () => socket.destroy())
-    lines.on('line', (line) => {
-      const call = parseCall(line)
-      if (call === undefined) return void socket.destroy()
-      perform(yard, call).then(
-        (answer) => say({ n: call.n, answer }),
-        (error: unknown) =>
-          say({
-            n: call.n,
-            fault:
-              error instanceof Fault
-                ? error
-                : new Fault('container.failed', { desktop: 0, reason: String(error) }),
-          }),
-      )
-    })
+    return {
+      left: stop,
+      heard: (line) => {
+        const call = parseCall(line)
+        if (call === undefined) return driver.hangUp()
+        perform(yard, call).then(
+          (answer) => say({ n: call.n, answer }),
+          (error: unknown) => say({ n: call.n, fault: faultOf(error) }),
+        )
+      },
+    }
   })
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  rmSync(path, { force: true })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(path, resolve)
-  })
-  chmodSync(path, 0o600)
-  return {
-    [Symbol.asyncDispose]: async () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      for (const socket of sockets) socket.destroy()
-      await closed
-    },
-  }
+}
+
+function faultOf(error: unknown): Fault {
+  return error instanceof Fault ? error : new Fault('container.failed', { desktop: 0, reason: String(error) })
 }
 
 /** Drivers are our own: what is no call of theirs comes from a program that has no business here. */
