@@ -1,10 +1,8 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { sql } from 'kysely'
-import pg from 'pg'
 import { JOIN_ROLE } from '../model/invitation.ts'
 import type { DatabaseAddress, Db } from './open.ts'
-
-const CONNECT_MS = 10_000
+import { withClient } from './single-client.ts'
 
 /**
  * Keeps what an invited node will be given. A node that was never in service takes no desktops until it has been tried; another
@@ -42,23 +40,15 @@ export async function addInvitation(
  * @throws Fault `database.unavailable`.
  */
 export async function takeInvitation(address: DatabaseAddress, digest: Buffer): Promise<string | undefined> {
-  const client = new pg.Client({
-    ...address,
-    application_name: 'ostler join',
-    connectionTimeoutMillis: CONNECT_MS,
-    query_timeout: CONNECT_MS,
-  })
-  client.on('error', () => {})
   try {
-    await client.connect()
-    const text = 'SELECT ostler.take_invitation($1) AS sealed'
-    const { rows } = await client.query<{ sealed: string | null }>(text, [digest])
-    return rows[0]?.sealed ?? undefined
+    return await withClient(address, 'ostler join', async (client) => {
+      const text = 'SELECT ostler.take_invitation($1) AS sealed'
+      const { rows } = await client.query<{ sealed: string | null }>(text, [digest])
+      return rows[0]?.sealed ?? undefined
+    })
   } catch (cause) {
     const reason = `${address.host}:${address.port}: ${cause instanceof Error ? cause.message : String(cause)}`
     throw new Fault('database.unavailable', { reason }, { cause })
-  } finally {
-    await client.end().catch(() => {})
   }
 }
 

@@ -1,10 +1,7 @@
 import { Fault } from '@ostler/contract/fault.ts'
-import pg from 'pg'
 import { ROLES } from './bootstrap.ts'
 import type { DatabaseAddress } from './open.ts'
-
-const CONNECT_MS = 5_000
-const STATEMENT_MS = 30_000
+import { withClient } from './single-client.ts'
 
 /** A database that no process of a node gets into. Disposed of, it lets them in again. */
 export interface LockedOut extends AsyncDisposable {
@@ -31,27 +28,19 @@ export async function lockOut(superuser: DatabaseAddress): Promise<LockedOut> {
 }
 
 async function setLogin(superuser: DatabaseAddress, mayLogIn: boolean): Promise<void> {
-  const client = new pg.Client({
-    ...superuser,
-    connectionTimeoutMillis: CONNECT_MS,
-    query_timeout: STATEMENT_MS,
-    application_name: 'ostler move',
-  })
-  client.on('error', () => {})
+  const roles = Object.values(ROLES)
   try {
-    await client.connect()
-    const roles = Object.values(ROLES)
-    for (const role of roles)
-      await client.query(`ALTER ROLE ${client.escapeIdentifier(role)} ${mayLogIn ? 'LOGIN' : 'NOLOGIN'}`)
-    if (!mayLogIn)
-      await client.query(
-        'SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = ANY($1)',
-        [roles],
-      )
+    await withClient(superuser, 'ostler move', async (client) => {
+      for (const role of roles)
+        await client.query(`ALTER ROLE ${client.escapeIdentifier(role)} ${mayLogIn ? 'LOGIN' : 'NOLOGIN'}`)
+      if (!mayLogIn)
+        await client.query(
+          'SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = ANY($1)',
+          [roles],
+        )
+    })
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new Fault('database.unavailable', { reason }, { cause })
-  } finally {
-    await client.end().catch(() => {})
   }
 }

@@ -1,12 +1,12 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
-import pg from 'pg'
+import type pg from 'pg'
 import { JOIN_ROLE } from '../model/invitation.ts'
 import { ROLES } from './bootstrap.ts'
 import type { DatabaseAddress } from './open.ts'
+import { withClient } from './single-client.ts'
 
-const CONNECT_MS = 10_000
-const STATEMENT_MS = 30_000
+const TASK = 'ostler set-up'
 /** PostgreSQL's codes: no right to do this, this is there already. */
 const [DENIED, TAKEN] = ['42501', '42710']
 
@@ -32,7 +32,7 @@ export async function prepareServer({ setup, passwords }: RemoteServer): Promise
   if (getsIn.every(Boolean)) return
   try {
     await refuseForeign(setup)
-    await withClient({ ...setup, database: 'postgres' }, async (client) => {
+    await withClient({ ...setup, database: 'postgres' }, TASK, async (client) => {
       for (const role of Object.values(ROLES)) await makeRole(client, role, passwords[role] ?? '')
       await makeDatabase(client, setup.database)
     })
@@ -48,7 +48,9 @@ export async function prepareServer({ setup, passwords }: RemoteServer): Promise
 export async function prepareJoinRole(setup: DatabaseAddress, password: string): Promise<void> {
   if (await canConnect({ ...setup, user: JOIN_ROLE, password: () => password })) return
   try {
-    await withClient({ ...setup, database: 'postgres' }, (client) => makeRole(client, JOIN_ROLE, password))
+    await withClient({ ...setup, database: 'postgres' }, TASK, (client) =>
+      makeRole(client, JOIN_ROLE, password),
+    )
   } catch (cause) {
     throw faultOf(cause, setup)
   }
@@ -92,31 +94,15 @@ async function refuseForeign(setup: DatabaseAddress): Promise<void> {
     if (codeOf(error) === '3D000') return 0
     throw error
   }
-  if ((await withClient(setup, find).catch(isThere)) > 0)
+  if ((await withClient(setup, TASK, find).catch(isThere)) > 0)
     throw new Fault('database.foreign', { database: setup.database })
 }
 
 async function canConnect(address: DatabaseAddress): Promise<boolean> {
-  return await withClient(address, (client) => client.query('SELECT 1')).then(
+  return await withClient(address, TASK, (client) => client.query('SELECT 1')).then(
     () => true,
     () => false,
   )
-}
-
-async function withClient<T>(address: DatabaseAddress, use: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({
-    ...address,
-    connectionTimeoutMillis: CONNECT_MS,
-    query_timeout: STATEMENT_MS,
-    application_name: 'ostler set-up',
-  })
-  client.on('error', () => {})
-  try {
-    await client.connect()
-    return await use(client)
-  } finally {
-    await client.end().catch(() => {})
-  }
 }
 
 const ROUNDS = 4096
