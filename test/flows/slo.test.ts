@@ -1,24 +1,23 @@
 import type { FlavourStartDetail, StartHop } from '@ostler/contract/slo.ts'
 import { run } from '@ostler/kit/run.ts'
-import { sql } from 'kysely'
-import { appendFileSync, writeFileSync } from 'node:fs'
+import { runFolder } from '@ostler/proxy/model/run-folder.ts'
+import { appendFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openRfb } from '../fixtures/door.ts'
 import { NodeDatabase } from '../fixtures/node-database.ts'
-import { startWorld, until, type World } from '../fixtures/world.ts'
+import { commandLine, startWorld, until, type World } from '../fixtures/world.ts'
 
 /** Starts that somebody waits for, with a real agent and door, and five seconds more in one hop: that one is blamed. */
 const LATE_MS = 5_000
-/** Sleeps for the user of this name alone. */
-const slowFor = (login: string): string => `#!/bin/sh
-case " $* " in *" ${login} "*) exec sleep ${LATE_MS / 1_000} ;; esac
-`
-const HOOKS = {
-  account: 'vma.on_provisioning.after_add_user',
-  session: 'vma.on_action.connect',
-} as const
+/** Long enough for something to be done while it runs. */
+const SHORT_MS = 1_000
+/** What hooks do for whom. */
+const HOOKS = [
+  { key: 'vma.on_provisioning.after_add_user', sleeps: { account: LATE_MS } },
+  { key: 'vma.on_action.connect', sleeps: { session: LATE_MS, connection: SHORT_MS } },
+] as const
 
 let world: World
 let database: NodeDatabase
@@ -32,12 +31,20 @@ beforeAll(async () => {
   await world.untilVm('first', 'running')
   const { stdout } = await run('find', [world.node.settings.folder, '-type', 'd', '-name', 'instant-*'])
   const configuration = join(stdout.trim(), 'etc/ostler')
-  for (const [hop, key] of Object.entries(HOOKS)) {
-    writeFileSync(join(configuration, `slow-${hop}`), slowFor(hop), { mode: 0o755 })
-    appendFileSync(join(configuration, 'vma.conf'), `${key} = /etc/ostler/slow-${hop}\n`)
+  for (const { key, sleeps } of HOOKS) {
+    writeFileSync(join(configuration, key), hook(sleeps), { mode: 0o755 })
+    appendFileSync(join(configuration, 'vma.conf'), `${key} = /etc/ostler/${key}\n`)
   }
 })
 afterAll(async () => await world[Symbol.asyncDispose]())
+
+/** A hook that sleeps for users of these names alone. */
+function hook(sleeps: Readonly<Record<string, number>>): string {
+  const cases = Object.entries(sleeps).map(
+    ([login, ms]) => `case " $* " in *" ${login} "*) exec sleep ${ms / 1_000} ;; esac\n`,
+  )
+  return `#!/bin/sh\n${cases.join('')}`
+}
 
 /** Has a user open her desktop for the first time, which promises to be there within 4 s. @returns what is told of its flavour. */
 async function openOnce(
@@ -57,33 +64,31 @@ async function openOnce(
 
 const nothing = (): Promise<void> => Promise.resolve()
 
-/** Keeps the door from writing that the user is there. */
-async function holdSeat(desktop: number): Promise<void> {
-  await until('the seat to be asked for', async () => {
-    const { rows } =
-      await sql`SELECT FROM ostler.seat WHERE vm_id = ${desktop} AND state = 'connecting'`.execute(
-        database.db,
-      )
-    return rows.length === 1
-  })
-  await database.db.transaction().execute(async (held) => {
-    await sql`SELECT FROM ostler.seat WHERE vm_id = ${desktop} FOR UPDATE`.execute(held)
-    const isShown = ({ rows }: { rows: unknown[] }): boolean => rows.length === 1
-    await until('the display to take a client', async () =>
-      isShown(
-        await sql`SELECT FROM ostler.timeline WHERE vm_id = ${desktop} AND step = 'display ready'`.execute(
-          database.db,
-        ),
-      ),
-    )
+/** Hides the desktop's displays from the door from when its session starts until five seconds after they are there. */
+async function hideDisplays(desktop: number): Promise<void> {
+  const program = `sleep ${SHORT_MS / 1_000}`
+  await until('the hook to run', () =>
+    world.processes(desktop).some((pid) => commandLine(pid).includes(program)),
+  )
+  const { root } = runFolder(join(world.node.settings.folder, 'run'), desktop)
+  renameSync(root, `${root}.hidden`)
+  try {
+    await until('the display to be there', async () => (await stepsOf(desktop)).includes('display ready'))
     await sleep(LATE_MS)
-  })
+  } finally {
+    renameSync(`${root}.hidden`, root)
+  }
+}
+
+async function stepsOf(desktop: number): Promise<readonly string[]> {
+  const rows = await database.db.selectFrom('timeline').select('step').where('vm_id', '=', desktop).execute()
+  return rows.map(({ step }) => step)
 }
 
 test.each<[StartHop, (desktop: number) => Promise<void>]>([
   ['account', nothing],
   ['session', nothing],
-  ['connection', holdSeat],
+  ['connection', hideDisplays],
 ])('five seconds more in the hop %s: that one is blamed', async (hop, meanwhile) => {
   const told = await openOnce(hop, meanwhile)
   expect(told).toMatchObject({ starts: 1, late: 1, failed: 0, reached: 0, blamed: hop })
