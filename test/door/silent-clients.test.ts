@@ -2,21 +2,26 @@ import { run } from '@ostler/kit/run.ts'
 import { Scope } from '@ostler/kit/scope.ts'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { signIn } from '../fixtures/door.ts'
 import { DoorRoom } from '../fixtures/door-room.ts'
+import type { ScriptedGuest } from '../fixtures/scripted-guest.ts'
 import { freeSubnet, until } from '../fixtures/world.ts'
 
 /** Clients that are gone without a word, behind a NAT or a closed lid, and how long their door believes in them. */
 let room: DoorRoom
 let desktop: number
+let guest: ScriptedGuest
 const scope = new Scope()
+const subnet = freeSubnet()
+let cables = 0
 
 beforeAll(async () => {
   room = scope.own(await DoorRoom.open({ 'l7r.keepalive': '1', 'l7r.address': '*' }))
   await room.addUsers(['ann'], 'hush')
-  desktop = (await room.addDesktop('ann', 'ann-office')).id
+  ;({ id: desktop, guest } = await room.addDesktop('ann', 'ann-office'))
 })
 afterAll(() => scope.close())
 
@@ -59,8 +64,13 @@ test('a browser that answers stays, though nobody touches it', async () => {
 
 /** A client in a network of its own, whose cable can be pulled. */
 async function openFarClient(): Promise<{ pullCable: () => Promise<void> }> {
-  const subnet = freeSubnet()
-  const [here, there] = [`ow${process.pid}a`.slice(-15), `ow${process.pid}b`.slice(-15)]
+  // A network of its own each: all of them are taken away at the end.
+  const cable = cables++
+  const [ours, theirs] = [1, 2].map((host) => `10.99.${subnet}.${4 * cable + host}`) as [string, string]
+  const [here, there] = ['a', 'b'].map((end) => `ow${process.pid}${cable}${end}`.slice(-15)) as [
+    string,
+    string,
+  ]
   const far = spawn(
     'setpriv',
     ['--pdeathsig=KILL', 'unshare', '--net', 'sh', '-c', 'echo up; exec sleep 600'],
@@ -77,9 +87,9 @@ async function openFarClient(): Promise<{ pullCable: () => Promise<void> }> {
   const inside = (...argv: string[]) => run('nsenter', ['--target', pid, '--net', '--', ...argv])
   await run('ip', ['link', 'add', here, 'type', 'veth', 'peer', 'name', there, 'netns', pid])
   scope.defer(async () => void (await run('ip', ['link', 'del', here]).catch(() => {})))
-  await run('ip', ['address', 'add', `10.99.${subnet}.1/30`, 'dev', here])
+  await run('ip', ['address', 'add', `${ours}/30`, 'dev', here])
   await run('ip', ['link', 'set', here, 'up'])
-  await inside('ip', 'address', 'add', `10.99.${subnet}.2/30`, 'dev', there)
+  await inside('ip', 'address', 'add', `${theirs}/30`, 'dev', there)
   await inside('ip', 'link', 'set', there, 'up')
   const key = Buffer.from('ann:hush').toString('base64')
   const request =
@@ -94,7 +104,7 @@ async function openFarClient(): Promise<{ pullCable: () => Promise<void> }> {
       '--',
       'sh',
       '-c',
-      `(printf '${request}'; sleep 600) | openssl s_client -quiet -connect 10.99.${subnet}.1:${room.port}`,
+      `(printf '${request}'; sleep 600) | openssl s_client -quiet -connect ${ours}:${room.port}`,
     ],
     { stdio: 'ignore', detached: true },
   )
@@ -104,16 +114,32 @@ async function openFarClient(): Promise<{ pullCable: () => Promise<void> }> {
   return { pullCable: async () => void (await inside('ip', 'link', 'set', there, 'down')) }
 }
 
-test('a native client whose network is gone is found by its silence', async () => {
-  const opened = (): number => room.door.log().filter(({ message }) => message === 'stream opens').length
-  const before = opened()
+/** A native client in a far network, from her stream on. */
+async function openNative(): Promise<{ pullCable: () => Promise<void>; untilEnded: () => Promise<void> }> {
+  const count = (what: string): number =>
+    room.door.log().filter(({ message, display }) => message === what && display === 'nx').length
+  const [opened, ended] = [count('stream opens'), count('stream ended')]
   const { pullCable } = await openFarClient()
-  await until('her stream', () => opened() > before)
+  await until('her stream', () => count('stream opens') > opened)
+  return {
+    pullCable,
+    // One second of silence, then ten questions, one each second.
+    untilEnded: () => until('her stream to end', () => count('stream ended') > ended, 60_000),
+  }
+}
+
+test('a native client whose network is gone is found by her silence', async () => {
+  const { pullCable, untilEnded } = await openNative()
   await pullCable()
-  // One second of silence, then ten questions, one each second.
-  await until(
-    'her stream to end',
-    () => room.door.log().some((line) => line.message === 'stream ended' && line['display'] === 'nx'),
-    60_000,
-  )
+  await untilEnded()
+})
+
+test('a native client whose network is gone is found while pictures are on their way to her', async () => {
+  const shown = Promise.withResolvers<Socket>()
+  guest.script = { display: (socket) => shown.resolve(socket) }
+  const { pullCable, untilEnded } = await openNative()
+  const display = await shown.promise
+  await pullCable()
+  display.write('a picture')
+  await untilEnded()
 })

@@ -12,6 +12,7 @@ import { type DialectTimes, speakDialect } from './http/dialect.ts'
 import { connectionOf, fromIncoming, parseTarget } from './http/request.ts'
 import type { HopEntry } from './listen/hop-tls.ts'
 import type { TicketedDisplay } from './viewer/ticketed-display.ts'
+import { DeadLines } from './listen/dead-lines.ts'
 import { type DoorListener, type ListenSettings, openListener } from './listen/listener.ts'
 import { replyAtOnce, replyFault, replyTo } from './respond.ts'
 
@@ -40,6 +41,8 @@ const PAGES_IDLE_MS = 75_000
 const MAX_REQUESTS = 10_000
 const MAX_HEAD = 16_384
 const SWEEP_MS = 250
+/** For so long a kernel asks whether a silent client is there: ten times, once a second. */
+const ASKED_MS = 10_000
 
 /**
  * The door's one port. Requests below `/qvd/` are read and answered by ourselves, as QVD's clients write them; every
@@ -51,6 +54,7 @@ export async function serveDoor(parts: DoorServerParts): Promise<DoorListener> {
   const times = { ...TIMES, ...parts.times }
   const pages = servePages(parts, times)
   const draining = new AbortController()
+  const lines = new DeadLines()
   const dialect = {
     ...parts,
     times,
@@ -62,7 +66,10 @@ export async function serveDoor(parts: DoorServerParts): Promise<DoorListener> {
     (socket, connection) => {
       const full = socket instanceof TLSSocket && !socket.isSessionReused()
       parts.metrics.connected(socket instanceof TLSSocket ? (full ? 'full' : 'resumed') : 'plain', socket)
-      if (parts.keepAliveMs > 0) socket.setKeepAlive(true, parts.keepAliveMs)
+      if (parts.keepAliveMs > 0) {
+        socket.setKeepAlive(true, parts.keepAliveMs)
+        lines.watch(socket, parts.keepAliveMs + ASKED_MS)
+      }
       void causedBy(connection.id, () => speakDialect(socket, connection, dialect))
     },
     parts.log,
@@ -79,6 +86,7 @@ export async function serveDoor(parts: DoorServerParts): Promise<DoorListener> {
     },
     [Symbol.asyncDispose]: async () => {
       await listener[Symbol.asyncDispose]()
+      lines[Symbol.dispose]()
       pages.close()
     },
   }

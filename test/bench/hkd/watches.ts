@@ -11,6 +11,8 @@ import { cpuOfTree, rssOfTree } from '../processes.ts'
 const UP_MS = 600_000
 const SETTLE_MS = 10_000
 const MEASURE_MS = 30_000
+/** Until what so many starts at once have left behind is collected. */
+const REST_MS = 60_000
 const DYING = 50
 
 /** What hkd itself spends on watching so many agents, which live in another process, and how soon it sees them die. */
@@ -46,7 +48,7 @@ export async function benchWatches(agents: number): Promise<void> {
     )
   if (!(await comesToHold(up, UP_MS, 200))) throw new Error('not all agents came up')
   print(`  ${agents} desktops were started in ${((performance.now() - began) / 1_000).toFixed(1)} s`)
-  await sleep(SETTLE_MS)
+  await sleep(REST_MS)
   const busy = await spend(hkd.pid, MEASURE_MS)
   print(`  hkd without agents: ${percent(idle.share)} of a core, ${mb(idle.kb)} MB`)
   print(
