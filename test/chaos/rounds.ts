@@ -72,7 +72,8 @@ export class Rounds implements AsyncDisposable {
       .filter(({ kind }) => kind === 'disconnect')
       .map(({ desktop }) => this.#node.name(desktop))
     for (const [name, stream] of this.#streams)
-      if (!excused && !cut.includes(name)) wrong.push(...(await flows(name, stream)))
+      if (cut.includes(name)) wrong.push(...(await ends(name, stream)))
+      else if (!excused) wrong.push(...(await flows(name, stream)))
     wrong.push(...(await this.#lookAround().catch(words)))
     const failedStarts = (await this.#witness.rows().catch(() => [])).filter(
       ({ state }) => state === 'failed',
@@ -186,6 +187,12 @@ export class Rounds implements AsyncDisposable {
     }
     throw new Error(`${name} cannot be looked at`, { cause: last })
   }
+}
+
+/** Whoever was disconnected is cut off, also when the door has to find it by itself. */
+async function ends(name: string, stream: LiveStream): Promise<readonly string[]> {
+  const isOver = await comesToHold(() => stream.ended() !== undefined, SETTLED_MS, LOOK_MS)
+  return isOver ? [] : [`the stream of ${name} goes on, though an administrator has ended it`]
 }
 
 /** Looks whether a stream still brings what it should. */
