@@ -3,7 +3,7 @@ import { Secret } from '@ostler/kit/secret.ts'
 import { hashPassword } from '@ostler/proxy/auth/password.ts'
 import { addUser } from '@ostler/proxy/store/admin.ts'
 import { sql } from 'kysely'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { gzipSync } from 'node:zlib'
 import { seriousFindings } from '../fixtures/admin-pages.ts'
 import { type BareDoor, openBareDoor } from '../fixtures/bare-door.ts'
-import { CHROMIUM } from '../fixtures/browser.ts'
+import { CHROMIUM, shoot } from '../fixtures/browser.ts'
 import { openTestDatabase, type TestDatabase } from '../fixtures/database.ts'
 import { openSharedDisplay, type SharedDisplay } from '../fixtures/shared-display.ts'
 import { freePort, PASSWORD, until } from '../fixtures/world.ts'
@@ -80,11 +80,6 @@ async function signIn(locale?: string, login = 'ann', first = '.tile'): Promise<
   await page.click('button.main')
   await page.waitForSelector(first)
   return page
-}
-
-async function shoot(page: Page, name: string): Promise<void> {
-  mkdirSync(join(ROOT, 'build/screenshots'), { recursive: true })
-  await page.screenshot({ path: join(ROOT, 'build/screenshots', `${name}.png`) })
 }
 
 const shows = (page: Page): Promise<unknown> => page.waitForSelector('[data-phase=shown]')
