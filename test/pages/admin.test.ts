@@ -7,62 +7,21 @@ import { gzipSync } from 'node:zlib'
 import { AdminPages, seriousFindings } from '../fixtures/admin-pages.ts'
 import { addByForm, goTo } from '../fixtures/admin-steps.ts'
 import { shoot } from '../fixtures/browser.ts'
+import { fillDesktops } from '../fixtures/many-desktops.ts'
 import { addTestAdministrator } from '../fixtures/two-tenants.ts'
 
 /** Desktops that are in the database before anything is looked at. */
 const MANY = 10_000
-const PART = 1_000
 
 let pages: AdminPages
 let page: Page
 
 beforeAll(async () => {
   pages = await AdminPages.open()
-  await fill()
+  await fillDesktops(pages.database.as('hkd'), MANY)
   page = await pages.signIn()
 })
 afterAll(async () => await pages[Symbol.asyncDispose]())
-
-/** Many desktops, of which some run, one has failed, and a day of starts. */
-async function fill(): Promise<void> {
-  const db = pages.database.as('hkd')
-  await sql`INSERT INTO ostler.host (name, memory_mb, state) VALUES ('north', 64000, 'running'), ('south', 64000, 'running')`.execute(
-    db,
-  )
-  await sql`INSERT INTO ostler.users (login, password) SELECT 'user' || n, '' FROM generate_series(1, 500) AS n`.execute(
-    db,
-  )
-  await sql`INSERT INTO ostler.flavour (name, memory_mb, cpu_percent, overlay) VALUES ('office', 512, 100, 'snapshot')`.execute(
-    db,
-  )
-  await sql`INSERT INTO ostler.disk_image (flavour_id, name, kind, path, version) SELECT id, 'office-' || n, 'directory', '/images/' || n, n::text
-    FROM ostler.flavour, generate_series(1, 2) AS n`.execute(db)
-  await sql`INSERT INTO ostler.image_tag (flavour_id, tag, disk_image_id) SELECT flavour_id, 'default', id FROM ostler.disk_image WHERE version = '1'`.execute(
-    db,
-  )
-  // In parts: a statement has a deadline, and triggers look at each row.
-  for (let from = 1; from <= MANY; from += PART)
-    await sql`INSERT INTO ostler.vm (name, user_id, flavour_id, address)
-      SELECT 'desk' || lpad(n::text, 5, '0'), n % 500 + 1, 1, '10.3.' || (n / 250) || '.' || (n % 250 + 1)
-      FROM generate_series(${from}::int, ${from + PART - 1}::int) AS n`.execute(db)
-  await sql`UPDATE ostler.vm SET prior = 'booting', state = 'running', epoch = 1, host_id = 1 WHERE id % 10 = 0`.execute(
-    db,
-  )
-  await sql`UPDATE ostler.vm SET fault = 'there is no room for it', failures = 1 WHERE name = 'desk00003'`.execute(
-    db,
-  )
-  await sql`INSERT INTO ostler.timeline (vm_id, epoch, step, at) SELECT id, 1, 'queued', now() - interval '2 hours' FROM ostler.vm WHERE id <= 100`.execute(
-    db,
-  )
-  await sql`INSERT INTO ostler.vm_log (vm_id, epoch, event, prior, state, at)
-    SELECT id, 1, 'agentUp', 'booting', 'running', now() - interval '2 hours' + make_interval(secs => 2 + id % 5) FROM ostler.vm WHERE id <= 100`.execute(
-    db,
-  )
-  await sql`INSERT INTO ostler.vm_log (vm_id, epoch, event, prior, state, fault, fault_code)
-    SELECT id, 1, 'failed', 'booting', 'failed', 'the agent never answered', 'agent.unreachable' FROM ostler.vm WHERE id <= 3`.execute(
-    db,
-  )
-}
 
 /** Puts a desktop into a state and gives a hint, as hkd does. */
 async function move(name: string, prior: string, state: string): Promise<void> {
@@ -205,6 +164,15 @@ describe('a list of ten thousand desktops', () => {
     await page.selectOption('.filters select >> nth=0', 'running')
     await untilCounted('1')
     await shoot(page, 'admin-desktops')
+  })
+
+  test('is left while a search is typed, and nothing leads back to it', async () => {
+    await goTo(page, '#/desktops', 'Desktops')
+    await page.fill('input[type=search]', 'desk')
+    await goTo(page, '#/users', 'Users')
+    // A search begins 200 ms after the last letter; timers of a page end in their order.
+    await page.evaluate('new Promise((resolve) => setTimeout(resolve, 400))')
+    expect(await page.evaluate('location.hash')).toBe('#/users')
   })
 
   test('shows by itself what changes, comes and goes', async () => {
