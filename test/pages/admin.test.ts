@@ -1,3 +1,4 @@
+import { addHookResult } from '@ostler/proxy/store/session-hooks.ts'
 import { sql } from 'kysely'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -239,6 +240,33 @@ test('an administrator adds a user, a flavour, an image and a desktop, and start
   await page.click('form.row button')
   await page.waitForSelector('dt:text-is("colour")')
   await shoot(page, 'admin-desktop')
+})
+
+test('the page of a desktop shows by itself what became of its hooks', async () => {
+  await goTo(page, '#/desktops/desk00010', 'desk00010')
+  await page.waitForSelector('.panel:has-text("None was called.")')
+  const boot = { vmId: 10, epoch: 1, session: 1 }
+  const called = {
+    for: 'connect',
+    hook: 'vma.on_action.connect',
+    exit: 3,
+    ms: 1_250,
+    text: 'no licence is free',
+  }
+  await addHookResult(pages.database.as('hkd'), boot, called)
+  const line = '.panel:has(h2:text-is("Hooks")) li:has-text("vma.on_action.connect")'
+  await page.waitForSelector(`${line}:has-text("ended with 3 after 1,250 ms"):has-text("no licence is free")`)
+  const cut = {
+    for: 'connected',
+    hook: 'vma.on_state.connected',
+    exit: null,
+    ms: 60_000,
+    text: 'it took too long',
+  }
+  await addHookResult(pages.database.as('hkd'), boot, cut)
+  const first = '.panel:has(h2:text-is("Hooks")) li:first-child:has-text("vma.on_state.connected")'
+  await page.waitForSelector(`${first}:has-text("did not run to its end"):has-text("it took too long")`)
+  await shoot(page, 'admin-hooks')
 })
 
 test('an image is rolled out: planned, previewed with every desktop, begun and stopped', async () => {
