@@ -247,6 +247,7 @@ function writeConfig(config: string, settings: LocalNodeSettings): void {
   writeWhole(config, lines.join(''), { mode: 0o644 })
   for (const [owned, name] of [
     ['state/l7r', 'ostler'],
+    ['state/api', 'ostler-api'],
     ['run/api', 'ostler-api'],
   ] as const) {
     const user = findAccount(name)

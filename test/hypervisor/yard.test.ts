@@ -210,6 +210,20 @@ test('the same rules give each boot of each machine the same script, in the shar
   expect(scriptOf(rules, { id: 1, image: 'odd' }, 1).bootFails).toBe('odd')
 })
 
+test('of scripts those for the image go first, then those for the desktop', () => {
+  const rules = parseYardRules({
+    scripts: [
+      { script: { bootFails: 'any' } },
+      { desktop: 2, script: { bootFails: 'desktop 2' } },
+      { image: 'odd', script: { bootFails: 'odd' } },
+      { image: 'odd', desktop: 3, script: { bootFails: 'odd at 3' } },
+    ],
+  })
+  const why = (id: number, image: string): string | undefined => scriptOf(rules, { id, image }, 1).bootFails
+  expect([why(1, 'plain'), why(2, 'plain'), why(3, 'plain')]).toEqual(['any', 'desktop 2', 'any'])
+  expect([why(1, 'odd'), why(2, 'odd'), why(3, 'odd')]).toEqual(['odd', 'odd', 'odd at 3'])
+})
+
 test('a driver that is killed before it has read what it was told takes nothing with it', async () => {
   const room = await yardOf({})
   const driver = inTurn(room.open())

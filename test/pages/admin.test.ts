@@ -1,3 +1,4 @@
+import { addHookResult } from '@ostler/proxy/store/session-hooks.ts'
 import { sql } from 'kysely'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -5,62 +6,23 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { gzipSync } from 'node:zlib'
 import { AdminPages, seriousFindings } from '../fixtures/admin-pages.ts'
+import { addByForm, goTo } from '../fixtures/admin-steps.ts'
+import { shoot } from '../fixtures/browser.ts'
+import { fillDesktops } from '../fixtures/many-desktops.ts'
 import { addTestAdministrator } from '../fixtures/two-tenants.ts'
 
 /** Desktops that are in the database before anything is looked at. */
 const MANY = 10_000
-const PART = 1_000
 
 let pages: AdminPages
 let page: Page
 
 beforeAll(async () => {
   pages = await AdminPages.open()
-  await fill()
+  await fillDesktops(pages.database.as('hkd'), MANY)
   page = await pages.signIn()
 })
 afterAll(async () => await pages[Symbol.asyncDispose]())
-
-/** Many desktops, of which some run, one has failed, and a day of starts. */
-async function fill(): Promise<void> {
-  const db = pages.database.as('hkd')
-  await sql`INSERT INTO ostler.host (name, memory_mb, state) VALUES ('north', 64000, 'running'), ('south', 64000, 'running')`.execute(
-    db,
-  )
-  await sql`INSERT INTO ostler.users (login, password) SELECT 'user' || n, '' FROM generate_series(1, 500) AS n`.execute(
-    db,
-  )
-  await sql`INSERT INTO ostler.flavour (name, memory_mb, cpu_percent, overlay) VALUES ('office', 512, 100, 'snapshot')`.execute(
-    db,
-  )
-  await sql`INSERT INTO ostler.disk_image (flavour_id, name, kind, path, version) SELECT id, 'office-' || n, 'directory', '/images/' || n, n::text
-    FROM ostler.flavour, generate_series(1, 2) AS n`.execute(db)
-  await sql`INSERT INTO ostler.image_tag (flavour_id, tag, disk_image_id) SELECT flavour_id, 'default', id FROM ostler.disk_image WHERE version = '1'`.execute(
-    db,
-  )
-  // In parts: a statement has a deadline, and triggers look at each row.
-  for (let from = 1; from <= MANY; from += PART)
-    await sql`INSERT INTO ostler.vm (name, user_id, flavour_id, address)
-      SELECT 'desk' || lpad(n::text, 5, '0'), n % 500 + 1, 1, '10.3.' || (n / 250) || '.' || (n % 250 + 1)
-      FROM generate_series(${from}::int, ${from + PART - 1}::int) AS n`.execute(db)
-  await sql`UPDATE ostler.vm SET prior = 'booting', state = 'running', epoch = 1, host_id = 1 WHERE id % 10 = 0`.execute(
-    db,
-  )
-  await sql`UPDATE ostler.vm SET fault = 'there is no room for it', failures = 1 WHERE name = 'desk00003'`.execute(
-    db,
-  )
-  await sql`INSERT INTO ostler.timeline (vm_id, epoch, step, at) SELECT id, 1, 'queued', now() - interval '2 hours' FROM ostler.vm WHERE id <= 100`.execute(
-    db,
-  )
-  await sql`INSERT INTO ostler.vm_log (vm_id, epoch, event, prior, state, at)
-    SELECT id, 1, 'agentUp', 'booting', 'running', now() - interval '2 hours' + make_interval(secs => 2 + id % 5) FROM ostler.vm WHERE id <= 100`.execute(
-    db,
-  )
-  await sql`INSERT INTO ostler.vm_log (vm_id, epoch, event, prior, state, fault, fault_code)
-    SELECT id, 1, 'failed', 'booting', 'failed', 'the agent never answered', 'agent.unreachable' FROM ostler.vm WHERE id <= 3`.execute(
-    db,
-  )
-}
 
 /** Puts a desktop into a state and gives a hint, as hkd does. */
 async function move(name: string, prior: string, state: string): Promise<void> {
@@ -171,7 +133,7 @@ test('what is loaded before anything is opened is at most 200 kB, gzipped', asyn
 })
 
 test('the overview says how many desktops there are in each state, how long starts took, and what failed why', async () => {
-  await pages.goTo(page, '#/', 'Overview')
+  await goTo(page, '#/', 'Overview')
   await page.waitForSelector('.plot canvas')
   const text = (await page.textContent('main')) ?? ''
   expect(text).toContain('1,000')
@@ -179,13 +141,13 @@ test('the overview says how many desktops there are in each state, how long star
   expect(text).toContain('98 % within')
   expect(text).toContain('the agent never answered')
   expect(text).toContain('3 times')
-  await pages.shoot(page, 'admin-overview')
+  await shoot(page, 'admin-overview')
 })
 
 describe('a list of ten thousand desktops', () => {
   test('is filtered, sorted and scrolled through with some dozens of rows on the page', async () => {
     const began = performance.now()
-    await pages.goTo(page, '#/desktops', 'Desktops')
+    await goTo(page, '#/desktops', 'Desktops')
     await untilCounted('10,000')
     await page.waitForSelector('tbody a:text-is("desk00001")')
     console.log(`${MANY} desktops are there after ${Math.round(performance.now() - began)} ms`)
@@ -202,11 +164,20 @@ describe('a list of ten thousand desktops', () => {
     await untilCounted('10')
     await page.selectOption('.filters select >> nth=0', 'running')
     await untilCounted('1')
-    await pages.shoot(page, 'admin-desktops')
+    await shoot(page, 'admin-desktops')
+  })
+
+  test('is left while a search is typed, and nothing leads back to it', async () => {
+    await goTo(page, '#/desktops', 'Desktops')
+    await page.fill('input[type=search]', 'desk')
+    await goTo(page, '#/users', 'Users')
+    // A search begins 200 ms after the last letter; timers of a page end in their order.
+    await page.evaluate('new Promise((resolve) => setTimeout(resolve, 400))')
+    expect(await page.evaluate('location.hash')).toBe('#/users')
   })
 
   test('shows by itself what changes, comes and goes', async () => {
-    await pages.goTo(page, '#/desktops?search=live', 'Desktops')
+    await goTo(page, '#/desktops?search=live', 'Desktops')
     await untilCounted('0')
     const db = pages.database.as('hkd')
     await sql`INSERT INTO ostler.vm (name, user_id, flavour_id, address) VALUES ('live1', 1, 1, '10.9.0.1')`.execute(
@@ -221,12 +192,12 @@ describe('a list of ten thousand desktops', () => {
   })
 
   test('is changed as one: what the filter finds is shown first, and of each that cannot be it is said why', async () => {
-    await pages.goTo(page, '#/desktops?search=desk0002', 'Desktops')
+    await goTo(page, '#/desktops?search=desk0002', 'Desktops')
     await untilCounted('10')
     await page.click('text=Choose all that are found')
     await page.click('.tools button:text-is("Block")')
     await page.waitForSelector('dialog:has-text("desk00020, desk00021")')
-    await pages.shoot(page, 'admin-bulk')
+    await shoot(page, 'admin-bulk')
     await page.click('dialog button.main')
     await page.waitForSelector('dialog:has-text("Done: 10.")')
     await page.click('dialog button:text-is("Close")')
@@ -244,23 +215,14 @@ describe('a list of ten thousand desktops', () => {
 })
 
 test('an administrator adds a user, a flavour, an image and a desktop, and starts it', async () => {
-  const add = async (place: string, heading: string, button: string, fields: Record<string, string>) => {
-    await pages.goTo(page, place, heading)
-    await page.click(`text=${button}`)
-    for (const [name, value] of Object.entries(fields)) {
-      const field = page.locator(`dialog [name=${name}]`)
-      if ((await page.locator(`dialog select[name=${name}]`).count()) > 0) await field.selectOption(value)
-      else await field.fill(value)
-    }
-    await page.click('dialog button.main')
-    await page.waitForSelector('dialog', { state: 'detached' })
-    await page.waitForSelector(`tbody tr:has-text("${fields['name'] ?? fields['login'] ?? ''}")`)
-  }
-  await add('#/users?search=nora', 'Users', 'New user', { login: 'nora', password: 'secret-of-nora' })
-  await add('#/flavours', 'Flavours', 'New flavour', { name: 'kiosk', memory: '256' })
-  await add('#/images', 'Images', 'New image', { name: 'kiosk-1', osf: 'kiosk', kind: 'instant' })
-  const desktop = { name: 'noras', user: 'nora', osf: 'kiosk' }
-  await add('#/desktops?search=noras', 'Desktops', 'New desktop', desktop)
+  const users = { place: '#/users?search=nora', heading: 'Users', button: 'New user' }
+  await addByForm(page, users, { login: 'nora', password: 'secret-of-nora' })
+  const flavours = { place: '#/flavours', heading: 'Flavours', button: 'New flavour' }
+  await addByForm(page, flavours, { name: 'kiosk', memory: '256' })
+  const images = { place: '#/images', heading: 'Images', button: 'New image' }
+  await addByForm(page, images, { name: 'kiosk-1', osf: 'kiosk', kind: 'instant' })
+  const desktops = { place: '#/desktops?search=noras', heading: 'Desktops', button: 'New desktop' }
+  await addByForm(page, desktops, { name: 'noras', user: 'nora', osf: 'kiosk' })
   await page.click('tbody a:text-is("noras")')
   await page.waitForSelector('h1:text-is("noras")')
   await page.click('.tools button:text-is("Start")')
@@ -277,11 +239,38 @@ test('an administrator adds a user, a flavour, an image and a desktop, and start
   await page.fill('form.row input[name=value]', 'green')
   await page.click('form.row button')
   await page.waitForSelector('dt:text-is("colour")')
-  await pages.shoot(page, 'admin-desktop')
+  await shoot(page, 'admin-desktop')
+})
+
+test('the page of a desktop shows by itself what became of its hooks', async () => {
+  await goTo(page, '#/desktops/desk00010', 'desk00010')
+  await page.waitForSelector('.panel:has-text("None was called.")')
+  const boot = { vmId: 10, epoch: 1, session: 1 }
+  const called = {
+    for: 'connect',
+    hook: 'vma.on_action.connect',
+    exit: 3,
+    ms: 1_250,
+    text: 'no licence is free',
+  }
+  await addHookResult(pages.database.as('hkd'), boot, called)
+  const line = '.panel:has(h2:text-is("Hooks")) li:has-text("vma.on_action.connect")'
+  await page.waitForSelector(`${line}:has-text("ended with 3 after 1,250 ms"):has-text("no licence is free")`)
+  const cut = {
+    for: 'connected',
+    hook: 'vma.on_state.connected',
+    exit: null,
+    ms: 60_000,
+    text: 'it took too long',
+  }
+  await addHookResult(pages.database.as('hkd'), boot, cut)
+  const first = '.panel:has(h2:text-is("Hooks")) li:first-child:has-text("vma.on_state.connected")'
+  await page.waitForSelector(`${first}:has-text("did not run to its end"):has-text("it took too long")`)
+  await shoot(page, 'admin-hooks')
 })
 
 test('an image is rolled out: planned, previewed with every desktop, begun and stopped', async () => {
-  await pages.goTo(page, '#/images', 'Images')
+  await goTo(page, '#/images', 'Images')
   await page.check('input[aria-label="Choose office-2"]')
   await page.click('text=Roll out …')
   await page.waitForSelector('h1:text-is("New roll-out")')
@@ -289,18 +278,18 @@ test('an image is rolled out: planned, previewed with every desktop, begun and s
   await page.fill('input[name=canary]', '2')
   await page.click('text=Preview')
   await page.waitForSelector('p[role=status]:has-text("office-2 instead of office-1")')
-  await pages.shoot(page, 'admin-roll-out-preview')
+  await shoot(page, 'admin-roll-out-preview')
   await page.click('text=Begin')
   await page.waitForSelector('article > header:has-text("running")')
   await page.click('.tools button:text-is("Pause")')
   await page.waitForSelector('article > header:has-text("paused")')
   await page.click('.tools button:text-is("Stop and roll back")')
   await page.waitForSelector('article > header:has-text("stopping")')
-  await pages.shoot(page, 'admin-roll-out')
+  await shoot(page, 'admin-roll-out')
 })
 
 test('a key of the configuration is set, with its origin, and a wrong value is refused where it was typed', async () => {
-  await pages.goTo(page, '#/configuration', 'Configuration')
+  await goTo(page, '#/configuration', 'Configuration')
   await page.click('text=Set a key')
   await page.fill('dialog [name=key]', 'backup.keep')
   await page.fill('dialog [name=value]', 'soon')
@@ -309,11 +298,11 @@ test('a key of the configuration is set, with its origin, and a wrong value is r
   await page.fill('dialog [name=value]', '7')
   await page.click('dialog button.main')
   await page.waitForSelector('tbody tr:has-text("backup.keep"):has-text("7"):has-text("database")')
-  await pages.shoot(page, 'admin-configuration')
+  await shoot(page, 'admin-configuration')
 })
 
 test('the audit log has what was done, newest first, and grows by itself', async () => {
-  await pages.goTo(page, '#/audit', 'Audit log')
+  await goTo(page, '#/audit', 'Audit log')
   await page.waitForSelector('tbody tr:has-text("POST /v1/configuration")')
   const before = await page.locator('tbody tr').count()
   const headers = { Authorization: `Bearer ${pages.token}`, 'Content-Type': 'application/json' }
@@ -324,10 +313,33 @@ test('the audit log has what was done, newest first, and grows by itself', async
   await other.context().close()
 })
 
+test('older lines of the audit log stay joined to the newest, however many come', async () => {
+  const db = pages.database.as('hkd')
+  const write = async (word: string, count: number): Promise<void> => {
+    await sql`INSERT INTO ostler.audit (request, by, role, address, action, object, status)
+      SELECT md5(n::text), 'ada', 'superadmin', '127.0.0.1', ${word}, n::text, 201 FROM generate_series(1, ${count}::int) AS n`.execute(
+      db,
+    )
+    await sql`SELECT pg_notify('ostler_admin', '')`.execute(db)
+  }
+  const lines = (word: string): Promise<number> =>
+    page.locator(`tbody tr:has(td:nth-child(3):text-is("${word}"))`).count()
+  await write('first', 120)
+  await goTo(page, '#/', 'Overview')
+  await goTo(page, '#/audit', 'Audit log')
+  await page.click('text=Older ones')
+  await expect.poll(() => lines('first')).toBe(120)
+  for (const word of ['second', 'third']) {
+    await write(word, 60)
+    await page.waitForSelector(`tbody tr:first-child:has-text("${word}"):has-text("60")`)
+  }
+  expect([await lines('first'), await lines('second'), await lines('third')]).toEqual([120, 60, 60])
+})
+
 describe('whoever comes', () => {
   test('reads Spanish, where the browser says so or she chooses it', async () => {
     const spanish = await pages.signIn(pages.token, await pages.newBrowser('es-ES'))
-    await pages.goTo(spanish, '#/desktops', 'Escritorios')
+    await goTo(spanish, '#/desktops', 'Escritorios')
     expect(await spanish.getAttribute('html', 'lang')).toBe('es')
     await spanish.selectOption('.bar select >> nth=0', 'en')
     await spanish.waitForSelector('h1:text-is("Desktops")')
@@ -335,7 +347,7 @@ describe('whoever comes', () => {
   })
 
   test('can do without a mouse', async () => {
-    await pages.goTo(page, '#/users', 'Users')
+    await goTo(page, '#/users', 'Users')
     await page.keyboard.press('Tab')
     const focused = async (): Promise<string> =>
       await page.evaluate('document.activeElement?.textContent ?? ""')
@@ -363,7 +375,7 @@ describe('whoever comes', () => {
   ])('at %s meets nothing that axe calls serious, light or dark', async (place, heading) => {
     for (const theme of ['light', 'dark']) {
       await page.selectOption('.bar select >> nth=1', theme)
-      await pages.goTo(page, place, heading)
+      await goTo(page, place, heading)
       expect({ theme, found: await seriousFindings(page) }).toEqual({ theme, found: [] })
     }
   })

@@ -5,7 +5,7 @@ import type { Db } from './open.ts'
 /** So many results of each desktop are kept. */
 const KEPT = 50
 
-/** Records what became of a hook in a desktop; the oldest results of that desktop go. */
+/** Records what became of a hook in a desktop; the oldest results of that desktop go, and whoever watches it is told. */
 export async function addHookResult(
   db: Db,
   boot: { readonly vmId: number; readonly epoch: number; readonly session: number },
@@ -29,6 +29,7 @@ export async function addHookResult(
       SELECT id FROM ostler.session_hook WHERE vm_id = ${boot.vmId} ORDER BY id DESC OFFSET ${KEPT} LIMIT 1)`.execute(
     db,
   )
+  await sql`SELECT pg_notify('ostler_admin', 'session_hook')`.execute(db)
 }
 
 /** The latest results of a desktop, newest first. */

@@ -39,6 +39,10 @@ const sayHere = phrases({
   hard: ['Ended', 'Se termina'],
   hypervisor: ['Run by', 'Ejecutado por'],
   open: ['open', 'abierta'],
+  hooks: ['Hooks', 'Ganchos'],
+  noHooks: ['None was called.', 'No se llamó a ninguno.'],
+  hookEnd: ['ended with {exit} after {ms} ms', 'terminó con {exit} tras {ms} ms'],
+  hookCut: ['did not run to its end, {ms} ms', 'no llegó a su fin, {ms} ms'],
   console: ['What the last boot that failed has said', 'Lo que dijo el último arranque fallido'],
 })
 
@@ -119,6 +123,7 @@ export function DesktopPage({ name }: { readonly name: string }) {
           <PropertySection owner="desktops" name={name} mayChange={may('desktop.change')} />
         )}
         {may('home.see') && row !== undefined && <Homes of={row} />}
+        <Hooks hooks={found.hooks} />
         <Log log={found.log} />
       </div>
       {found.console !== null && (
@@ -216,6 +221,29 @@ function Homes({ of }: { readonly of: Desktop }) {
             <strong>{home.path}</strong> {home.kind}, {home.state}
             {home.host !== null && `, ${home.host}`}
             {home.trouble !== null && <span role="alert"> {home.trouble}</span>}
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+/** What became of the hooks in the desktop, the last one first. */
+function Hooks({ hooks }: Pick<Explanation, 'hooks'>) {
+  return (
+    <section class="panel">
+      <h2>{sayHere('hooks')}</h2>
+      {hooks.length === 0 && <p class="quiet">{sayHere('noHooks')}</p>}
+      <ul class="lines">
+        {hooks.map(({ at, hook, exit, ms, said }) => (
+          <li key={`${at} ${hook}`}>
+            <span class="quiet">{timeText(at)}</span> <strong>{hook}</strong>{' '}
+            <span class={exit === 0 ? 'quiet' : 'fault'}>
+              {exit === null
+                ? sayHere('hookCut', { ms: numberText(ms) })
+                : sayHere('hookEnd', { exit, ms: numberText(ms) })}
+            </span>{' '}
+            {said}
           </li>
         ))}
       </ul>

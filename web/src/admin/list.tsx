@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { numberText, phrases } from '../shared/language.ts'
 import type { ListOperation, RowOf } from './api.ts'
 import type { AdminApi } from './api-types.ts'
@@ -208,7 +208,7 @@ interface FiltersProps<T> {
 const TYPED_MS = 200
 
 function Filters<T>({ columns, query, onChange }: FiltersProps<T>) {
-  const later = useMemo(() => delayed(TYPED_MS), [])
+  const later = useDelayed(TYPED_MS)
   const typed = (key: string) => (event: { currentTarget: HTMLInputElement }) => {
     const { value } = event.currentTarget
     later(() => onChange({ [key]: value }))
@@ -250,11 +250,13 @@ function Filters<T>({ columns, query, onChange }: FiltersProps<T>) {
   )
 }
 
-function delayed(ms: number): (act: () => void) => void {
-  let timer: ReturnType<typeof setTimeout> | undefined
+/** Does only the last of what comes quickly, and nothing any more when its part of the page has gone. */
+function useDelayed(ms: number): (act: () => void) => void {
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
+  useEffect(() => () => clearTimeout(timer.current), [])
   return (act) => {
-    clearTimeout(timer)
-    timer = setTimeout(act, ms)
+    clearTimeout(timer.current)
+    timer.current = setTimeout(act, ms)
   }
 }
 

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
 import UPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import { phrases, timeText } from '../shared/language.ts'
@@ -26,6 +26,8 @@ interface PlotProps {
 /** Start times of each hour; the same stands below as a table, for whoever sees no picture. */
 export function Plot({ hours, goal }: PlotProps) {
   const place = useRef<HTMLDivElement>(null)
+  const drawn = useRef<UPlot>(null)
+  const data = useMemo(() => dataOf(hours, goal), [hours, goal])
   useEffect(() => {
     const element = place.current
     if (element === null) return
@@ -44,21 +46,18 @@ export function Plot({ hours, goal }: PlotProps) {
           { label: say('goal'), stroke: COLOURS.goal, dash: [6, 4] },
         ],
       },
-      [
-        hours.map(({ at }) => Date.parse(at) / 1_000),
-        hours.map(({ p50 }) => p50),
-        hours.map(({ p98 }) => p98),
-        hours.map(() => goal),
-      ],
+      data,
       element,
     )
     const resized = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }))
     resized.observe(element)
+    drawn.current = plot
     return () => {
       resized.disconnect()
       plot.destroy()
     }
-  }, [hours, goal])
+  }, [])
+  useEffect(() => drawn.current?.setData(data), [data])
   return (
     <>
       <div ref={place} class="plot" aria-hidden="true" />
@@ -87,4 +86,13 @@ export function Plot({ hours, goal }: PlotProps) {
       </details>
     </>
   )
+}
+
+function dataOf(hours: PlotProps['hours'], goal: number): UPlot.AlignedData {
+  return [
+    hours.map(({ at }) => Date.parse(at) / 1_000),
+    hours.map(({ p50 }) => p50),
+    hours.map(({ p98 }) => p98),
+    hours.map(() => goal),
+  ]
 }

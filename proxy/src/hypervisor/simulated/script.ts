@@ -42,12 +42,17 @@ const yardRules = z
     seed: z.int().default(1),
     /** Seconds of a machine's clock in one of ours. */
     speed: z.number().min(0.01).max(1_000).default(1),
-    /** Each boot takes one, as often as its share says: of those for its image, else of those for all. */
+    /**
+     * Each boot takes one, as often as its share says: of those for its image, else of those for all images; among these, of those
+     * for its desktop, else of those for all desktops.
+     */
     scripts: z
       .array(
         z.strictObject({
           share: z.number().min(0).default(1),
           image: z.string().optional(),
+          /** Number of the desktop. */
+          desktop: z.int().optional(),
           script: machineScript,
         }),
       )
@@ -74,12 +79,21 @@ export function scriptOf(
   machine: { id: number; image: string },
   boot: number,
 ): MachineScript {
-  const own = rules.scripts.filter(({ image }) => image === machine.image)
-  const choices = own.length > 0 ? own : rules.scripts.filter(({ image }) => image === undefined)
+  const possible = rules.scripts.filter(
+    ({ image = machine.image, desktop = machine.id }) => image === machine.image && desktop === machine.id,
+  )
+  const forImage = thoseOr(possible, ({ image }) => image !== undefined)
+  const choices = thoseOr(forImage, ({ desktop }) => desktop !== undefined)
   const total = choices.reduce((sum, { share }) => sum + share, 0)
   let point = fraction(`${rules.seed} ${machine.id} ${boot}`) * total
   const chosen = choices.find(({ share }) => (point -= share) < 0)
   return chosen?.script ?? machineScript.parse({})
+}
+
+/** Those for which something holds, where there are any; else all. */
+function thoseOr<T>(all: readonly T[], holds: (each: T) => boolean): readonly T[] {
+  const those = all.filter(holds)
+  return those.length > 0 ? those : all
 }
 
 /** A number from 0 to below 1 that a text always gives. */
