@@ -16,6 +16,7 @@ import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 
 const ROOT = join(import.meta.dirname, '../..')
+const EXAMPLES = join(ROOT, 'hooks-examples')
 const PATHS = [
   ...readdirSync(join(ROOT, 'docs'))
     .filter((file) => file.endsWith('.md'))
@@ -95,8 +96,8 @@ test('every hook of the agent is in the guide for their authors, and no other', 
 })
 
 test('every example of a hook is in its list, and there is one for every hook', () => {
-  const list = readFileSync(join(ROOT, 'hooks-examples/README.md'), 'utf8')
-  const examples = readdirSync(join(ROOT, 'hooks-examples')).filter((file) => file !== 'README.md')
+  const list = readFileSync(join(EXAMPLES, 'README.md'), 'utf8')
+  const examples = readdirSync(EXAMPLES).filter((file) => file !== 'README.md')
   expect([...list.matchAll(/^\| \[`([\w-]+)`\]/gm)].map(([, name]) => name).sort()).toEqual(examples.sort())
   expect(list).toMatch(/^\| \[`session-log`\].*\| any +\|/m)
 })
@@ -139,18 +140,19 @@ test('every command of ostler-image is in its guide, and no other', () => {
 
 test('the recipes of the guide can be read', () => {
   const guide = readFileSync(join(ROOT, 'docs/image-builder.md'), 'utf8')
-  const recipes = [...guide.matchAll(/^```ini\n([^]*?)^```/gm)].map(([, text = '']) => text)
-  expect(recipes).toHaveLength(2)
+  // What is typed, and what is shown.
+  const recipes = [...guide.matchAll(/^(?:cat >\S+\.conf <<'END'|```ini)\n(name = [^]*?)^(?:END|```)/gm)].map(
+    ([, text = '']) => text.replace('/usr/share/ostler/hooks-examples', EXAMPLES),
+  )
+  expect(recipes.map((text) => text.split('\n')[0])).toEqual(['name = studio', 'name = office-machine'])
   const folder = mkdtempSync(join(tmpdir(), 'ostler-guide-'))
   try {
-    for (const file of ['files/etc/motd', 'hooks/office-hours', 'ostler-vma_0.1.0_amd64.deb', 'keys.gpg']) {
-      mkdirSync(dirname(join(folder, file)), { recursive: true })
-      writeFileSync(join(folder, file), '')
-    }
+    mkdirSync(join(folder, 'files'))
+    for (const file of ['ostler-vma_0.1.0_amd64.deb', 'keys.gpg']) writeFileSync(join(folder, file), '')
     for (const [index, text] of recipes.entries()) {
       const file = join(folder, `${index}.conf`)
       writeFileSync(file, `${text}keyring = ${folder}/keys.gpg\n`)
-      expect(readRecipe(file).values.name).toMatch(/^office/)
+      expect(readRecipe(file).values.name).toMatch(/^studio$|^office-machine$/)
     }
   } finally {
     rmSync(folder, { recursive: true })

@@ -11,7 +11,6 @@ let storage: string
 beforeAll(async () => {
   world = await startWorld()
   storage = join(world.node.settings.folder, 'state/storage')
-  mkdirSync(join(storage, 'staging'), { recursive: true })
 }, 120_000)
 afterAll(() => world[Symbol.asyncDispose]())
 

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startWorld, until } from '../fixtures/world.ts'
+import { until } from '../fixtures/world.ts'
 import { openCache } from '../vm/cache.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -138,36 +138,6 @@ test(
       terminal.kill('SIGKILL')
     }
     expect(readdirSync(join(folder, 'out'))).toEqual(before)
-  },
-  BUILD_MS,
-)
-
-/** Runs `ostler-image` as its guide does, with the api of a node. */
-async function imageProgram(words: readonly string[], socket: string): Promise<string> {
-  const { stdout } = await run(process.execPath, [PROGRAM, ...words], {
-    env: { ...process.env, OSTLER_API_SOCKET: socket },
-    timeoutMs: BUILD_MS,
-  })
-  return stdout
-}
-
-test(
-  'on a node a desktop of it opens, nothing of the check is left, and a flavour gets it',
-  async () => {
-    await using world = await startWorld()
-    const { apiSocket } = world.node
-    const lists = async (): Promise<string[]> =>
-      await Promise.all(['osf', 'di', 'user', 'vm'].map((object) => world.qa(`${object} list`)))
-    const before = await lists()
-    const door = ['--door', `127.0.0.1:${world.port}`]
-    const said = await imageProgram(['check', built.path, ...door], apiSocket)
-    expect(said).toMatch(/^passed: a session with a picture of \d{3,} × \d{3,}\n$/)
-    expect(await lists()).toEqual(before)
-
-    await world.qa('osf add name=office memory=512')
-    const id = await imageProgram(['import', built.path, '--osf', 'office', '--tag', 'gold'], apiSocket)
-    const { version } = built.manifest
-    expect(await world.qa('di list')).toMatch(new RegExp(`${id.trim()} .*${version}.*gold`))
   },
   BUILD_MS,
 )

@@ -4,7 +4,7 @@ import { readRecipe } from '@ostler/image/recipe.ts'
 import { run, RunError } from '@ostler/kit/run.ts'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -29,6 +29,11 @@ function write(...lines: string[]): string {
   return file
 }
 
+/** An empty one: what a first try has left would be taken for the second's. */
+function ownFolder(): string {
+  return mkdtempSync(join(folder, 'own-'))
+}
+
 /** How `ostler-image` ends that fails. */
 async function failure(words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<RunError> {
   const failed = await run(process.execPath, [PROGRAM, ...words], { env: { ...process.env, ...env } }).catch(
@@ -43,7 +48,7 @@ test(
   async () => {
     const mirror = `http://127.0.0.1:${await freePort()}/debian`
     const recipe = readRecipe(write(`mirror = ${mirror}`))
-    const output = join(folder, 'nowhere')
+    const output = ownFolder()
     const failed = buildImage(recipe, {
       ...{ output, cache: undefined, version: undefined, inside: join(ROOT, 'image/inside') },
       ...{ self: [process.execPath, PROGRAM], tell: () => {}, signal: new AbortController().signal },
@@ -60,8 +65,7 @@ test(
     // It takes the connection and never says a word.
     const port = await freePort()
     await using _mirror = await listenOn(port)
-    const [output, temporary] = [join(folder, 'stopped'), join(folder, 'temporary')]
-    mkdirSync(temporary)
+    const [output, temporary] = [ownFolder(), ownFolder()]
     const recipe = write(`mirror = http://127.0.0.1:${port}/debian`)
     const child = spawn(process.execPath, [PROGRAM, 'build', recipe, '--output', output], {
       env: { ...process.env, TMPDIR: temporary },
@@ -84,14 +88,13 @@ test(
 )
 
 test('a folder without room is named before anything is fetched', async () => {
-  const small = join(folder, 'small')
-  mkdirSync(small, { recursive: true })
+  const small = ownFolder()
   const build = [process.execPath, PROGRAM, 'build', write(), '--output', small]
   const words = ['--mount', 'sh', '-c', TMPFS, 'sh', small, ...build]
   const failed = await run('unshare', words, { env: process.env }).catch((error: unknown) => error)
   if (!(failed instanceof RunError)) throw new Error('it was built')
   expect(failed).toMatchObject({ exitCode: new Fault('build.noRoom').exitCode })
-  expect(failed.stderr).toMatch(/there is no room in .*small: \d+ MB are free.*\[build\.noRoom\]/)
+  expect(failed.stderr).toMatch(/there is no room in .*own-\w+: \d+ MB are free.*\[build\.noRoom\]/)
 })
 
 test.each([

@@ -13,6 +13,9 @@ export const FOR_DISPLAY = [
   ...['x11-xkb-utils', 'xkb-data', 'fonts-dejavu-core'],
 ]
 
+/** A system that comes up by itself and shows a desktop, once our agent is in it. */
+export const FOR_DESKTOP = ['systemd-sysv', 'dbus', 'passwd', 'libstdc++6', ...FOR_DISPLAY]
+
 /** A Debian or an Ubuntu of a suite that is made once. */
 export interface SystemRecipe {
   /** What it is for: of each kind and suite the newest is kept. */

@@ -5,6 +5,7 @@ import { Scope } from '@ostler/kit/scope.ts'
 import { runMain, serveUntilSignalled } from '@ostler/kit/service.ts'
 import { LiveConfig } from '../config/live.ts'
 import { loadAgentConfig, printConfig } from '../config/load.ts'
+import { READER } from '../platform/windows/boot-port.ts'
 import { startAgent } from '../wiring/agent.ts'
 import { VERSION } from '../version.ts'
 
@@ -23,6 +24,7 @@ async function main(): Promise<void> {
   if (command === '--help') return void console.log(USAGE)
   if (command === '--version') return void console.log(VERSION)
   if (command === 'config') return void showConfig()
+  if (command === READER) return void (await read(process.argv[3] ?? ''))
   const live = new LiveConfig(loadAgentConfig)
   const { settings, warnings } = logSettings(live.current)
   const log = await openLog({ name: 'ostler-vma', settings })
@@ -52,6 +54,12 @@ async function start(live: LiveConfig, log: Log, scope: Scope): Promise<void> {
 /** As the signal would; Windows has none, and would end us at once. */
 function stop(): void {
   process.emit('SIGTERM', 'SIGTERM')
+}
+
+/** As the agent starts itself on Windows. */
+async function read(port: string): Promise<void> {
+  const { readBootPort } = await import('../platform/windows/boot-port-reader.ts')
+  await readBootPort(port, process.stdin, process.stdout)
 }
 
 function showConfig(): void {

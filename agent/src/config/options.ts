@@ -1,5 +1,6 @@
 import { flag, integer, oneOf, optional, path, program, text, type Values } from '@ostler/kit/config.ts'
 import { parsePorts } from '@ostler/contract/slave-port-list.ts'
+import { BOOT_PORT } from '@ostler/contract/virtual-machine.ts'
 import { logOptions } from '@ostler/kit/log/options.ts'
 import { parseUsbRule } from '../usb/usb-rule.ts'
 
@@ -148,6 +149,10 @@ export const AGENT_OPTIONS = {
   'vma.on_provisioning.after_add_user.timeout': hookLimit('after_add_user'),
 
   'internal.vm.port.vma': integer('port of the agent', 3030, 1, 65_535),
+  'internal.vma.boot.port': path(
+    'virtio port of boot tickets (not in QVD)',
+    `/dev/virtio-ports/${BOOT_PORT}`,
+  ),
   'internal.nxagent.display': integer('X display number', 100, 1, 999),
   'internal.nxagent.timeout.initiating': seconds('until nxagent listens', 20),
   'internal.nxagent.timeout.listening': seconds('until a client joins', 10),

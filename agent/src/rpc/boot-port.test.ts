@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { linuxBootPort } from '../platform/linux/boot-port.ts'
 import { followBootPort } from './boot-port.ts'
 
 let root: string
@@ -39,7 +40,7 @@ const holds = (content: string) =>
   comesToHold(() => existsSync(ticket) && readFileSync(ticket, 'utf8') === content, 5_000, 10)
 
 test('a ticket is laid where tickets are looked for, for root alone, and the newest counts', async () => {
-  using _following = followBootPort(port, folder)
+  using _following = followBootPort(linuxBootPort(port), folder)
   using node = await openPort()
   node.say('{"epoch":1}\n')
   expect(await holds('{"epoch":1}')).toBe(true)
@@ -52,7 +53,7 @@ test('a ticket is laid where tickets are looked for, for root alone, and the new
 })
 
 test('when it has done its work, nothing of it stays', async () => {
-  const following = followBootPort(port, folder)
+  const following = followBootPort(linuxBootPort(port), folder)
   using node = await openPort()
   node.say('{}\n')
   expect(await holds('{}')).toBe(true)
@@ -62,7 +63,7 @@ test('when it has done its work, nothing of it stays', async () => {
 })
 
 test('a line without end is forgotten', async () => {
-  using _following = followBootPort(port, folder)
+  using _following = followBootPort(linuxBootPort(port), folder)
   using node = await openPort()
   for (let i = 0; i < 16; i++) node.say('x'.repeat(1_000))
   node.say('\n{"whole":1}\n')
@@ -70,6 +71,6 @@ test('a line without end is forgotten', async () => {
 })
 
 test('where there is no such port, nothing is made', async () => {
-  followBootPort(port, folder)[Symbol.dispose]()
+  followBootPort(linuxBootPort(port), folder)[Symbol.dispose]()
   expect(existsSync(folder)).toBe(false)
 })

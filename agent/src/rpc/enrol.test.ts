@@ -13,7 +13,7 @@ import { connect as connectTls } from 'node:tls'
 import { text } from 'node:stream/consumers'
 import type { IncomingMessage } from 'node:http'
 import { expect, onTestFinished, test } from 'vitest'
-import { enrol } from './enrol.ts'
+import { awaitTicket, enrol } from './enrol.ts'
 
 const SECRET = 'ab'.repeat(32)
 
@@ -80,4 +80,23 @@ test('a peer that says nothing does not hold up who enrols, nor does a certifica
   await call(port, 'POST', enrolApi.certificatePath, JSON.stringify(signed))
   expect(await enrolled).toMatchObject(signed)
   await hungUp
+})
+
+test('a ticket that is late is told of once, and still awaited', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ostler-enrol-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const late = Promise.withResolvers<undefined>()
+  let told = 0
+  const tell = (): void => {
+    told++
+    late.resolve(undefined)
+  }
+  const awaited = awaitTicket(folder, new AbortController().signal, { afterMs: 30, tell })
+  await late.promise
+  // What cannot be read is no ticket, and no end either.
+  writeFileSync(join(folder, 'enrol.json'), '{"desktop":')
+  const ticket = { desktop: 1, epoch: 2, secret: SECRET, displayUid: 0 }
+  writeFileSync(join(folder, 'enrol.json'), JSON.stringify(ticket))
+  expect(await awaited).toEqual(ticket)
+  expect(told).toBe(1)
 })

@@ -28,13 +28,40 @@ const ticketSchema: z.ZodMiniType<BootTicket> = z.strictObject({
 })
 
 const LOOK_AGAIN_MS = 25
+const LATE_MS = 60_000
 
-/** Waits for hkd's ticket in the boot folder. */
-export async function awaitTicket(folder: string, signal: AbortSignal): Promise<BootTicket> {
-  for (;;) {
-    const ticket = readTicket(folder)
-    if (ticket !== undefined) return ticket
-    await sleep(LOOK_AGAIN_MS, undefined, { signal })
+/** What is done when there is still no ticket after a while. */
+export interface LateTicket {
+  readonly afterMs: number
+  readonly tell: () => void
+}
+
+/**
+ * Waits for hkd's ticket in the boot folder, for as long as it takes: the node has its own deadline for a boot.
+ * @param late is told once.
+ */
+export async function awaitTicket(
+  folder: string,
+  signal: AbortSignal,
+  late?: LateTicket,
+): Promise<BootTicket> {
+  const timer = late === undefined ? undefined : setTimeout(late.tell, late.afterMs)
+  try {
+    for (;;) {
+      const ticket = readTicket(folder)
+      if (ticket !== undefined) return ticket
+      await sleep(LOOK_AGAIN_MS, undefined, { signal })
+    }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Says in the log where a ticket was looked for in vain. */
+export function tellOfLateTicket(log: Log, port: string): LateTicket {
+  return {
+    afterMs: LATE_MS,
+    tell: () => log.warn('no boot ticket yet', { seconds: LATE_MS / 1_000, port }),
   }
 }
 

@@ -8,7 +8,6 @@ import {
   GUEST_DISPLAY_FOLDER,
   SESSION_DISPLAYS,
 } from '@ostler/contract/identity.ts'
-import { BOOT_PORT } from '@ostler/contract/virtual-machine.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
 import type { Socket } from 'node:net'
@@ -26,7 +25,7 @@ import { sweepFolders } from '../folders/fuse-mount.ts'
 import { asUserWith } from '../platform/linux/as-user.ts'
 import { linuxPlatform } from '../platform/linux/platform.ts'
 import { followBootPort } from '../rpc/boot-port.ts'
-import { awaitTicket, enrol, type EnrolledIdentity } from '../rpc/enrol.ts'
+import { awaitTicket, enrol, type EnrolledIdentity, tellOfLateTicket } from '../rpc/enrol.ts'
 import { powerCalls } from '../rpc/power-calls.ts'
 import { Renewal } from '../rpc/renewal.ts'
 import { serveAgentApi, type Upgrade } from '../rpc/server.ts'
@@ -41,10 +40,14 @@ import { followClients, makeSession } from './session.ts'
 export async function startAgent(live: LiveConfig, version: string, log: Log, scope: Scope): Promise<void> {
   const config = live.values
   const plaintext = config()['vma.compat.plaintext']
-  const bootDevice = `/dev/virtio-ports/${BOOT_PORT}`
-  const bootPort = plaintext ? undefined : scope.own(followBootPort(bootDevice, GUEST_BOOT_FOLDER))
-  const ticket = plaintext ? undefined : await awaitTicket(GUEST_BOOT_FOLDER, scope.signal)
   const platform = linuxPlatform(config)
+  const bootDevice = config()['internal.vma.boot.port']
+  const bootPort = plaintext
+    ? undefined
+    : scope.own(followBootPort(platform.bootPort(bootDevice), GUEST_BOOT_FOLDER))
+  const ticket = plaintext
+    ? undefined
+    : await awaitTicket(GUEST_BOOT_FOLDER, scope.signal, tellOfLateTicket(log, bootDevice))
   const asUser = asUserWith(() => config()['command.setpriv'])
   const display =
     ticket === undefined

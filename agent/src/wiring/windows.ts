@@ -15,7 +15,8 @@ import { Hooks } from '../hooks/hooks.ts'
 import { dataFolder } from '../platform/windows/data-folder.ts'
 import { RDP_PORT, type WindowsPlatform, windowsPlatform } from '../platform/windows/platform.ts'
 import { carryRdp, notHere } from '../platform/windows/rdp-stream.ts'
-import { awaitTicket, enrol } from '../rpc/enrol.ts'
+import { followBootPort } from '../rpc/boot-port.ts'
+import { awaitTicket, enrol, tellOfLateTicket } from '../rpc/enrol.ts'
 import { powerCalls } from '../rpc/power-calls.ts'
 import { Renewal } from '../rpc/renewal.ts'
 import { serveAgentApi, type Upgrade } from '../rpc/server.ts'
@@ -39,16 +40,19 @@ export async function startWindowsAgent(
   if (config()['vma.compat.plaintext'])
     throw new Fault('config.invalid', { problems: 'vma.compat.plaintext: there is no such thing on Windows' })
   const bootFolder = join(dataFolder(), 'boot')
-  const ticket = await awaitTicket(bootFolder, scope.signal)
+  const platform = windowsPlatform()
+  const bootDevice = config()['internal.vma.boot.port']
+  const bootPort = scope.own(followBootPort(platform.bootPort(bootDevice), bootFolder))
+  const ticket = await awaitTicket(bootFolder, scope.signal, tellOfLateTicket(log, bootDevice))
   if (ticket.listen === 'socket')
     throw new Fault('config.invalid', {
       problems: 'the node wants to reach this desktop without a network, which Windows cannot do',
     })
-  const platform = windowsPlatform()
   const { session, hooks } = makeSession(live, platform, log)
   scope.defer(() => session.release())
   const place = { port: config()['internal.vm.port.vma'] }
   const identity = await enrol(place, bootFolder, log, scope.signal)
+  bootPort[Symbol.dispose]()
   log.info('enrolled', { desktop: ticket.desktop, epoch: ticket.epoch })
   const renewal = new Renewal(log)
   const server = await serveAgentApi(place, identity, {

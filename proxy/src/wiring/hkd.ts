@@ -2,9 +2,9 @@ import { Fault } from '@ostler/contract/fault.ts'
 import type { Log } from '@ostler/kit/log.ts'
 import { takePidFile } from '@ostler/kit/pid-file.ts'
 import type { Scope } from '@ostler/kit/scope.ts'
-import { chmodSync, chownSync, mkdirSync, readFileSync } from 'node:fs'
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { CaptureKeeper } from '../hkd/capture-keeper.ts'
 import { HkdMetrics } from '../hkd/hkd-metrics.ts'
 import { Housekeeper } from '../hkd/housekeeper.ts'
@@ -125,10 +125,18 @@ function claimFolders(config: NodeValues, scope: Scope): void {
   // What guests have written must not be within reach of the node's users: a set-user-id file, say.
   mkdirSync(config['path.storage.root'], { recursive: true, mode: 0o755 })
   chmodSync(config['path.storage.root'], 0o700)
+  makeStaging(config)
   // The api cannot make it: what is above is root's.
   const { uid, gid } = requireAccount(config['api.as_user'])
   mkdirSync(config['path.uploads'], { recursive: true, mode: 0o700 })
   chownSync(config['path.uploads'], uid, gid)
+}
+
+/** Makes the folder into which administrators put images. Elsewhere than usual it is theirs, and may be a mount to come. */
+function makeStaging(config: NodeValues): void {
+  const staging = config['path.storage.staging']
+  if (dirname(staging) !== config['path.storage.root']) return
+  if (lstatSync(staging, { throwIfNoEntry: false }) === undefined) mkdirSync(staging, { mode: 0o755 })
 }
 
 /** Finds this node's row, or makes the first one; returns its number. */

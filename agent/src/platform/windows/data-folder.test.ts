@@ -1,4 +1,5 @@
 import { loadAgentConfig } from '../../config/load.ts'
+import { win32 } from 'node:path'
 import { expect, test } from 'vitest'
 import { configurationHere, dataFolder } from './data-folder.ts'
 
@@ -18,7 +19,15 @@ test('as the installer gives it, with a dot at its end, it makes plain paths', (
     'path.run': 'C:\\ProgramData\\Ostler\\run',
     'path.log': 'C:\\ProgramData\\Ostler\\log',
     'path.tmp': 'C:\\Windows\\Temp',
+    'internal.vma.boot.port': '\\\\.\\Global\\org.ostler.boot',
   })
+})
+
+test('the boot port is a path that Windows and Node leave as it is', () => {
+  const { defaults } = configurationHere({})
+  const port = defaults['internal.vma.boot.port']
+  expect(win32.isAbsolute(port)).toBe(true)
+  expect(win32.toNamespacedPath(port)).toBe(port)
 })
 
 test('a system may have defaults of its own', () => {

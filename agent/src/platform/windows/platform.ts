@@ -2,6 +2,7 @@ import { run } from '@ostler/kit/run.ts'
 import type { DesktopSession } from '../../desktop/desktop-session.ts'
 import type { Platform } from '../platform.ts'
 import { windowsAccounts } from './accounts.ts'
+import { windowsBootPort } from './boot-port.ts'
 import { windowsHooks } from './hooks.ts'
 import { halt } from './power.ts'
 import { acceptsConnections } from './rdp-port.ts'
@@ -22,6 +23,7 @@ export function windowsPlatform(): WindowsPlatform {
   return {
     accounts: windowsAccounts(tools),
     hooks: windowsHooks(tools),
+    bootPort: (path) => windowsBootPort(path),
     halt: () => halt(tools),
     session: (parts) =>
       new WindowsSession({ ...parts, tools, acceptsRdp: () => acceptsConnections(RDP_PORT, PROBE_MS) }),
