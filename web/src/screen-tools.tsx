@@ -1,5 +1,5 @@
 import type RFB from '@novnc/novnc'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { phrases } from './shared/language.ts'
 
 const say = phrases({
@@ -46,6 +46,13 @@ interface ScreenToolsProps {
 export function ScreenTools({ rfb, onLeave }: ScreenToolsProps) {
   const [open, setOpen] = useState<'keys' | 'clipboard'>()
   const [isFull, setFull] = useState(false)
+  /** For the desktop, or from it: what was copied there before the field was unfolded is in it as well. */
+  const [text, setText] = useState('')
+  useEffect(() => {
+    const hear = (event: Event): void => setText((event as CustomEvent<{ text: string }>).detail.text)
+    rfb.addEventListener('clipboard', hear)
+    return () => rfb.removeEventListener('clipboard', hear)
+  }, [rfb])
   useEffect(() => {
     const look = (): void => setFull(document.fullscreenElement !== null)
     document.addEventListener('fullscreenchange', look)
@@ -69,7 +76,7 @@ export function ScreenTools({ rfb, onLeave }: ScreenToolsProps) {
         <button onClick={onLeave}>{say('leave')}</button>
       </div>
       {open === 'keys' && <Keys rfb={rfb} />}
-      {open === 'clipboard' && <Clipboard rfb={rfb} />}
+      {open === 'clipboard' && <Clipboard rfb={rfb} text={text} setText={setText} />}
     </details>
   )
 }
@@ -98,6 +105,15 @@ function Scaling({ rfb }: { readonly rfb: RFB }) {
 
 function Keys({ rfb }: { readonly rfb: RFB }) {
   const [held, setHeld] = useState<ReadonlySet<number>>(new Set())
+  const now = useRef(held)
+  now.current = held
+  // Nobody sees any more that they are down.
+  useEffect(
+    () => () => {
+      for (const [, keysym, code] of HELD_KEYS) if (now.current.has(keysym)) rfb.sendKey(keysym, code, false)
+    },
+    [rfb],
+  )
   const hold = (keysym: number, code: string): void => {
     const isDown = held.has(keysym)
     rfb.sendKey(keysym, code, !isDown)
@@ -125,15 +141,15 @@ function Keys({ rfb }: { readonly rfb: RFB }) {
   )
 }
 
+interface ClipboardProps {
+  readonly rfb: RFB
+  readonly text: string
+  readonly setText: (text: string) => void
+}
+
 /** Nothing goes either way without a button: what was copied in the desktop never overwrites what was copied here. */
-function Clipboard({ rfb }: { readonly rfb: RFB }) {
-  const [text, setText] = useState('')
+function Clipboard({ rfb, text, setText }: ClipboardProps) {
   const [isRefused, setRefused] = useState(false)
-  useEffect(() => {
-    const hear = (event: Event): void => setText((event as CustomEvent<{ text: string }>).detail.text)
-    rfb.addEventListener('clipboard', hear)
-    return () => rfb.removeEventListener('clipboard', hear)
-  }, [rfb])
   const trying = (work: Promise<unknown>): void => {
     setRefused(false)
     work.catch(() => setRefused(true))
