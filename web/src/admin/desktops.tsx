@@ -1,8 +1,7 @@
-import { useState } from 'preact/hooks'
 import { phrases } from '../shared/language.ts'
+import { AddButton } from './add-button.tsx'
 import { ask, type RowOf } from './api.ts'
 import { BulkButton, type BulkWay } from './bulk.tsx'
-import { FormDialog } from './dialog.tsx'
 import { type Column, List } from './list.tsx'
 import { useMay } from './may.ts'
 import { hrefOf } from './place.ts'
@@ -63,46 +62,36 @@ const bulk = (action: (typeof ACTIONS)[number][0]): BulkWay => ({
 /** All desktops. */
 export function Desktops({ query }: { readonly query: Readonly<Record<string, string>> }) {
   const { may } = useMay()
-  const [isAdding, setAdding] = useState(false)
   return (
-    <>
-      <List
-        operation="GET /v1/desktops"
-        title={say('desktops')}
-        page="desktops"
-        query={query}
-        columns={columns()}
-        nameOf={({ name }) => name}
-        tools={
-          may('desktop.change') && (
-            <button class="main" onClick={() => setAdding(true)}>
-              {sayHere('add')}
-            </button>
-          )
-        }
-        actions={(choice, onDone) =>
-          ACTIONS.filter(([, needs]) => may(needs)).map(([action]) => (
-            <BulkButton key={action} {...{ choice, onDone }} title={say(action)} way={bulk(action)} />
-          ))
-        }
-      />
-      {isAdding && (
-        <FormDialog
-          title={sayHere('add')}
-          action={say('add')}
-          fields={[
-            { name: 'name', label: say('name'), required: true },
-            { name: 'user', label: say('user'), required: true },
-            { name: 'osf', label: say('flavour'), required: true },
-            { name: 'di_tag', label: say('tag'), value: 'default' },
-            { name: 'tenant', label: say('tenant') },
-          ]}
-          onClose={() => setAdding(false)}
-          onSubmit={({ name = '', user = '', osf = '', ...more }) =>
-            ask('POST /v1/desktops', { body: { name, user, osf, ...more } })
-          }
-        />
-      )}
-    </>
+    <List
+      operation="GET /v1/desktops"
+      title={say('desktops')}
+      page="desktops"
+      query={query}
+      columns={columns()}
+      nameOf={({ name }) => name}
+      tools={
+        may('desktop.change') && (
+          <AddButton
+            title={sayHere('add')}
+            fields={[
+              { name: 'name', label: say('name'), required: true },
+              { name: 'user', label: say('user'), required: true },
+              { name: 'osf', label: say('flavour'), required: true },
+              { name: 'di_tag', label: say('tag'), value: 'default' },
+              { name: 'tenant', label: say('tenant') },
+            ]}
+            onSubmit={({ name = '', user = '', osf = '', ...more }) =>
+              ask('POST /v1/desktops', { body: { name, user, osf, ...more } })
+            }
+          />
+        )
+      }
+      actions={(choice, onDone) =>
+        ACTIONS.filter(([, needs]) => may(needs)).map(([action]) => (
+          <BulkButton key={action} {...{ choice, onDone }} title={say(action)} way={bulk(action)} />
+        ))
+      }
+    />
   )
 }

@@ -1,11 +1,11 @@
-import { useState } from 'preact/hooks'
+import type { ComponentChildren } from 'preact'
 import { numberText, phrases } from '../shared/language.ts'
+import { AddButton } from './add-button.tsx'
 import { ask, type RowOf } from './api.ts'
 import { BulkButton, eachOf } from './bulk.tsx'
-import { FormDialog } from './dialog.tsx'
 import { type Column, List } from './list.tsx'
 import { useMay } from './may.ts'
-import { Properties } from './properties.tsx'
+import { useNamedProperties } from './properties.tsx'
 import { say } from './words.ts'
 
 type Flavour = RowOf<'GET /v1/flavours'>
@@ -20,15 +20,8 @@ const sayHere = phrases({
 })
 const OVERLAYS = ['snapshot', 'persistent', 'user'] as const
 
-const columns = (onShow: (flavour: Flavour) => void): readonly Column<Flavour>[] => [
-  {
-    ...{ key: 'name', title: say('name') },
-    show: (row) => (
-      <button class="plain" onClick={() => onShow(row)}>
-        {row.name}
-      </button>
-    ),
-  },
+const columns = (nameCell: (row: Flavour) => ComponentChildren): readonly Column<Flavour>[] => [
+  { key: 'name', title: say('name'), show: nameCell },
   { key: 'memory', title: say('memory') },
   { key: 'cpu_percent', title: sayHere('cpus'), show: ({ cpu_percent }) => numberText(cpu_percent / 100, 2) },
   { key: 'is_application', title: sayHere('application') },
@@ -42,8 +35,7 @@ const columns = (onShow: (flavour: Flavour) => void): readonly Column<Flavour>[]
 export function Flavours({ query }: { readonly query: Readonly<Record<string, string>> }) {
   const { may } = useMay()
   const mayChange = may('flavour.change')
-  const [isAdding, setAdding] = useState(false)
-  const [shown, setShown] = useState<Flavour>()
+  const { nameCell, dialog } = useNamedProperties('flavours', mayChange)
   return (
     <>
       <List
@@ -51,14 +43,32 @@ export function Flavours({ query }: { readonly query: Readonly<Record<string, st
         title={say('flavours')}
         page="flavours"
         query={query}
-        columns={columns(setShown)}
+        columns={columns(nameCell)}
         nameOf={({ name }) => name}
         choosesRows
         tools={
           mayChange && (
-            <button class="main" onClick={() => setAdding(true)}>
-              {sayHere('add')}
-            </button>
+            <AddButton
+              title={sayHere('add')}
+              fields={[
+                { name: 'name', label: say('name'), required: true },
+                { name: 'memory', label: say('memory'), value: '1024' },
+                { name: 'cpus', label: sayHere('cpus'), value: '1' },
+                { name: 'application', label: sayHere('application'), options: ['no', 'yes'] },
+                { name: 'overlay', label: sayHere('overlay'), options: OVERLAYS },
+                { name: 'tenant', label: say('tenant') },
+              ]}
+              onSubmit={({ name = '', memory, cpus, application, overlay, tenant }) =>
+                ask('POST /v1/flavours', {
+                  body: {
+                    ...{ name, memory: Number(memory), cpus: Number(cpus) },
+                    application: application === 'yes' ? 'yes' : 'no',
+                    overlay: OVERLAYS.find((each) => each === overlay) ?? 'snapshot',
+                    ...(tenant === undefined ? {} : { tenant }),
+                  },
+                })
+              }
+            />
           )
         }
         actions={
@@ -77,39 +87,7 @@ export function Flavours({ query }: { readonly query: Readonly<Record<string, st
               )
         }
       />
-      {shown !== undefined && (
-        <Properties
-          owner="flavours"
-          name={shown.name}
-          mayChange={may('flavour.change')}
-          onClose={() => setShown(undefined)}
-        />
-      )}
-      {isAdding && (
-        <FormDialog
-          title={sayHere('add')}
-          action={say('add')}
-          fields={[
-            { name: 'name', label: say('name'), required: true },
-            { name: 'memory', label: say('memory'), value: '1024' },
-            { name: 'cpus', label: sayHere('cpus'), value: '1' },
-            { name: 'application', label: sayHere('application'), options: ['no', 'yes'] },
-            { name: 'overlay', label: sayHere('overlay'), options: OVERLAYS },
-            { name: 'tenant', label: say('tenant') },
-          ]}
-          onClose={() => setAdding(false)}
-          onSubmit={({ name = '', memory, cpus, application, overlay, tenant }) =>
-            ask('POST /v1/flavours', {
-              body: {
-                ...{ name, memory: Number(memory), cpus: Number(cpus) },
-                application: application === 'yes' ? 'yes' : 'no',
-                overlay: OVERLAYS.find((each) => each === overlay) ?? 'snapshot',
-                ...(tenant === undefined ? {} : { tenant }),
-              },
-            })
-          }
-        />
-      )}
+      {dialog}
     </>
   )
 }

@@ -1,12 +1,13 @@
-import { useState } from 'preact/hooks'
+import type { ComponentChildren } from 'preact'
 import { phrases } from '../shared/language.ts'
+import { AddButton } from './add-button.tsx'
 import { ask, type RowOf } from './api.ts'
+import { BlockButtons } from './block-buttons.tsx'
 import { BulkButton, eachOf } from './bulk.tsx'
-import { FormDialog } from './dialog.tsx'
 import { type Column, List } from './list.tsx'
 import { useMay } from './may.ts'
 import { hrefOf } from './place.ts'
-import { Properties } from './properties.tsx'
+import { useNamedProperties } from './properties.tsx'
 import { say } from './words.ts'
 
 type Image = RowOf<'GET /v1/images'>
@@ -21,15 +22,8 @@ const sayHere = phrases({
 })
 const KINDS = ['instant', 'directory', 'tarball', 'squashfs', 'qcow2'] as const
 
-const columns = (onShow: (image: Image) => void): readonly Column<Image>[] => [
-  {
-    ...{ key: 'name', title: say('name') },
-    show: (row) => (
-      <button class="plain" onClick={() => onShow(row)}>
-        {row.name}
-      </button>
-    ),
-  },
+const columns = (nameCell: (row: Image) => ComponentChildren): readonly Column<Image>[] => [
+  { key: 'name', title: say('name'), show: nameCell },
   { key: 'osf', title: say('flavour') },
   { key: 'version', title: say('version') },
   { key: 'kind', title: say('kind'), values: KINDS },
@@ -43,8 +37,7 @@ const columns = (onShow: (image: Image) => void): readonly Column<Image>[] => [
 export function Images({ query }: { readonly query: Readonly<Record<string, string>> }) {
   const { may, isWide } = useMay()
   const mayChange = may('image.change')
-  const [isAdding, setAdding] = useState(false)
-  const [shown, setShown] = useState<Image>()
+  const { nameCell, dialog } = useNamedProperties('images', mayChange)
   return (
     <>
       <List
@@ -52,15 +45,27 @@ export function Images({ query }: { readonly query: Readonly<Record<string, stri
         title={say('images')}
         page="images"
         query={query}
-        columns={columns(setShown)}
+        columns={columns(nameCell)}
         nameOf={({ name }) => name}
         choosesRows
         tools={
           mayChange &&
           isWide && (
-            <button class="main" onClick={() => setAdding(true)}>
-              {sayHere('add')}
-            </button>
+            <AddButton
+              title={sayHere('add')}
+              fields={[
+                { name: 'osf', label: say('flavour'), required: true },
+                { name: 'kind', label: say('kind'), options: KINDS },
+                { name: 'path', label: say('path'), hint: sayHere('pathHint') },
+                { name: 'version', label: say('version') },
+                { name: 'name', label: say('name') },
+              ]}
+              onSubmit={({ osf = '', kind, ...more }) =>
+                ask('POST /v1/images', {
+                  body: { osf, kind: KINDS.find((each) => each === kind) ?? 'instant', ...more },
+                })
+              }
+            />
           )
         }
         actions={
@@ -68,19 +73,12 @@ export function Images({ query }: { readonly query: Readonly<Record<string, stri
             ? undefined
             : (choice, onDone) => (
                 <>
-                  {([true, false] as const).map((blocked) => (
-                    <BulkButton
-                      key={String(blocked)}
-                      {...{ choice, onDone }}
-                      title={say(blocked ? 'block' : 'unblock')}
-                      way={eachOf(
-                        choice.rows ?? [],
-                        ({ name }) => name,
-                        ({ name }) =>
-                          ask('POST /v1/images/{name}/blocked', { parts: { name }, body: { blocked } }),
-                      )}
-                    />
-                  ))}
+                  <BlockButtons
+                    {...{ choice, onDone }}
+                    block={({ name }, blocked) =>
+                      ask('POST /v1/images/{name}/blocked', { parts: { name }, body: { blocked } })
+                    }
+                  />
                   <BulkButton
                     {...{ choice, onDone }}
                     title={say('del')}
@@ -99,33 +97,7 @@ export function Images({ query }: { readonly query: Readonly<Record<string, stri
               )
         }
       />
-      {shown !== undefined && (
-        <Properties
-          owner="images"
-          name={shown.name}
-          mayChange={may('image.change')}
-          onClose={() => setShown(undefined)}
-        />
-      )}
-      {isAdding && (
-        <FormDialog
-          title={sayHere('add')}
-          action={say('add')}
-          fields={[
-            { name: 'osf', label: say('flavour'), required: true },
-            { name: 'kind', label: say('kind'), options: KINDS },
-            { name: 'path', label: say('path'), hint: sayHere('pathHint') },
-            { name: 'version', label: say('version') },
-            { name: 'name', label: say('name') },
-          ]}
-          onClose={() => setAdding(false)}
-          onSubmit={({ osf = '', kind, ...more }) =>
-            ask('POST /v1/images', {
-              body: { osf, kind: KINDS.find((each) => each === kind) ?? 'instant', ...more },
-            })
-          }
-        />
-      )}
+      {dialog}
     </>
   )
 }

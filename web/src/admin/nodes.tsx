@@ -1,6 +1,6 @@
 import { timeText } from '../shared/language.ts'
 import { ask, type RowOf } from './api.ts'
-import { BulkButton, eachOf } from './bulk.tsx'
+import { BlockButtons } from './block-buttons.tsx'
 import { State } from './desktops.tsx'
 import { type Column, List } from './list.tsx'
 import { useMay } from './may.ts'
@@ -38,20 +38,14 @@ export function Nodes({ query }: { readonly query: Readonly<Record<string, strin
       actions={
         !mayChange
           ? undefined
-          : (choice, onDone) =>
-              ([true, false] as const).map((blocked) => (
-                <BulkButton
-                  key={String(blocked)}
-                  {...{ choice, onDone }}
-                  title={say(blocked ? 'block' : 'unblock')}
-                  way={eachOf(
-                    choice.rows ?? [],
-                    ({ name }) => name,
-                    ({ name }) =>
-                      ask('POST /v1/hosts/{name}/blocked', { parts: { name }, body: { blocked } }),
-                  )}
-                />
-              ))
+          : (choice, onDone) => (
+              <BlockButtons
+                {...{ choice, onDone }}
+                block={({ name }, blocked) =>
+                  ask('POST /v1/hosts/{name}/blocked', { parts: { name }, body: { blocked } })
+                }
+              />
+            )
       }
     />
   )

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact'
 import { useCallback, useEffect, useState } from 'preact/hooks'
 import { phrases } from '../shared/language.ts'
 import { type AnswerOf, ask, problemText } from './api.ts'
@@ -20,8 +21,31 @@ interface Owned {
   readonly mayChange: boolean
 }
 
+/** For a list whose rows have no page of their own. */
+interface NamedProperties {
+  /** The name of a row, which opens its properties. */
+  readonly nameCell: (row: { readonly name: string }) => ComponentChildren
+  /** The dialog, while one is open. It stands beside the list: a row may go while it is read. */
+  readonly dialog: ComponentChildren
+}
+
+/** Names that open the properties of what they name. */
+export function useNamedProperties(owner: Owned['owner'], mayChange: boolean): NamedProperties {
+  const [name, setName] = useState<string>()
+  return {
+    nameCell: (row) => (
+      <button class="plain" onClick={() => setName(row.name)}>
+        {row.name}
+      </button>
+    ),
+    dialog: name !== undefined && (
+      <Properties {...{ owner, name, mayChange }} onClose={() => setName(undefined)} />
+    ),
+  }
+}
+
 /** Properties, which become parameters of sessions, in a dialog. */
-export function Properties(owned: Owned & { readonly onClose: () => void }) {
+function Properties(owned: Owned & { readonly onClose: () => void }) {
   return (
     <Dialog title={sayHere('title', { name: owned.name })} onClose={owned.onClose}>
       <PropertyTable {...owned} />

@@ -1,8 +1,7 @@
-import { useState } from 'preact/hooks'
 import { phrases } from '../shared/language.ts'
+import { AddButton } from './add-button.tsx'
 import { ask, type RowOf } from './api.ts'
 import { BulkButton, type BulkWay } from './bulk.tsx'
-import { FormDialog } from './dialog.tsx'
 import { type Column, List } from './list.tsx'
 import { useMay } from './may.ts'
 import { hrefOf } from './place.ts'
@@ -38,51 +37,41 @@ const bulk = (action: 'block' | 'unblock' | 'del'): BulkWay => ({
 /** All users. */
 export function Users({ query }: { readonly query: Readonly<Record<string, string>> }) {
   const { may } = useMay()
-  const [isAdding, setAdding] = useState(false)
   const mayChange = may('user.change')
   return (
-    <>
-      <List
-        operation="GET /v1/users"
-        title={say('users')}
-        page="users"
-        query={query}
-        columns={columns()}
-        nameOf={({ login }) => login}
-        tools={
-          mayChange && (
-            <button class="main" onClick={() => setAdding(true)}>
-              {sayHere('add')}
-            </button>
-          )
-        }
-        actions={
-          !mayChange
-            ? undefined
-            : (choice, onDone) =>
-                (['block', 'unblock', 'del'] as const).map((action) => (
-                  <BulkButton key={action} {...{ choice, onDone }} title={say(action)} way={bulk(action)} />
-                ))
-        }
-      />
-      {isAdding && (
-        <FormDialog
-          title={sayHere('add')}
-          action={say('add')}
-          fields={[
-            { name: 'login', label: say('login'), required: true },
-            { name: 'password', label: say('password'), isSecret: true, hint: sayHere('passwordHint') },
-            { name: 'role', label: say('role'), options: ROLES },
-            { name: 'tenant', label: say('tenant') },
-          ]}
-          onClose={() => setAdding(false)}
-          onSubmit={({ login = '', role, ...more }) =>
-            ask('POST /v1/users', {
-              body: { login, role: ROLES.find((each) => each === role) ?? 'user', ...more },
-            })
-          }
-        />
-      )}
-    </>
+    <List
+      operation="GET /v1/users"
+      title={say('users')}
+      page="users"
+      query={query}
+      columns={columns()}
+      nameOf={({ login }) => login}
+      tools={
+        mayChange && (
+          <AddButton
+            title={sayHere('add')}
+            fields={[
+              { name: 'login', label: say('login'), required: true },
+              { name: 'password', label: say('password'), isSecret: true, hint: sayHere('passwordHint') },
+              { name: 'role', label: say('role'), options: ROLES },
+              { name: 'tenant', label: say('tenant') },
+            ]}
+            onSubmit={({ login = '', role, ...more }) =>
+              ask('POST /v1/users', {
+                body: { login, role: ROLES.find((each) => each === role) ?? 'user', ...more },
+              })
+            }
+          />
+        )
+      }
+      actions={
+        !mayChange
+          ? undefined
+          : (choice, onDone) =>
+              (['block', 'unblock', 'del'] as const).map((action) => (
+                <BulkButton key={action} {...{ choice, onDone }} title={say(action)} way={bulk(action)} />
+              ))
+      }
+    />
   )
 }
