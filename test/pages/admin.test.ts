@@ -313,6 +313,29 @@ test('the audit log has what was done, newest first, and grows by itself', async
   await other.context().close()
 })
 
+test('older lines of the audit log stay joined to the newest, however many come', async () => {
+  const db = pages.database.as('hkd')
+  const write = async (word: string, count: number): Promise<void> => {
+    await sql`INSERT INTO ostler.audit (request, by, role, address, action, object, status)
+      SELECT md5(n::text), 'ada', 'superadmin', '127.0.0.1', ${word}, n::text, 201 FROM generate_series(1, ${count}::int) AS n`.execute(
+      db,
+    )
+    await sql`SELECT pg_notify('ostler_admin', '')`.execute(db)
+  }
+  const lines = (word: string): Promise<number> =>
+    page.locator(`tbody tr:has(td:nth-child(3):text-is("${word}"))`).count()
+  await write('first', 120)
+  await goTo(page, '#/', 'Overview')
+  await goTo(page, '#/audit', 'Audit log')
+  await page.click('text=Older ones')
+  await expect.poll(() => lines('first')).toBe(120)
+  for (const word of ['second', 'third']) {
+    await write(word, 60)
+    await page.waitForSelector(`tbody tr:first-child:has-text("${word}"):has-text("60")`)
+  }
+  expect([await lines('first'), await lines('second'), await lines('third')]).toEqual([120, 60, 60])
+})
+
 describe('whoever comes', () => {
   test('reads Spanish, where the browser says so or she chooses it', async () => {
     const spanish = await pages.signIn(pages.token, await pages.newBrowser('es-ES'))

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { phrases, timeText } from '../shared/language.ts'
 import { type AnswerOf, ask, problemText } from './api.ts'
 import { useLiveRows } from './live.ts'
@@ -23,9 +23,13 @@ export function Audit() {
   const newest = useAudit()
   const [older, setOlder] = useState<readonly Line[]>([])
   const [problem, setProblem] = useState('')
+  // Where older ones are shown, those that are no longer among the newest stay: there would be a hole between.
+  useEffect(
+    () => setOlder((before) => (before.length === 0 ? before : together(newest.rows, before))),
+    [newest.rows],
+  )
   if (newest.rows.length === 0) return <Waiting trouble={newest.trouble} />
-  const known = new Map([...newest.rows, ...older].map((line) => [line.id, line]))
-  const lines = [...known.values()].toSorted((a, b) => b.id - a.id)
+  const lines = together(newest.rows, older)
   const more = (): void =>
     void ask('GET /v1/audit', { query: { before: lines.at(-1)?.id } }).then(
       (found) => setOlder([...lines, ...found]),
@@ -70,6 +74,12 @@ export function Audit() {
       </div>
     </section>
   )
+}
+
+/** Each line once, the newest first. */
+function together(newest: readonly Line[], older: readonly Line[]): readonly Line[] {
+  const known = new Map([...newest, ...older].map((line) => [line.id, line]))
+  return [...known.values()].toSorted((a, b) => b.id - a.id)
 }
 
 function Details({ line }: { readonly line: Line }) {
