@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AdminPages } from '../fixtures/admin-pages.ts'
 import { goTo } from '../fixtures/admin-steps.ts'
 import { fillDesktops, fillLists } from '../fixtures/many-desktops.ts'
-import { memoryMeter, STIRRED, stir } from '../fixtures/page-memory.ts'
+import { memoryMeter, stir } from '../fixtures/page-memory.ts'
 import { load, median, print } from './figures.ts'
 
 /**
@@ -15,6 +15,8 @@ import { load, median, print } from './figures.ts'
 const MANY = Number(process.argv[2] ?? 10_000)
 const MINUTES = Number(process.argv[3] ?? 10)
 const TIMES = 5
+/** Desktops that change each time. */
+const STIRRED = 40
 const STIR_MS = 100
 /** From one place to another, where the event loop is needed by the api, which is in this process. */
 const PATIENCE_MS = 60_000
@@ -108,7 +110,7 @@ async function memory(): Promise<void> {
   let round = 0
   for (let minute = 0; minute <= MINUTES; minute++) {
     while (performance.now() - began < minute * 60_000) {
-      await stir(db, ++round)
+      await stir(db, ++round, STIRRED)
       await sleep(STIR_MS)
     }
     const cells = []

@@ -11,11 +11,12 @@ import { memoryMeter, stir } from '../fixtures/page-memory.ts'
  */
 
 const MANY = 10_000
-/** Changes of forty desktops, each seen by the page before the next: caches fill in the first ones. */
-const [FIRST, MORE] = [25, 75]
-/** One row's data held for each change would be about 3 MB; one listener or one node for each, 75 of them. */
-const HEAP_BYTES = 1_000_000
-const FEW = 40
+/** So many changes of so many desktops, each seen by the page before the next: caches fill in the first ones. */
+const STIRRED = 100
+const [FIRST, MORE] = [15, 45]
+/** Pages that hold nothing grow by some 100 kB; a list that holds its events, by 700. Nodes and listeners stay to one. */
+const HEAP_BYTES = 300_000
+const FEW = 20
 
 let pages: AdminPages
 let page: Page
@@ -33,7 +34,7 @@ let round = 0
 /** Changes desktops so many times, and waits each time until the page shows it. */
 async function events(count: number, shows: (round: number) => string): Promise<void> {
   for (const last = round + count; round < last;) {
-    await stir(pages.database.as('hkd'), ++round)
+    await stir(pages.database.as('hkd'), ++round, STIRRED)
     await page.waitForSelector(shows(round))
   }
 }
