@@ -5,7 +5,7 @@ import { HomeWitness, longestSilence } from './home-witness.ts'
 const line = (number: number, boot: string, found = number - 1): string =>
   `${number} ${boot} node-${boot} ${number * 100} ${found}\n`
 const judge = (...texts: string[]): string[] => {
-  const witness = new HomeWitness('/nowhere')
+  const witness = new HomeWitness(() => '/nowhere')
   return texts.flatMap((text) => witness.judge(text))
 }
 
@@ -22,7 +22,11 @@ describe('the witness of a home', () => {
 
   test.each<[string, string, string]>([
     ['a boot that writes after a newer one', line(1, 'a') + line(2, 'b') + line(3, 'a'), 'after a newer one'],
-    ['two writers that count each for itself', line(1, 'a') + line(2, 'a') + line(2, 'b', 1), 'where 3 comes'],
+    [
+      'two writers that count each for itself',
+      line(1, 'a') + line(2, 'a') + line(2, 'b', 1),
+      'where 3 comes',
+    ],
     ['a writer that finds what is not its own', line(1, 'a') + line(2, 'a', 7), 'has found 7'],
     ['a number that is left out', line(1, 'a') + line(3, 'a', 2), 'where 2 comes next'],
     ['an older state of the home', line(1, 'a') + line(2, 'a') + line(1, 'b', 0), 'where 3 comes next'],
@@ -39,7 +43,7 @@ describe('the witness of a home', () => {
   })
 
   test('knows how long nobody wrote', () => {
-    const witness = new HomeWitness('/nowhere')
+    const witness = new HomeWitness(() => '/nowhere')
     witness.judge(line(1, 'a') + line(2, 'a') + line(9, 'b', 2))
     expect(longestSilence(witness.entries, 0, 1_000)).toBe(700)
     expect(longestSilence(witness.entries, 150, 400)).toBe(200)

@@ -17,12 +17,13 @@ export interface HomeEntry {
  * nothing that a node says. What it has read once must stand there for ever.
  */
 export class HomeWitness {
-  readonly #path: string
+  readonly #path: () => string
   #read = ''
   readonly entries: HomeEntry[] = []
   readonly #replaced = new Set<string>()
 
-  constructor(path: string) {
+  /** @param path of the file, which may come to be later. */
+  constructor(path: () => string) {
     this.#path = path
   }
 
@@ -30,7 +31,7 @@ export class HomeWitness {
   look(): string[] {
     let text: string
     try {
-      text = readFileSync(this.#path, 'utf8')
+      text = readFileSync(this.#path(), 'utf8')
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
       text = ''
