@@ -206,6 +206,38 @@ test('a node that dies: its desktops start on the other one, once, and its late 
   ])
 })
 
+test('a desktop that was told to stop while its node was dead stays stopped, and one told to run after that runs', async () => {
+  const [a, b] = [await startNode('a'), await startNode('b')]
+  await acquainted()
+  const [ended, again, other] = [
+    await addDesktop('ended'),
+    await addDesktop('again'),
+    await addDesktop('other'),
+  ]
+  for (const vm of [ended, again, other]) await runOn(a, vm)
+  await a.die()
+  const tell = (vmId: number, kind: 'run' | 'stop') =>
+    addWish(db, { vmId, kind, by: 'administrator', reason: 'meanwhile' })
+  await tell(ended, 'stop')
+  await tell(again, 'stop')
+  await tell(again, 'run')
+  await until(
+    'the other node to start the others',
+    () => [again, other].every((vm) => b.hypervisor.begun.includes(vm)),
+    PATIENCE_MS,
+  )
+  const open = async () =>
+    await db
+      .selectFrom('wish')
+      .select('kind')
+      .where('vm_id', '=', ended)
+      .where('closed_at', 'is', null)
+      .execute()
+  await until('its wishes to be served', async () => (await open()).length === 0, PATIENCE_MS)
+  expect(b.hypervisor.begun).not.toContain(ended)
+  expect(await hostOf(ended)).toMatchObject({ state: 'stopped', hostId: null })
+})
+
 test('a node that has said that it stops keeps its desktops, until an administrator says that it is off', async () => {
   const [a, b] = [await startNode('a'), await startNode('b')]
   await acquainted()
