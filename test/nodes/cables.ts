@@ -1,6 +1,7 @@
 import { comesToHold } from '@ostler/kit/poll.ts'
 import { run } from '@ostler/kit/run.ts'
 import { Scope } from '@ostler/kit/scope.ts'
+import { commandLine } from '../fixtures/world.ts'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readlinkSync } from 'node:fs'
@@ -10,10 +11,20 @@ export type CutFrom = 'database' | 'peers' | 'both'
 
 const HUB = '10.9.0.254'
 const SPACE_MS = 20_000
+/** Mounts of its own as well: the devices that `/sys` lists must be those of the own network. */
+const FURNISH = `
+groups=$(mktemp -d)
+mount --rbind /sys/fs/cgroup "$groups"
+mount -t sysfs machine /sys
+mount --rbind "$groups" /sys/fs/cgroup
+umount --recursive --lazy "$groups"
+rmdir "$groups"
+exec sleep infinity
+`
 
 /**
- * A network for each node, and one between them in which the database is; all are networks of the kernel's own that nobody else is
- * in, and end with us. A cut is what a pulled cable is: what is sent is lost, and nobody is told.
+ * A network for each node, with mounts of its own, and one between them in which the database is; they are namespaces that nobody
+ * else is in, and end with us. A cut is what a pulled cable is: what is sent is lost, and nobody is told.
  */
 export class Cables implements AsyncDisposable {
   /** What executes a program in the network between the nodes. */
@@ -93,7 +104,8 @@ function addressOf(node: number): string {
 
 /** What has a network lives as long as we do at most. @returns the number of its process. */
 async function openNetwork(scope: Scope): Promise<number> {
-  const argv = ['--pdeathsig', 'KILL', '--', 'unshare', '--net', '--', 'sleep', 'infinity']
+  const space = ['unshare', '--net', '--mount', '--', '/bin/sh', '-euc', FURNISH]
+  const argv = ['--pdeathsig', 'KILL', '--', ...space]
   const keeper: ChildProcess = spawn('setpriv', argv, { stdio: 'ignore', cwd: '/' })
   scope.defer(async () => {
     if (keeper.exitCode !== null || keeper.signalCode !== null) return
@@ -103,7 +115,7 @@ async function openNetwork(scope: Scope): Promise<number> {
   })
   const pid = keeper.pid ?? 0
   const own = readlinkSync('/proc/self/ns/net')
-  const isOpen = (): boolean => networkOf(pid) !== undefined && networkOf(pid) !== own
+  const isOpen = (): boolean => networkOf(pid) !== own && commandLine(pid).startsWith('sleep')
   if (!(await comesToHold(isOpen, SPACE_MS, 5))) throw new Error('a network of its own does not open')
   return pid
 }
@@ -117,7 +129,7 @@ function networkOf(pid: number): string | undefined {
 }
 
 function entering(pid: number): readonly string[] {
-  return ['nsenter', `--net=/proc/${pid}/ns/net`, '--']
+  return ['nsenter', `--net=/proc/${pid}/ns/net`, `--mount=/proc/${pid}/ns/mnt`, '--']
 }
 
 async function ip([program = '', ...args]: readonly string[], words: string): Promise<void> {

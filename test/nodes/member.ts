@@ -3,7 +3,8 @@ import { identify, isAlive, type ProcessIdentity, signalProcess } from '@ostler/
 import { run as runProgram } from '@ostler/kit/run.ts'
 import { type CgroupLayout, processesIn, removeGroups } from '@ostler/proxy/hypervisor/lxc/cgroup.ts'
 import { overlayKeepersOf } from '@ostler/proxy/hypervisor/storage/overlay-lock.ts'
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { commandLine } from '../fixtures/world.ts'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LocalNode } from '../../scripts/local-node.ts'
@@ -34,7 +35,9 @@ export class Member implements AsyncDisposable {
 
   /** Starts hkd, and keeps it up from now on. @throws Error with its last words. */
   async start(): Promise<void> {
-    await this.node.start('hkd')
+    await this.node.start('hkd').catch((cause: unknown) => {
+      throw new Error(`${this.name} does not start: ${this.node.output('hkd').slice(-2_000)}`, { cause })
+    })
     this.#isWanted = true
   }
 
@@ -73,15 +76,24 @@ export class Member implements AsyncDisposable {
     if (fence !== undefined) signalProcess(fence, signal)
   }
 
-  /** All that a power cut ends: hkd, fence, desktops, and what keeps locks. */
+  /** All that a power cut ends: hkd, fence, desktops, and what keeps locks; also what is just being started, and names its folder. */
   processes(): ProcessIdentity[] {
     const group = join(this.#cgroups.counted, 'ostler')
     const names = existsSync(group) ? readdirSync(group) : []
     const pids = [
       ...names.filter((name) => name.startsWith(this.node.settings.prefix)).map((name) => join(group, name)),
     ].flatMap((path) => processesIn(path))
-    const others = [...pids, ...overlayKeepersOf(this.name)].flatMap((pid) => identify(pid) ?? [])
+    const others = [...new Set([...pids, ...overlayKeepersOf(this.name), ...this.#ofItsFolder()])].flatMap(
+      (pid) => identify(pid) ?? [],
+    )
     return [...[this.hkd, this.fence].filter((each) => each !== undefined), ...others]
+  }
+
+  /** Whoever has a file of the node's run folder in its command line: what it starts, before that is in a control group. */
+  #ofItsFolder(): number[] {
+    const run = join(this.node.settings.folder, 'run/')
+    const pids = readdirSync('/proc').map(Number).filter(Number.isInteger)
+    return pids.filter((pid) => pid !== process.pid && commandLine(pid).includes(run))
   }
 
   signalAll(signal: NodeJS.Signals): void {
@@ -101,11 +113,18 @@ export class Member implements AsyncDisposable {
     }
     for (const id of this.groups()) await removeGroups(this.#cgroups, `${this.node.settings.prefix}${id}`)
     const run = join(this.node.settings.folder, 'run')
-    const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n')
-    for (const point of mounts.map((line) => line.split(' ')[1] ?? '').toReversed())
-      if (point.startsWith(`${run}/`)) await runProgram('umount', ['--lazy', point])
+    await this.#unmountBelow(run)
     for (const name of existsSync(run) ? readdirSync(run) : [])
       rmSync(join(run, name), { recursive: true, force: true })
+  }
+
+  /** Mounts are the node's own, and nobody's else. */
+  async #unmountBelow(folder: string): Promise<void> {
+    const [program = '', ...args] = this.node.settings.starter ?? []
+    const { stdout } = await runProgram(program, [...args, 'cat', '/proc/self/mounts'])
+    const points = stdout.split('\n').map((line) => line.split(' ')[1] ?? '')
+    for (const point of points.toReversed())
+      if (point.startsWith(`${folder}/`)) await runProgram(program, [...args, 'umount', '--lazy', point])
   }
 
   /** Names of control groups behind the prefix: numbers of desktops, and what keeps their homes. */

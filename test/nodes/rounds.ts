@@ -60,6 +60,7 @@ export class Rounds implements AsyncDisposable {
   async play(plan: Plan): Promise<RoundResult> {
     const wrong: string[] = []
     await this.#nodes.acquainted().catch((error: unknown) => wrong.push(...words(error)))
+    await this.#spread().catch((error: unknown) => wrong.push(...words(error)))
     const bootsBefore = this.#steady().map((id) => this.#onlooker.home(id).last?.boot)
     const beganAt = monotonicMs()
     const heard = plan.faults.map((fault) => this.#breakAndMend(fault))
@@ -142,6 +143,17 @@ export class Rounds implements AsyncDisposable {
       if (state === 'stopped' && !this.#steady().some((id) => this.#names.get(id) === name))
         this.#orders.goals.set(name, 'down')
     await this.#settle('after they were started again')
+  }
+
+  /** Where all steady desktops are on one node, a fault of another would touch none: one of them starts anew, on the emptier node. */
+  async #spread(): Promise<void> {
+    const rows = await this.#nodes.rows()
+    const steady = rows.filter(({ id }) => this.#steady().includes(id))
+    if (new Set(steady.map(({ node }) => node)).size > 1) return
+    for (const kind of ['stop', 'start'] as const) {
+      await this.#orders.give({ kind, desktop: 0, afterMs: 0 })
+      await this.#settle('when desktops are spread')
+    }
   }
 
   async #settle(when: string): Promise<void> {
