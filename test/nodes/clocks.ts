@@ -2,10 +2,10 @@ import { type HostClocks, HOST_CLOCKS } from '@ostler/proxy/model/host-lease.ts'
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 
 /**
- * Leases that end four times as soon, for runs that must end soon themselves. What a fence has to end everything is nearly what it is
- * in service, since that is the machine's time and not the lease's.
+ * Leases that end three times as soon, for runs that must end soon themselves. What a fence has to end everything is what it is in
+ * service, since that is the machine's time and not the lease's; and a node that ticks late on a busy machine is not blind at once.
  */
-const QUICK: HostClocks = { tickMs: 500, leaseMs: 5_000, lostAfterMs: 9_000 }
+const QUICK: HostClocks = { tickMs: 1_000, leaseMs: 6_000, lostAfterMs: 11_000 }
 
 export const CLOCKS = { real: HOST_CLOCKS, quick: QUICK } as const
 export type ClockName = keyof typeof CLOCKS
