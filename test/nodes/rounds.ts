@@ -22,6 +22,8 @@ const WRITES_WITHIN_MS = 3_000
 export interface RoundResult {
   readonly wrong: readonly string[]
   readonly settledMs: number
+  /** When a node first said a word about the first fault; `undefined`: none did. */
+  readonly noticedMs: number | undefined
   /** From the first fault until the last steady desktop that had ended wrote again; `undefined`: none had. */
   readonly backMs: number | undefined
   /** The longest time in which a steady desktop wrote nothing. */
@@ -74,15 +76,18 @@ export class Rounds implements AsyncDisposable {
     const settledMs = monotonicMs() - mendedAt
     wrong.push(...this.#onlooker.take())
     const { backMs, silentMs } = this.#outage(beganAt, bootsBefore)
-    for (const [index, { name }] of plan.faults.entries()) {
+    const noticed = plan.faults.map((_, index) => {
       const outcome = told[index]
-      const detectMs = outcome?.status === 'fulfilled' ? (outcome.value as number | undefined) : undefined
+      return outcome?.status === 'fulfilled' ? (outcome.value as number | undefined) : undefined
+    })
+    for (const [index, { name }] of plan.faults.entries()) {
+      const detectMs = noticed[index]
       if (plan.faults.length === 1) this.matrix.add(name, { detectMs, recoverMs: backMs })
       else this.matrix.add('two of them at once', { detectMs, recoverMs: backMs })
     }
     if (mayEnd && wrong.length === 0)
       await this.#startAgain().catch((error: unknown) => wrong.push(...words(error)))
-    return { wrong, settledMs, backMs, silentMs }
+    return { wrong, settledMs, noticedMs: noticed[0], backMs, silentMs }
   }
 
   /** Everything about desktops and nodes as it is now, for people. */

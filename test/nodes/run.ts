@@ -39,14 +39,14 @@ async function play(options: NodesOptions): Promise<number> {
     try {
       for (let round = from; round < from + count && !failed; round++) {
         const plan = planRound({ ...options, clocks }, round)
-        const { wrong, settledMs, backMs, silentMs } = await rounds.play(plan)
+        const { wrong, settledMs, noticedMs, backMs, silentMs } = await rounds.play(plan)
         played += 1
         failed = wrong.length > 0
         const what = plan.faults.map(
           ({ name, node, forMs }) => `${name} (node ${several.members[node]?.name ?? '?'}) ${forMs} ms`,
         )
         print(
-          `round ${round}: ${what.join(' and ')}; ${plan.orders.length} orders; desktops back after ${backMs?.toFixed(0) ?? '–'} ms, longest silence ${silentMs.toFixed(0)} ms; all well ${settledMs.toFixed(0)} ms after the end`,
+          `round ${round}: ${what.join(' and ')}; ${plan.orders.length} orders; noticed after ${noticedMs?.toFixed(0) ?? '–'} ms; desktops back after ${backMs?.toFixed(0) ?? '–'} ms, longest silence ${silentMs.toFixed(0)} ms; all well ${settledMs.toFixed(0)} ms after the end`,
         )
         if (!failed) continue
         for (const each of wrong) print(`  WRONG: ${each}`)
