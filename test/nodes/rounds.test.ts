@@ -25,6 +25,8 @@ test(
     // Each node has one of the steady desktops when a round begins: a fault after which none of them ended was none.
     for (const name of ['power cut', 'hkd frozen for long', 'cut from database', 'cut from both'])
       expect(stdout).toMatch(new RegExp(`: ${name} \\(node [^\\n]*desktops back after \\d+ ms`))
+    for (const name of ['cut from peers', 'database away'])
+      expect(stdout).toMatch(new RegExp(`: ${name} \\(node [^\\n]*desktops back after – ms`))
   },
   LIMIT_MS,
 )
