@@ -60,9 +60,11 @@ function asObject(driver: ScriptedHypervisor): Hypervisor {
   }
 }
 
-/** Its fence has ended everything, and has not been set since. */
+/** When its fence has ended everything. */
 class FencedHypervisor extends ScriptedHypervisor {
-  wasEnded = false
+  endedAt: number | null = null
+  /** It hears nothing: what it is told fails. */
+  isDeaf = false
 }
 
 interface TestNode {
@@ -78,11 +80,10 @@ async function startNode(name: string): Promise<TestNode> {
   const hypervisor = new FencedHypervisor()
   const own = new Scope()
   let fence = Infinity
-  const setFence = (time: number): Promise<{ reopened: boolean }> => {
-    const reopened = hypervisor.wasEnded
-    hypervisor.wasEnded = false
+  const setFence = (time: number): Promise<{ endedAt: number | null }> => {
+    if (hypervisor.isDeaf) return Promise.reject(new Error('the fence does not answer'))
     fence = time
-    return Promise.resolve({ reopened })
+    return Promise.resolve({ endedAt: hypervisor.endedAt })
   }
   const ticks = own.own(new HostTick(database.address('hkd'), id, 2_000))
   await enterWithFence({
@@ -104,6 +105,7 @@ async function startNode(name: string): Promise<TestNode> {
   const housekeeper = new Housekeeper({
     ...{ db, hostId: id, balancer: leastLoaded, log: silentLog },
     lives: () => Promise.resolve(),
+    mayRun: () => keeper.mayRun,
     hypervisors: { usual: 'simulated', by: () => leased(asObject(hypervisor), () => monotonicMs() < fence) },
     trust: {
       get own(): never {
@@ -298,11 +300,31 @@ test('desktops that a fence has ended start anew when no other node has taken th
   const vm = await addDesktop('desk')
   await runOn(a, vm)
   a.hypervisor.present.delete(vm)
-  a.hypervisor.wasEnded = true
+  a.hypervisor.endedAt = monotonicMs()
   await until('it to start again', () => a.hypervisor.begun.includes(vm), PATIENCE_MS)
   const wishes = await db.selectFrom('wish').select(['by', 'reason']).where('vm_id', '=', vm).execute()
   expect(wishes).toEqual([{ by: 'node', reason: 'its node was cut off' }])
 })
+
+test('a fence that hung and then ended desktops under a living hkd: they did not end by themselves, and start anew', async () => {
+  const [a, b] = [await startNode('a'), await startNode('b')]
+  await acquainted()
+  const vm = await addDesktop('desk')
+  await runOn(a, vm)
+  a.hypervisor.isDeaf = true
+  await until('the lease to be over', () => !a.keeper.mayRun, PATIENCE_MS)
+  a.hypervisor.present.delete(vm)
+  const endedAt = monotonicMs()
+  await until('some time with nothing decided', () => monotonicMs() - endedAt > 3_000, PATIENCE_MS)
+  expect(await hostOf(vm)).toMatchObject({ state: 'running', hostId: a.id, epoch: 1 })
+  a.hypervisor.endedAt = endedAt
+  a.hypervisor.isDeaf = false
+  await until(
+    'it to start again',
+    () => [a, b].some(({ hypervisor }) => hypervisor.begun.includes(vm)),
+    PATIENCE_MS,
+  )
+}, 300_000)
 
 test('a node whose lease is over starts nothing, whatever its housekeeping decides', async () => {
   const hypervisor = new ScriptedHypervisor()
