@@ -37,6 +37,8 @@ export interface LocalNodeSettings {
   readonly prefix: string
   readonly address?: string
   readonly extra?: Readonly<Record<string, string>>
+  /** What executes its programs, which are appended: another network, say. */
+  readonly starter?: readonly string[]
 }
 
 const BUILD = join(import.meta.dirname, '../build')
@@ -81,7 +83,15 @@ export class LocalNode {
 
   /** Starts a service and waits until it is ready. Throws with its last words when it ends instead. */
   async start(name: ServiceName): Promise<void> {
-    await this.#launch(name, name, this.config)
+    await this.#launch(name, name, this.config, this.settings.starter)
+  }
+
+  /** Runs a command of a service, such as `ostler-hkd invite`. @returns what it prints. */
+  async command(name: ServiceName, words: readonly string[], input = ''): Promise<string> {
+    const { folder, starter = [] } = this.settings
+    const argv = [...starter, join(folder, 'lib/node'), join(folder, `lib/${name}.cjs`)]
+    const [program = '', ...args] = [...argv, '--config', this.config, ...words]
+    return (await run(program, args, { input, timeoutMs: 60_000 })).stdout.trim()
   }
 
   /**
@@ -183,6 +193,11 @@ export async function removeLocalNode(folder: string): Promise<void> {
       timeoutMs: 60_000,
     })
   await endService(folder, 'simulated-yard') // its machines have been stopped by now
+  await eraseLocalNode(folder)
+}
+
+/** Removes users and files of a node of which nothing runs any more. */
+export async function eraseLocalNode(folder: string): Promise<void> {
   await removeUsers(folder)
   rmSync(folder, { recursive: true, force: true })
 }

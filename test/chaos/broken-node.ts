@@ -90,6 +90,11 @@ export class BrokenNode implements AsyncDisposable {
     return this.isSimulated ? ['hkd', 'l7r', 'api', 'simulated-yard'] : ['hkd', 'l7r', 'api']
   }
 
+  /** What the services write to. */
+  get outputs(): string[] {
+    return this.services.map((name) => join(this.folder, `${name}.out`))
+  }
+
   /** Services that have ended although nobody has ended them. */
   fallen(): ServiceName[] {
     return this.services.filter((name) => !this.#down.has(name) && !isAlive(this.world.node.process(name)))

@@ -1,16 +1,37 @@
-import type { FaultName } from './plan.ts'
-
 interface Measured {
   readonly detectMs: number | undefined
-  readonly recoverMs: number
+  readonly recoverMs: number | undefined
 }
 
 /** How often each fault was tried, how soon somebody said a word about it, and how soon all was well again. */
-export class FaultMatrix {
+export class FaultMatrix<FaultName extends string> {
   readonly #rows = new Map<FaultName, Measured[]>()
 
   add(name: FaultName, measured: Measured): void {
     this.#rows.set(name, [...(this.#rows.get(name) ?? []), measured])
+  }
+
+  /** A table for a page, in seconds. */
+  markdown(): string[] {
+    const seconds = (value: number): string => (value / 1_000).toFixed(1)
+    const rows = [...this.#rows].map(([name, all]) =>
+      [
+        name,
+        String(all.length),
+        ...quantiles(
+          all.flatMap(({ detectMs }) => detectMs ?? []),
+          [0.5, 1],
+          seconds,
+        ),
+        ...quantiles(
+          all.flatMap(({ recoverMs }) => recoverMs ?? []),
+          [0.5, 1],
+          seconds,
+        ),
+      ].join(' | '),
+    )
+    const head = ['fault', 'times', 'noticed p50 (s)', 'max', 'desktops back p50 (s)', 'max'].join(' | ')
+    return [head, '--- | --: | --: | --: | --: | --:', ...rows].map((row) => `| ${row} |`)
   }
 
   /** Milliseconds of our clock. */
@@ -22,7 +43,7 @@ export class FaultMatrix {
         name,
         String(all.length),
         ...quantiles(seen),
-        ...quantiles(all.map(({ recoverMs }) => recoverMs)),
+        ...quantiles(all.flatMap(({ recoverMs }) => recoverMs ?? [])),
       ]
     })
     const widths = head.map((_, column) =>
@@ -38,10 +59,14 @@ export class FaultMatrix {
   }
 }
 
-function quantiles(all: readonly number[]): string[] {
+function quantiles(
+  all: readonly number[],
+  shares: readonly number[] = [0.5, 0.95, 1],
+  inWords = (value: number): string => value.toFixed(0),
+): string[] {
   const sorted = all.toSorted((a, b) => a - b)
-  return [0.5, 0.95, 1].map((share) => {
+  return shares.map((share) => {
     const value = sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)]
-    return value === undefined ? '–' : value.toFixed(0)
+    return value === undefined ? '–' : inWords(value)
   })
 }

@@ -1,6 +1,5 @@
+import type { ApiClient } from '@ostler/qa/api-client.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { BrokenNode } from './broken-node.ts'
-import { openStream } from './live-stream.ts'
 import type { Order } from './plan.ts'
 
 /** Where the last acknowledged order leaves a desktop; `either` when nobody knows whether it was heard. */
@@ -8,6 +7,15 @@ export type Goal = 'up' | 'down' | 'either'
 
 const ACKNOWLEDGED_MS = 40_000
 const AGAIN_MS = 50
+
+/** To whom orders are given. */
+export interface Ordered {
+  readonly api: ApiClient
+  /** Of a desktop, by its number. */
+  readonly name: (desktop: number) => string
+  /** A user opens her desktop and leaves at once. */
+  readonly visit: (name: string) => Promise<void>
+}
 
 /** Gives orders as administrators and users do, and keeps what was acknowledged. */
 export class Orders {
@@ -17,21 +25,22 @@ export class Orders {
   readonly blocked = new Map<string, boolean>()
   readonly tags = new Map<string, string>()
   readonly notes = new Map<string, string>()
-  readonly #node: BrokenNode
-  readonly #idOf: ReadonlyMap<string, number>
+  readonly #ordered: Ordered
+  readonly #acknowledgedMs: number
   /** Those for one desktop are given one after the other: the last that is acknowledged is the last. */
   readonly #turns = new Map<string, Promise<unknown>>()
   #count = 0
 
-  constructor(node: BrokenNode, idOf: ReadonlyMap<string, number>) {
-    this.#node = node
-    this.#idOf = idOf
+  /** @param acknowledgedMs within so long every order is, or something is wrong. */
+  constructor(ordered: Ordered, acknowledgedMs = ACKNOWLEDGED_MS) {
+    this.#ordered = ordered
+    this.#acknowledgedMs = acknowledgedMs
   }
 
   /** Resolves when the order was acknowledged. @throws Error when it never is. */
   async give({ kind, desktop, afterMs }: Order): Promise<void> {
     await sleep(afterMs)
-    const name = this.#node.name(desktop)
+    const name = this.#ordered.name(desktop)
     const turn = (this.#turns.get(name) ?? Promise.resolve()).then(() => this.#give(kind, name))
     this.#turns.set(
       name,
@@ -41,7 +50,7 @@ export class Orders {
   }
 
   async #give(kind: Order['kind'], name: string): Promise<void> {
-    const { api } = this.#node.world
+    const { api } = this.#ordered
     const path = `/v1/desktops/${name}`
     const word = String(++this.#count)
     switch (kind) {
@@ -83,8 +92,7 @@ export class Orders {
   /** A user opens her desktop and leaves at once. The door may refuse her, or die under her. */
   async #visit(name: string): Promise<void> {
     try {
-      const stream = await openStream(this.#node, name, this.#idOf.get(name) ?? 0)
-      stream[Symbol.dispose]()
+      await this.#ordered.visit(name)
     } catch {
       // What came of it is not known.
     }
@@ -94,7 +102,7 @@ export class Orders {
 
   /** Asks again until there is an answer: what is then said counts, however often it was asked. */
   async #acknowledged(ask: () => Promise<unknown>): Promise<unknown> {
-    const end = performance.now() + ACKNOWLEDGED_MS
+    const end = performance.now() + this.#acknowledgedMs
     for (;;) {
       try {
         return await ask()

@@ -18,7 +18,7 @@ export function remains({ folder, world }: BrokenNode): string[] {
 }
 
 /** Whoever was started for the node names its folder. */
-function processesOf(folder: string): string[] {
+export function processesOf(folder: string): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .flatMap((pid) => {

@@ -7,7 +7,7 @@ import { CUTS_STREAMS, FAULTS } from './faults.ts'
 import { type LiveStream, openStream } from './live-stream.ts'
 import { FaultMatrix } from './matrix.ts'
 import { Orders } from './orders.ts'
-import { type Plan, type PlannedFault, WATCHED } from './plan.ts'
+import { type FaultName, type Plan, type PlannedFault, WATCHED } from './plan.ts'
 import { ServiceWords } from './service-words.ts'
 import { Witness, type WitnessedRow } from './witness.ts'
 
@@ -24,7 +24,7 @@ export interface RoundResult {
 
 /** Plays rounds on one node and judges each. */
 export class Rounds implements AsyncDisposable {
-  readonly matrix = new FaultMatrix()
+  readonly matrix = new FaultMatrix<FaultName>()
   readonly #node: BrokenNode
   readonly #witness: Witness
   readonly #orders: Orders
@@ -35,7 +35,11 @@ export class Rounds implements AsyncDisposable {
     this.#node = node
     this.#witness = witness
     this.#idOf = idOf
-    this.#orders = new Orders(node, idOf)
+    const visit = async (name: string): Promise<void> => {
+      const stream = await openStream(node, name, idOf.get(name) ?? 0)
+      stream[Symbol.dispose]()
+    }
+    this.#orders = new Orders({ api: node.world.api, name: (desktop) => node.name(desktop), visit })
   }
 
   static async begin(node: BrokenNode): Promise<Rounds> {
@@ -91,7 +95,7 @@ export class Rounds implements AsyncDisposable {
   /** @returns after how many milliseconds a service has said something about it. */
   async #breakAndMend({ name, afterMs, forMs }: PlannedFault): Promise<number | undefined> {
     await sleep(afterMs)
-    using said = new ServiceWords(this.#node)
+    using said = new ServiceWords(this.#node.outputs)
     const mend = await FAULTS[name](this.#node, forMs)
     await sleep(forMs)
     await mend()

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { load } from '../bench/figures.ts'
 import { BrokenNode } from './broken-node.ts'
+import { lastWords } from './last-words.ts'
 import { remains } from './remains.ts'
 import { type ChaosOptions, commandFor, parseChaosOptions, USAGE } from './options.ts'
 import { planRound } from './plan.ts'
@@ -9,8 +10,6 @@ import { Rounds } from './rounds.ts'
 import { isSealed, runSealed } from './sealed.ts'
 
 /** Breaks a whole node at random: docs/chaos.md. Ends with 1 after the first round in which something was wrong. */
-const LAST_LINES = 12
-
 const argv = process.argv.slice(2)
 if (argv.includes('--help')) print(USAGE)
 else {
@@ -68,17 +67,6 @@ function tell(node: BrokenNode, options: ChaosOptions, round: number, wrong: rea
     for (const line of lastWords(readFileSync(`${node.folder}/${service}.out`, 'utf8')))
       print(`  ${service}: ${line.slice(0, 400)}`)
   }
-}
-
-/** The last lines of a log; of those that say the same only the last. */
-function lastWords(log: string): string[] {
-  const lines = new Map<string, string>()
-  for (const line of log.trimEnd().split('\n')) {
-    const said = /"message":"[^"]*"/.exec(line)?.[0] ?? line
-    lines.delete(said)
-    lines.set(said, line)
-  }
-  return [...lines.values()].slice(-LAST_LINES)
 }
 
 /** Processes may need a moment to be reaped. */

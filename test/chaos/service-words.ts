@@ -1,6 +1,4 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import type { BrokenNode } from './broken-node.ts'
 
 const EVERY_MS = 10
 /** What a service says when it has noticed that something is wrong, or has come back. */
@@ -13,13 +11,9 @@ export class ServiceWords implements Disposable {
   readonly #began = performance.now()
   #noticedMs: number | undefined
 
-  constructor(node: BrokenNode) {
-    this.#files = new Map(
-      node.services.map((name) => {
-        const file = join(node.folder, `${name}.out`)
-        return [file, statSync(file, { throwIfNoEntry: false })?.size ?? 0]
-      }),
-    )
+  /** @param files that services write to. */
+  constructor(files: readonly string[]) {
+    this.#files = new Map(files.map((file) => [file, statSync(file, { throwIfNoEntry: false })?.size ?? 0]))
     this.#timer = setInterval(() => this.#read(), EVERY_MS)
   }
 

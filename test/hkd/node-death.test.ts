@@ -60,9 +60,11 @@ function asObject(driver: ScriptedHypervisor): Hypervisor {
   }
 }
 
-/** Its fence has ended everything, and has not been set since. */
+/** When its fence has ended everything. */
 class FencedHypervisor extends ScriptedHypervisor {
-  wasEnded = false
+  endedAt: number | null = null
+  /** It hears nothing: what it is told fails. */
+  isDeaf = false
 }
 
 interface TestNode {
@@ -78,11 +80,10 @@ async function startNode(name: string): Promise<TestNode> {
   const hypervisor = new FencedHypervisor()
   const own = new Scope()
   let fence = Infinity
-  const setFence = (time: number): Promise<{ reopened: boolean }> => {
-    const reopened = hypervisor.wasEnded
-    hypervisor.wasEnded = false
+  const setFence = (time: number): Promise<{ endedAt: number | null }> => {
+    if (hypervisor.isDeaf) return Promise.reject(new Error('the fence does not answer'))
     fence = time
-    return Promise.resolve({ reopened })
+    return Promise.resolve({ endedAt: hypervisor.endedAt })
   }
   const ticks = own.own(new HostTick(database.address('hkd'), id, 2_000))
   await enterWithFence({
@@ -104,6 +105,7 @@ async function startNode(name: string): Promise<TestNode> {
   const housekeeper = new Housekeeper({
     ...{ db, hostId: id, balancer: leastLoaded, log: silentLog },
     lives: () => Promise.resolve(),
+    mayRun: () => keeper.mayRun,
     hypervisors: { usual: 'simulated', by: () => leased(asObject(hypervisor), () => monotonicMs() < fence) },
     trust: {
       get own(): never {
@@ -206,6 +208,38 @@ test('a node that dies: its desktops start on the other one, once, and its late 
   ])
 })
 
+test('a desktop that was told to stop while its node was dead stays stopped, and one told to run after that runs', async () => {
+  const [a, b] = [await startNode('a'), await startNode('b')]
+  await acquainted()
+  const [ended, again, other] = [
+    await addDesktop('ended'),
+    await addDesktop('again'),
+    await addDesktop('other'),
+  ]
+  for (const vm of [ended, again, other]) await runOn(a, vm)
+  await a.die()
+  const tell = (vmId: number, kind: 'run' | 'stop') =>
+    addWish(db, { vmId, kind, by: 'administrator', reason: 'meanwhile' })
+  await tell(ended, 'stop')
+  await tell(again, 'stop')
+  await tell(again, 'run')
+  await until(
+    'the other node to start the others',
+    () => [again, other].every((vm) => b.hypervisor.begun.includes(vm)),
+    PATIENCE_MS,
+  )
+  const open = async () =>
+    await db
+      .selectFrom('wish')
+      .select('kind')
+      .where('vm_id', '=', ended)
+      .where('closed_at', 'is', null)
+      .execute()
+  await until('its wishes to be served', async () => (await open()).length === 0, PATIENCE_MS)
+  expect(b.hypervisor.begun).not.toContain(ended)
+  expect(await hostOf(ended)).toMatchObject({ state: 'stopped', hostId: null })
+})
+
 test('a node that has said that it stops keeps its desktops, until an administrator says that it is off', async () => {
   const [a, b] = [await startNode('a'), await startNode('b')]
   await acquainted()
@@ -266,11 +300,31 @@ test('desktops that a fence has ended start anew when no other node has taken th
   const vm = await addDesktop('desk')
   await runOn(a, vm)
   a.hypervisor.present.delete(vm)
-  a.hypervisor.wasEnded = true
+  a.hypervisor.endedAt = monotonicMs()
   await until('it to start again', () => a.hypervisor.begun.includes(vm), PATIENCE_MS)
   const wishes = await db.selectFrom('wish').select(['by', 'reason']).where('vm_id', '=', vm).execute()
   expect(wishes).toEqual([{ by: 'node', reason: 'its node was cut off' }])
 })
+
+test('a fence that hung and then ended desktops under a living hkd: they did not end by themselves, and start anew', async () => {
+  const [a, b] = [await startNode('a'), await startNode('b')]
+  await acquainted()
+  const vm = await addDesktop('desk')
+  await runOn(a, vm)
+  a.hypervisor.isDeaf = true
+  await until('the lease to be over', () => !a.keeper.mayRun, PATIENCE_MS)
+  a.hypervisor.present.delete(vm)
+  const endedAt = monotonicMs()
+  await until('some time with nothing decided', () => monotonicMs() - endedAt > 3_000, PATIENCE_MS)
+  expect(await hostOf(vm)).toMatchObject({ state: 'running', hostId: a.id, epoch: 1 })
+  a.hypervisor.endedAt = endedAt
+  a.hypervisor.isDeaf = false
+  await until(
+    'it to start again',
+    () => [a, b].some(({ hypervisor }) => hypervisor.begun.includes(vm)),
+    PATIENCE_MS,
+  )
+}, 300_000)
 
 test('a node whose lease is over starts nothing, whatever its housekeeping decides', async () => {
   const hypervisor = new ScriptedHypervisor()

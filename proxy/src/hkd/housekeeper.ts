@@ -26,6 +26,11 @@ export interface HousekeeperParts extends AgentWatchesParts, EntryEffectsParts, 
   readonly remindMs: number
   /** Says that the node lives, where nobody else does. */
   readonly lives?: () => Promise<void>
+  /**
+   * Whether desktops may run here now. While not, nothing is decided: what has ended may have been ended by the fence, which is told
+   * before this holds again. Without: always.
+   */
+  readonly mayRun?: () => boolean
   /** Makes images of desktops at rest; without: none are made here. */
   readonly captures?: CaptureKeeper
 }
@@ -155,7 +160,11 @@ export class Housekeeper {
 
   /** One look, one decision, one move. Returns true when the desktop moved and should be looked at again. */
   async #step(id: number): Promise<boolean> {
-    const { db, hostId } = this.#parts
+    const { db, hostId, mayRun } = this.#parts
+    if (mayRun?.() === false) {
+      this.#again.later(id, TICK_MS)
+      return false
+    }
     const plan = await planVm(db, id)
     if (plan === undefined || (plan.hostId !== null && plan.hostId !== hostId)) {
       this.#forget(id)

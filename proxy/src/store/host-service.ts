@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { HostClocks, SilentHost } from '../model/host-lease.ts'
 import type { HostState } from '../model/host.ts'
 import { AT_REST } from '../model/start-queue.ts'
+import { ONE_TIME_WISHES } from '../model/wish.ts'
 import type { Db } from './open.ts'
 import { transact } from './transact.ts'
 
@@ -45,6 +46,13 @@ export async function enterService(
     return rows.length > 0
   })
 }
+
+/**
+ * Somebody has told a desktop to stop, and its node had no time to obey: that it ends now is what was wished. Whoever wished it up
+ * after that has a wish of her own.
+ */
+const toldDown = sql`EXISTS (SELECT FROM ostler.wish AS told WHERE told.vm_id = vm.id AND told.closed_at IS NULL
+  AND told.kind = ANY (${[...ONE_TIME_WISHES.down]}))`
 
 /** What was taken from a node that is lost. */
 export interface TakenDesktops {
@@ -96,7 +104,7 @@ export async function wishUpAgain(db: Db, hostId: number): Promise<void> {
     WITH wished AS (
       INSERT INTO ostler.wish (vm_id, kind, by, reason, persistent)
       SELECT id, 'run', 'node', 'its node was cut off', true FROM ostler.vm
-      WHERE host_id = ${hostId} AND state IN ('preparing', 'booting', 'running')
+      WHERE host_id = ${hostId} AND state IN ('preparing', 'booting', 'running') AND NOT ${toldDown}
       RETURNING vm_id)
     SELECT pg_notify('ostler_vm', 'all') FROM wished LIMIT 1`.execute(db)
 }
@@ -109,7 +117,7 @@ async function takeDesktops(
   const { rows } = await sql<TakenDesktops>`
     WITH taken AS (
       SELECT vm.id, vm.state, vm.epoch, EXISTS (SELECT FROM ostler.home
-          WHERE writer_vm = vm.id AND home.host_id = ${host.id}) AS bound
+          WHERE writer_vm = vm.id AND home.host_id = ${host.id}) AS bound, ${toldDown} AS down
       FROM ostler.vm WHERE vm.host_id = ${host.id} AND vm.state <> ALL (${[...AT_REST]}) FOR UPDATE OF vm),
     logged AS (
       INSERT INTO ostler.vm_log (vm_id, epoch, event, prior, state, fault)
@@ -117,7 +125,7 @@ async function takeDesktops(
     wished AS (
       INSERT INTO ostler.wish (vm_id, kind, by, reason, persistent)
       SELECT id, 'run', 'node', ${reason}, true FROM taken
-      WHERE state IN ('preparing', 'booting', 'running') AND NOT bound RETURNING vm_id),
+      WHERE state IN ('preparing', 'booting', 'running') AND NOT bound AND NOT down RETURNING vm_id),
     marked AS (
       UPDATE ostler.vm SET prior = vm.state, state = 'lost', state_since = clock_timestamp()
       FROM taken WHERE vm.id = taken.id AND vm.state <> 'lost')

@@ -87,7 +87,7 @@ export async function startHkd(
   const housekeeper: Housekeeper = new Housekeeper({
     ...{ db, hostId, trust, metrics, captures, log },
     hypervisors: openHypervisors(config, cgroups, fence, storage.guard, lease && (() => lease.mayRun)),
-    ...(lease === undefined ? {} : { lives: () => Promise.resolve() }),
+    ...(lease === undefined ? {} : { lives: () => Promise.resolve(), mayRun: () => lease.mayRun }),
     holds: (image) => storage.holds(image),
     balancer: await openBalancer(config),
     run: config['path.run'],

@@ -15,7 +15,7 @@ export interface HostKeeperParts {
   /** Reaches the database; `lost` when others have declared this node lost. */
   readonly tick: (told: number) => Promise<TickSight | 'lost'>
   /** Tells the fence until when desktops may run; what it has not heard is not so. */
-  readonly setFence: (until: number) => Promise<{ readonly reopened?: boolean }>
+  readonly setFence: (until: number) => Promise<{ readonly endedAt: number | null }>
   /** Called when the fence has ended this node's desktops, and none of the others has them. */
   readonly onEnded: () => Promise<void>
   /** Asks another node whether it reaches the database; `undefined`: it did not say. */
@@ -38,6 +38,8 @@ export class HostKeeper implements AsyncDisposable {
   #timer: NodeJS.Timeout | undefined
   #asking = false
   #isLost = false
+  /** The last end of desktops by the fence that was made good. */
+  #endedAt: number | null = null
   #closed = false
   #work: Promise<void> = Promise.resolve()
 
@@ -108,9 +110,11 @@ export class HostKeeper implements AsyncDisposable {
    */
   async #tellFence(): Promise<void> {
     const { until } = this.#lease
-    const { reopened } = await this.#parts.setFence(until)
+    const { endedAt } = await this.#parts.setFence(until)
+    // Before anything may begin or be looked at here: desktops that are gone must not pass for some that have ended by themselves.
+    if (endedAt !== null && endedAt !== this.#endedAt) await this.#parts.onEnded()
+    this.#endedAt = endedAt
     this.#until = until
-    if (reopened === true) await this.#parts.onEnded()
   }
 
   /** Several rounds may be needed: others find out later than we. */

@@ -9,8 +9,8 @@ export interface FenceState {
   readonly closed: boolean
   /** By the kernel's monotonic clock, in milliseconds; null: for ever. */
   readonly until: number | null
-  /** True in the answer that opens it again: what ran before has been ended. */
-  readonly reopened?: boolean
+  /** When it last ended the desktops, by the same clock; null: this fence never has. Whoever has missed an answer learns it from the next. */
+  readonly endedAt: number | null
 }
 
 export interface FenceParts {
@@ -36,6 +36,7 @@ export class Fence implements AsyncDisposable {
   readonly #parts: FenceParts
   #until: number
   #closed = false
+  #endedAt: number | null = null
   #timer: NodeJS.Timeout | undefined
   #work: Promise<void> = Promise.resolve()
   /** What the last try to end everything has left. */
@@ -49,7 +50,8 @@ export class Fence implements AsyncDisposable {
   }
 
   get state(): FenceState {
-    return { closed: this.#closed, until: Number.isFinite(this.#until) ? this.#until : null }
+    const until = Number.isFinite(this.#until) ? this.#until : null
+    return { closed: this.#closed, until, endedAt: this.#endedAt }
   }
 
   /**
@@ -64,8 +66,6 @@ export class Fence implements AsyncDisposable {
       await this.#work
       await this.#parts.reopen()
       this.#parts.log.info('the fence is open again')
-      this.#schedule()
-      return { ...this.state, reopened: true }
     }
     this.#schedule()
     return this.state
@@ -97,7 +97,10 @@ export class Fence implements AsyncDisposable {
 
   #shut(): void {
     const { log, end } = this.#parts
-    if (!this.#closed) log.error('nobody has said in time that desktops may go on: they are ended')
+    if (!this.#closed) {
+      log.error('nobody has said in time that desktops may go on: they are ended')
+      this.#endedAt = monotonicMs()
+    }
     this.#closed = true
     this.#work = this.#work
       .then(end)

@@ -4,7 +4,7 @@ import { comesToHold } from '@ostler/kit/poll.ts'
 import { signalProcess } from '@ostler/kit/process-table.ts'
 import { DEFAULT_ENV } from '@ostler/kit/run.ts'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync, readlinkSync, readSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readlinkSync, readSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { runFolder } from '../../model/run-folder.ts'
@@ -42,8 +42,13 @@ const START_MS = 20_000
 const END_MS = 5_000
 const MAX_PROCESSES = 2_048
 const MAX_WORDS = 4_096
-/** Where bubblewrap waits for its control group. */
-const BLOCK_FD = 3
+/** Where a sandbox waits for a word before it begins, and of that the number in `stdio`. */
+const GATE = 3
+/**
+ * Begins only once it was told to, in its control group. Whoever ends without a word, hkd that dies say, has told nothing: a desktop
+ * outside of its group has no limits, and the fence would not find it.
+ */
+const GATED = ['/bin/sh', '-c', `read -r _ <&${GATE} || exit 1; exec "$@" ${GATE}<&-`, 'sh']
 /** What the first process is before the init is reached. */
 const ON_THE_WAY = ['bwrap', 'prlimit', 'setpriv']
 
@@ -107,13 +112,12 @@ export function processHypervisor(settings: ProcessSettings): Hypervisor {
         user: settings.root === undefined ? undefined : ownerOf(spec),
         memoryMb: spec.flavour.memoryMb,
         processes: MAX_PROCESSES,
-        blockFd: settings.root === undefined ? undefined : BLOCK_FD,
       })
       const words = openWords(join(folder.display, 'start.log'))
       try {
         const child = launch(command, words, settings.root !== undefined)
         if (settings.root !== undefined)
-          await limit(child, settings.root.cgroups, groupOf(spec.id), {
+          limit(child, settings.root.cgroups, groupOf(spec.id), {
             ...spec.flavour,
             processes: MAX_PROCESSES,
             disks: groupDiskLimits(settings.root.cgroups, spec.flavour.diskRates, foldersOf(spec)),
@@ -184,7 +188,8 @@ function openWords(path: string): number {
 }
 
 /** Starts bubblewrap, which then needs us no more. */
-function launch([program = '', ...args]: string[], words: number, waits: boolean): ChildProcess {
+function launch(command: string[], words: number, waits: boolean): ChildProcess {
+  const [program = '', ...args] = waits ? [...GATED, ...command] : command
   const child = spawn(program, args, {
     stdio: ['ignore', 'ignore', words, ...(waits ? (['pipe'] as const) : [])],
     env: DEFAULT_ENV,
@@ -196,19 +201,12 @@ function launch([program = '', ...args]: string[], words: number, waits: boolean
 }
 
 /** Puts a sandbox that waits into its control group, and lets it go on. */
-async function limit(
-  child: ChildProcess,
-  cgroups: CgroupLayout,
-  group: string,
-  limits: GroupLimits,
-): Promise<void> {
-  const gate = child.stdio[BLOCK_FD] as Writable
+function limit(child: ChildProcess, cgroups: CgroupLayout, group: string, limits: GroupLimits): void {
+  const gate = child.stdio[GATE] as Writable
   gate.on('error', () => gate.destroy()) // it has ended, which is heard elsewhere
-  const pid = child.pid ?? 0
-  let children: number[] = []
-  await comesToHold(() => hasEnded(child) || (children = childrenOf(pid)).length > 0, START_MS, 2)
-  if (!hasEnded(child)) enterGroup(cgroups, group, limits, [pid, ...children])
-  gate.end('go')
+  if (child.pid === undefined) return
+  enterGroup(cgroups, group, limits, [child.pid])
+  gate.end('go\n')
 }
 
 /** Waits until the init runs. @throws Error when it does not come. */
@@ -232,14 +230,6 @@ function programOf(pid: number): string {
     return readlinkSync(`/proc/${pid}/exe`)
   } catch {
     return 'bwrap' // it has ended, or is not there yet
-  }
-}
-
-function childrenOf(pid: number): number[] {
-  try {
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
-  } catch {
-    return []
   }
 }
 

@@ -20,8 +20,6 @@ export interface SandboxSetup {
   readonly user: { readonly uid: number; readonly gid: number } | undefined
   readonly memoryMb: number
   readonly processes: number
-  /** A descriptor that bubblewrap reads from before it starts anything; `undefined`: it starts at once. */
-  readonly blockFd: number | undefined
 }
 
 /** What the one user of a desktop is numbered inside, where we are not root. */
@@ -64,7 +62,6 @@ export function sandboxCommand(setup: SandboxSetup): string[] {
     ...optFolders(image),
     ...['--ro-bind', setup.bundle, GUEST_BUNDLE_FOLDER],
     ...['--remount-ro', '/'],
-    ...(setup.blockFd === undefined ? [] : ['--block-fd', String(setup.blockFd)]),
     ...limits(setup),
     ...becomeUser(user),
     ...initCommand(run.root),
