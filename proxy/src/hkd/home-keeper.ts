@@ -4,6 +4,7 @@ import { Rounds } from '@ostler/kit/rounds.ts'
 import { join } from 'node:path'
 import { growMountedHome } from '../hypervisor/homes/home-image.ts'
 import { moveHome, removeHome } from '../hypervisor/homes/home-moves.ts'
+import { requireAnswers } from '../hypervisor/storage/answers.ts'
 import { requireMounted } from '../hypervisor/homes/home-place.ts'
 import {
   homeGrown,
@@ -66,7 +67,9 @@ export class HomeKeeper implements AsyncDisposable {
     for (const home of kept) log.info('a home of nobody goes to the trash', { ...home })
     const [moves, purges] = [await homesToMove(db, hostId), await homesToPurge(db, hostId)]
     const grows = await homesToGrow(db, hostId)
-    if (moves.length + purges.length + grows.length > 0 && mustBeMounted) requireMounted(homes)
+    if (moves.length + purges.length + grows.length === 0) return
+    await requireAnswers([homes])
+    if (mustBeMounted) requireMounted(homes)
     for (const home of moves) if (!signal.aborted) await this.#try(home, () => this.#move(home))
     for (const home of purges) if (!signal.aborted) await this.#try(home, () => this.#purge(home))
     for (const home of grows) if (!signal.aborted) await this.#try(home, () => this.#grow(home))

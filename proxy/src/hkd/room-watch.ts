@@ -4,7 +4,7 @@ import type { Reserve } from '../model/free-room.ts'
 
 const TICK_MS = 2_000
 /** A storage that does not answer for so long is not there: a server that is away, say. */
-const SILENT_MS = 20_000
+const SILENT_MS = 5_000
 
 /**
  * Watches the file systems of the storage folders: where one is full or read-only no new desktop starts, and the log says so once. It

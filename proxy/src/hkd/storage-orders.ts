@@ -1,5 +1,6 @@
 import type { Log } from '@ostler/kit/log.ts'
 import { Rounds } from '@ostler/kit/rounds.ts'
+import { requireAnswers } from '../hypervisor/storage/answers.ts'
 import { bytesBelow } from '../hypervisor/storage/bytes-below.ts'
 import { findOrphans, removeOrphan } from '../hypervisor/storage/orphans.ts'
 import type { StorageFolders } from '../model/storage-layout.ts'
@@ -62,6 +63,7 @@ export class StorageOrders implements AsyncDisposable {
   async #findAll(): Promise<FoundOrphan[] | { fault: string }> {
     const { db, folders, log } = this.#parts
     try {
+      await requireAnswers(Object.values(folders))
       const found: FoundOrphan[] = []
       for (const orphan of findOrphans(folders, await storageRows(db)))
         found.push({ ...orphan, bytes: await bytesBelow(orphan.path) })
@@ -78,6 +80,7 @@ export class StorageOrders implements AsyncDisposable {
     try {
       // Rows first, then the disk: a row that comes later has a number that no folder bears.
       const rows = await storageRows(db)
+      await requireAnswers(Object.values(folders))
       const found = findOrphans(folders, rows).find((orphan) => orphan.path === path)
       if (found === undefined) return 'it is needed or in use by now, or gone'
       if (found.identity !== identity) return 'it was changed since it was listed'

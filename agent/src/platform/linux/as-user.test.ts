@@ -1,10 +1,20 @@
+import { run } from '@ostler/kit/run.ts'
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { asUserWith } from './as-user.ts'
+import { asUserWith, dropInheritable } from './as-user.ts'
 import { PrivateSystem } from './private-system.ts'
 
 const PATH: Record<string, string> = { PATH: '/usr/bin:/bin' }
 const ANN = { name: 'ann', uid: 4711, gid: 4711, home: '/home/ann', shell: '/bin/sh' }
+
+/** As a process with inherited capabilities: what its programs have before, and after what we drop. */
+const INHERIT = `
+echo "before $(grep CapInh /proc/self/status)"
+words=$("$0" --input-type=module --eval "
+import { dropInheritable } from '${import.meta.dirname}/as-user.ts'
+console.log(dropInheritable().join(' '))")
+echo "after $(setpriv $words -- grep CapInh /proc/self/status)"
+`
 
 let system: PrivateSystem
 beforeEach(async () => {
@@ -37,6 +47,20 @@ test('a program has no privilege of ours, and cannot get it back', async () => {
     expect(status).toMatch(new RegExp(`^${set}:\\s0+$`, 'm'))
   expect(status).toMatch(/^Uid:\s4711\s4711\s4711\s4711$/m)
   expect(status).toMatch(/^Gid:\s4711\s4711\s4711\s4711$/m)
+})
+
+test.each([
+  ['0000000000000000', []],
+  ['0000000000000001', ['--inh-caps=-cap_0']],
+  ['0000018000000021', ['--inh-caps=-cap_0,-cap_5,-cap_39,-cap_40']],
+])('of what would be inherited, %s, each capability is dropped by its number', (set, words) => {
+  expect(dropInheritable(`Name:\tvma\nCapInh:\t${set}\nCapPrm:\t000001ffffffffff\n`)).toEqual(words)
+})
+
+test('a program inherits no capability of ours', async () => {
+  const lent = ['--inh-caps=+chown,+kill', '--', 'sh', '-c', INHERIT, process.execPath]
+  const { stdout } = await run('setpriv', lent, { timeoutMs: 60_000, env: process.env })
+  expect(stdout).toMatch(/^before CapInh:\s+0+21\nafter CapInh:\s+0+\n$/)
 })
 
 test('a program may become somebody else by the means of the system, such as sudo', async () => {

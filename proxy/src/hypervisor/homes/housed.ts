@@ -4,11 +4,12 @@ import { comesToHold } from '@ostler/kit/poll.ts'
 import { isAlive, type ProcessIdentity, signalProcess } from '@ostler/kit/process-table.ts'
 import { writeWhole } from '@ostler/kit/write-file.ts'
 import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { HomeKind } from '../../model/home.ts'
 import type { DesktopSpec, Hypervisor } from '../hypervisor.ts'
 import type { CgroupLayout } from '../lxc/cgroup.ts'
 import { moveToOwnGroup, removeOwnGroup } from '../own-group.ts'
+import { requireAnswers } from '../storage/answers.ts'
 import { requirePermissions } from '../storage/permissions.ts'
 import { mountHomeImage, unmountHomeImage } from './home-image.ts'
 import { lockHome } from './home-lock.ts'
@@ -44,7 +45,8 @@ const END_MS = 5_000
  * and given back by `release`. A process keeps each lock while we are not there. A pool's desktop loses its home by `reset`.
  */
 export function housed(driver: Hypervisor, settings: HousedSettings): Hypervisor {
-  const pooled = (id: number): string[] => {
+  const pooled = async (id: number): Promise<string[]> => {
+    await requireAnswers([settings.homes])
     if (settings.mustBeMounted) requireMounted(settings.homes) // what cannot be seen is not gone
     return pooledHomesHere(settings, id)
   }
@@ -61,11 +63,11 @@ export function housed(driver: Hypervisor, settings: HousedSettings): Hypervisor
     },
     reset: async (id) => {
       await close(settings, id)
-      for (const path of pooled(id)) await removeHome(settings.homes, path)
+      for (const path of await pooled(id)) await removeHome(settings.homes, path)
       await driver.reset(id)
     },
     written: async (id) => [
-      ...pooled(id).map((path) => join(settings.homes, path)),
+      ...(await pooled(id)).map((path) => join(settings.homes, path)),
       ...(await driver.written(id)),
     ],
   }
@@ -76,12 +78,13 @@ export async function giveBackHomes(settings: Pick<HousedSettings, 'run' | 'grou
   for (const id of homesOpenHere(settings.run)) await close(settings, id)
 }
 
-/** @throws Fault `home.*`, `storage.permissions` */
+/** @throws Fault `home.*`, `storage.permissions`, `storage.silent` */
 async function open(driver: string, settings: HousedSettings, spec: DesktopSpec): Promise<void> {
   const { home } = spec
   const path = join(settings.homes, home.path)
   if (!settings.kinds.includes(home.kind))
     throw new Fault('home.kind', { home: path, kind: home.kind, driver })
+  await requireAnswers([settings.homes])
   if (settings.mustBeMounted) requireMounted(settings.homes)
   requirePermissions([settings.homes])
   await close(settings, spec.id)
@@ -111,11 +114,16 @@ async function asFault(place: string, work: () => Promise<void>): Promise<void> 
   }
 }
 
-/** @throws Fault `home.failed` when somebody still has it. */
+/** @throws Fault `home.failed` when somebody still has it, `storage.silent`. */
 async function close(settings: Pick<HousedSettings, 'run' | 'group'>, id: number): Promise<void> {
   const { root, keeper, image, mount } = openHome(settings, id)
   if (!existsSync(root)) return
-  if (existsSync(image)) await unmountHomeImage(readFileSync(image, 'utf8'), mount)
+  if (existsSync(image)) {
+    const file = readFileSync(image, 'utf8')
+    // Its last blocks could not be written, and who unmounts it would wait for that.
+    await requireAnswers([dirname(file)])
+    await unmountHomeImage(file, mount)
+  }
   const holder = pidFileHolder(keeper)
   if (holder !== undefined) await end(holder)
   // Never more than what we have put there: below `mount` would be a home.

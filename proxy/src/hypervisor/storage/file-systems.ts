@@ -13,7 +13,10 @@ export interface FolderRoom extends FileSystemRoom {
   readonly lack: string | undefined
 }
 
-/** Looks at the file systems of folders. One that is not there yet is made where its parents are. */
+/**
+ * Looks at the file systems of folders, one after the other: a server that is away keeps one thread waiting, and hkd has few. One that
+ * is not there yet is made where its parents are.
+ */
 export async function roomOf(
   folders: Readonly<Record<string, string>>,
   reserve: Reserve,
@@ -32,7 +35,9 @@ export async function roomOf(
       : short && `there is no room: ${short}`
     return { name, path, ...room, lack }
   }
-  return await Promise.all(Object.entries(folders).map(look))
+  const rooms: FolderRoom[] = []
+  for (const folder of Object.entries(folders)) rooms.push(await look(folder))
+  return rooms
 }
 
 /**

@@ -1,6 +1,6 @@
 import { Fault } from '@ostler/contract/fault.ts'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { isArchive } from '../../model/disk-image.ts'
 import {
   imageFileName,
@@ -13,6 +13,7 @@ import type { DesktopSpec, FailedBoot, Hypervisor } from '../hypervisor.ts'
 import { tidyApart } from '../desktop-group.ts'
 import type { CgroupLayout } from '../lxc/cgroup.ts'
 import { unpackedFolder } from '../lxc/tarball-image.ts'
+import { requireAnswers } from './answers.ts'
 import { requireMounts } from './file-systems.ts'
 import { keepFailedStart, type KeptStart } from './failed-starts.ts'
 import { judgeImage, settleImage, settleUnpacked } from './manifest.ts'
@@ -76,6 +77,7 @@ export function guarded(driver: Hypervisor, guard: StorageGuard): Hypervisor {
 
     prepare: async (unplaced) => {
       const spec = placed(unplaced)
+      await requireAnswers([...guard.mounts, overlays, folders.basefs, dirname(spec.image.path)])
       requireMounts(guard.mounts)
       requirePermissions([overlays, folders.basefs])
       const reason = guard.refuses?.(unplaced.image)
@@ -91,6 +93,7 @@ export function guarded(driver: Hypervisor, guard: StorageGuard): Hypervisor {
     ...(warning === undefined ? {} : { warning: (spec) => warning(placed(spec)) }),
 
     release: async (id, failed) => {
+      await requireAnswers([overlays])
       await driver.release(id)
       if (failed !== undefined && hasOverlay(overlays, node, id)) {
         const kept = await keepFailedStart(
@@ -106,11 +109,13 @@ export function guarded(driver: Hypervisor, guard: StorageGuard): Hypervisor {
     },
 
     reset: async (id) => {
+      await requireAnswers([...guard.mounts, overlays])
       requireMounts(guard.mounts)
       await whileLocked(overlays, node, { id }, () => driver.reset(id))
     },
 
     written: async (id) => {
+      await requireAnswers([...guard.mounts, overlays])
       requireMounts(guard.mounts) // what cannot be seen is not gone
       return await driver.written(id)
     },
@@ -120,6 +125,7 @@ export function guarded(driver: Hypervisor, guard: StorageGuard): Hypervisor {
       : {
           capture: async (unplaced, target, signal) => {
             const spec = placed(unplaced)
+            await requireAnswers([overlays, dirname(spec.image.path)])
             await settleImage(folders, spec.image)
             return await whileLocked(overlays, node, spec, () => capture(spec, target, signal))
           },
