@@ -29,6 +29,8 @@ let browser: Browser
 let folder: string
 /** What a further attempt writes is not what an earlier one has written. */
 let attempts = 0
+/** Each drag is a little longer: what is selected is always new. */
+let drags = 0
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ostler-portal-'))
@@ -212,14 +214,19 @@ test('the clipboard goes by a button either way, and keys that the browser keeps
   // It is drawn: two clicks are one double click only on a machine that is quick enough. The terminal's first line has what was
   // typed before.
   await page.fill('textarea', 'nothing from the desktop')
-  await page.click('.screen-tools button:text-is("Clipboard")')
-  await page.waitForSelector('textarea', { state: 'detached' })
-  await page.mouse.move(20, 61)
-  await page.mouse.down()
-  await page.mouse.move(60 + 10 * attempt, 61, { steps: 3 })
-  await page.mouse.up()
-  await page.click('.screen-tools button:text-is("Clipboard")')
-  await expect.poll(field, { timeout: PATIENCE_MS }).toMatch(/^(?!nothing from the desktop)\S/)
+  const select = async (): Promise<string> => {
+    await page.click('.screen-tools button:text-is("Clipboard")')
+    await page.waitForSelector('textarea', { state: 'detached' })
+    await page.mouse.move(20, 61)
+    await page.mouse.down()
+    await page.mouse.move(60 + 10 * ++drags, 61, { steps: 3 })
+    await page.mouse.up()
+    await page.click('.screen-tools button:text-is("Clipboard")')
+    return await field()
+  }
+  await expect
+    .poll(select, { timeout: PATIENCE_MS, interval: 1_000 })
+    .toMatch(/^(?!nothing from the desktop)\S/)
   expect(await page.evaluate('navigator.clipboard.readText()')).toBe('mine')
   await page.click('text=Keys')
   expect(await page.locator('.keys button').allTextContents()).toContain('F12')

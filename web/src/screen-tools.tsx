@@ -1,5 +1,5 @@
 import type RFB from '@novnc/novnc'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { phrases } from './shared/language.ts'
 
 const say = phrases({
@@ -107,8 +107,8 @@ function Keys({ rfb }: { readonly rfb: RFB }) {
   const [held, setHeld] = useState<ReadonlySet<number>>(new Set())
   const now = useRef(held)
   now.current = held
-  // Nobody sees any more that they are down.
-  useEffect(
+  // Nobody sees any more that they are down. At once: what is typed next must not meet them.
+  useLayoutEffect(
     () => () => {
       for (const [, keysym, code] of HELD_KEYS) if (now.current.has(keysym)) rfb.sendKey(keysym, code, false)
     },
