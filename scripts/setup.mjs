@@ -84,6 +84,7 @@ const FOR_TEST = {
   '/usr/bin/at': 'at',
   '/usr/bin/thunderbird': 'thunderbird',
   '/usr/sbin/cupsd': 'cups-daemon',
+  '/usr/lib/cups/backend/socket': 'cups',
   '/usr/bin/lpoptions': 'cups-client',
   // What clients' printers and their sound are tried with.
   '/usr/share/cups/drv/sample.drv': 'cups-common',
