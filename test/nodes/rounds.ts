@@ -135,7 +135,8 @@ export class Rounds implements AsyncDisposable {
       silent.push(longestSilence(entries, beganAt, Math.max(beganAt, last?.atMs ?? beganAt)))
       if (last === undefined || last.boot === bootsBefore[index]) continue
       const first = entries.find(({ boot }) => boot === last.boot)
-      if (first !== undefined) back.push(first.atMs - beganAt)
+      // One that was moved to its node just before may be seen only now.
+      if (first !== undefined && first.atMs > beganAt) back.push(first.atMs - beganAt)
     }
     return { backMs: back.length === 0 ? undefined : Math.max(...back), silentMs: Math.max(...silent) }
   }
