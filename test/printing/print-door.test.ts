@@ -1,3 +1,4 @@
+import { Scope } from '@ostler/kit/scope.ts'
 import { openPrintDoor } from '@ostler/client/printing/print-door.ts'
 import { run } from '@ostler/kit/run.ts'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -7,31 +8,31 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type PrintServer, startPrintServer } from '../fixtures/print-server.ts'
 import { until } from '../fixtures/world.ts'
 
+/** What was opened, also when the rest could not be. */
+const scope = new Scope()
 let server: PrintServer
-let door: AsyncDisposable
 let folder: string
 let socket: string
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ostler-door-'))
   socket = join(folder, 'cups')
-  server = await startPrintServer()
+  scope.defer(() => rmSync(folder, { recursive: true, force: true }))
+  server = scope.own(await startPrintServer())
   await server.addPrinter('paper')
   await server.addPrinter('laser', ['-m', 'drv:///sample.drv/generic.ppd'])
   await server.addPrinter('secret')
   const printers = new Set(['paper', 'laser'])
-  door = await openPrintDoor(socket, {
-    cups: { socketPath: server.socket },
-    printers,
-    user: userInfo().username,
-  })
+  scope.own(
+    await openPrintDoor(socket, {
+      cups: { socketPath: server.socket },
+      printers,
+      user: userInfo().username,
+    }),
+  )
   writeFileSync(join(folder, 'page'), 'a page\n')
 })
-afterAll(async () => {
-  await door[Symbol.asyncDispose]()
-  await server[Symbol.asyncDispose]()
-  rmSync(folder, { recursive: true, force: true })
-})
+afterAll(() => scope.close())
 
 /** A program of CUPS's, as a desktop would run it at the door. */
 const ask = async (command: string, ...args: readonly string[]): Promise<string> =>

@@ -1,3 +1,4 @@
+import { Scope } from '@ostler/kit/scope.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ChannelClient, connectWithChannels } from '../fixtures/channel-client.ts'
 import { type Guest, startGuest } from '../fixtures/guest.ts'
@@ -17,6 +18,8 @@ const DRIVER = [
   'Option1=True',
 ]
 
+/** What was opened, also when the rest could not be. */
+const scope = new Scope()
 let screen: XScreen
 let guest: Guest
 let server: PrintServer
@@ -26,18 +29,18 @@ let client: ChannelClient | undefined
 const display = process.env['DISPLAY']
 
 beforeAll(async () => {
-  screen = await openScreen()
+  screen = scope.own(await openScreen())
   process.env['DISPLAY'] = screen.display
-  server = await startPrintServer()
+  server = scope.own(await startPrintServer())
   paper = await server.addPrinter('paper')
   laser = await server.addPrinter('laser', DRIVER)
   await server.ask('lpadmin', '-d', 'laser')
-  guest = await startGuest({ config: ['vma.printing.enable = 1', 'internal.vma.use.systemctl = 0'] })
+  guest = scope.own(
+    await startGuest({ config: ['vma.printing.enable = 1', 'internal.vma.use.systemctl = 0'] }),
+  )
 })
 afterAll(async () => {
-  await guest[Symbol.asyncDispose]()
-  await server[Symbol.asyncDispose]()
-  await screen[Symbol.asyncDispose]()
+  await scope.close()
   if (display === undefined) delete process.env['DISPLAY']
   else process.env['DISPLAY'] = display
 })

@@ -1,3 +1,4 @@
+import { Scope } from '@ostler/kit/scope.ts'
 import type { SlaveRequest, SlaveRoute } from '@ostler/contract/slave-server.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
@@ -12,6 +13,8 @@ import { openScreen, type XScreen } from '../fixtures/x-screen.ts'
 const OURS = { printers: 'all', printOverSlave: true, sound: false, microphone: false } as const
 const NONE = { printers: [], sound: false, microphone: false } as const
 
+/** What was opened, also when the rest could not be. */
+const scope = new Scope()
 let screen: XScreen
 let guest: Guest
 let server: PrintServer
@@ -21,9 +24,9 @@ let client: ChannelClient | undefined
 const display = process.env['DISPLAY']
 
 beforeAll(async () => {
-  screen = await openScreen()
+  screen = scope.own(await openScreen())
   process.env['DISPLAY'] = screen.display
-  server = await startPrintServer()
+  server = scope.own(await startPrintServer())
   paper = await server.addPrinter('paper')
   laser = await server.addPrinter('laser-1', [
     '-m',
@@ -34,9 +37,11 @@ beforeAll(async () => {
     'Option1=True',
   ])
   await server.ask('lpadmin', '-d', 'laser-1')
-  guest = await startGuest({
-    config: ['vma.printing.enable = 1', 'vma.slave.enable = 1', 'internal.vma.use.systemctl = 0'],
-  })
+  guest = scope.own(
+    await startGuest({
+      config: ['vma.printing.enable = 1', 'vma.slave.enable = 1', 'internal.vma.use.systemctl = 0'],
+    }),
+  )
 })
 afterEach(async () => {
   await client?.leave()
@@ -44,9 +49,7 @@ afterEach(async () => {
   await untilQueues()
 })
 afterAll(async () => {
-  await guest[Symbol.asyncDispose]()
-  await server[Symbol.asyncDispose]()
-  await screen[Symbol.asyncDispose]()
+  await scope.close()
   if (display === undefined) delete process.env['DISPLAY']
   else process.env['DISPLAY'] = display
 })
